@@ -1,0 +1,98 @@
+// A campaign in numbers: per cell, medians with order-statistic intervals over its valid trials;
+// factor effects; the answer. Pure.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "record/ledger.h"
+#include "record/trial_result.h"
+
+namespace pollmark {
+
+struct Interval {
+  double low = 0.0;
+  double high = 0.0;
+  double confidence = 0.0;  // exact coverage of the order statistics, >= 0.95
+};
+
+struct Estimate {
+  double median = 0.0;
+  std::optional<Interval> interval;  // nullopt below 6 values: no finite 95 % interval exists
+  int values = 0;
+};
+
+struct CellSummary {
+  std::string group;
+  std::map<std::string, std::string> cell;
+  Path path = Path::model;
+  int trials = 0;  // all attempts
+  int valid = 0;
+  std::map<std::string, Estimate> metrics;  // by metric name; absent = not measured
+  std::map<std::string, double> ratio_to_baseline;  // metric -> median of paired ratios, where a
+                                                    // baseline cell shares blocks
+  Ledger ledger;                       // summed over the valid trials
+  std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done, else rx
+  std::string latency_kind;            // "done" or "rx"
+  std::map<std::string, int> invalid_reasons;  // code -> times
+  std::vector<std::string> not_checked;
+  std::string limited_by;              // most frequent among valid trials
+  std::string limited_why;
+  std::map<std::string, Knob> knobs;   // of the last valid trial
+  std::optional<std::string> not_measured;  // why there is no number at all
+};
+
+// How one factor moved the metric, the others held still: over every pair of cells of the group
+// that differ in that factor alone.
+struct FactorEffect {
+  std::string group;
+  std::string factor;
+  std::string best_level;
+  std::string worst_level;
+  std::string metric;
+  double worst = 0.0;  // median over the others' combinations at that level
+  double best = 0.0;
+  bool exercised = true;
+  std::string sentence;  // plain, with the numbers and the reason (limited_by, fates)
+};
+
+struct Summary {
+  std::string name;
+  std::string question;
+  std::string answer;  // one sentence; says "model, not a NIC" where its numbers come from a model
+  std::string metric;  // of the judge
+  std::vector<CellSummary> cells;  // in plan order
+  std::vector<FactorEffect> effects;
+  Ledger ledger;  // all valid trials
+  int trials = 0;
+  int valid = 0;
+  bool quick = false;
+};
+
+// What judge needs to know of the plan (judge may not see plan).
+struct Question {
+  std::string name;
+  std::string question;
+  std::string metric = "loss_ratio";
+  std::map<std::string, std::string> baseline;
+  double matters = 0.01;
+  std::string choose;
+  bool quick = false;
+  struct PlannedCell {
+    std::string group;
+    std::map<std::string, std::string> cell;
+    Path path = Path::model;
+    std::optional<std::string> refused;
+  };
+  std::vector<PlannedCell> cells;
+};
+
+[[nodiscard]] Summary summarise(const Question& question, const std::vector<TrialResult>& trials);
+
+// Median with the tightest symmetric order-statistic interval of coverage >= 0.95 (binomial).
+// values must not be empty.
+[[nodiscard]] Estimate estimate_median(std::vector<double> values);
+
+}  // namespace pollmark

@@ -1,0 +1,89 @@
+// The experiment: what the user wrote, checked, with every place remembered. From it come cells, a
+// schedule and TrialOrders. No port is opened and no file but the experiment is read here.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "record/trial_order.h"
+
+namespace pollmark {
+
+// All mistakes of a file at once; each "file:line:column: what; allowed".
+struct Mistakes {
+  std::vector<std::string> lines;
+};
+
+struct FactorLevels {
+  std::string factor;
+  std::vector<std::string> levels;  // canonical text, as in TrialOrder::cell
+};
+
+struct Group {
+  std::string name;                   // "main" for the top-level tables
+  TrialOrder base;                    // everything set once
+  std::vector<FactorLevels> factors;  // in file order
+};
+
+struct JudgeOrder {
+  std::string metric = "loss_ratio";
+  std::map<std::string, std::string> baseline;  // factor -> level
+  double matters = 0.01;
+  std::string choose;  // verbatim; empty = none
+};
+
+struct Experiment {
+  std::string name;
+  std::string question;
+  std::string text;                    // the file verbatim
+  std::vector<std::string> overrides;  // --set key=value, in order
+  std::vector<Group> groups;
+  int blocks = 12;
+  int retries = 3;
+  std::uint64_t seed = 1;
+  JudgeOrder judge;
+};
+
+// A cell: one combination of levels in one group.
+struct Cell {
+  std::size_t index = 0;  // in Plan::cells
+  TrialOrder order;       // block, attempt, trial, seed, epoch not yet set
+  std::string label;      // "rx_ring=512 queues=4 reta=3:1:1:1"
+  // Why it cannot be run, known before anything is opened (a rule of the path, the line rate, ...).
+  std::optional<std::string> refused;
+};
+
+struct ScheduledTrial {
+  std::size_t cell = 0;
+  int block = 0;
+};
+
+struct Plan {
+  Experiment experiment;
+  std::vector<Cell> cells;
+  std::vector<ScheduledTrial> schedule;  // seeded random order within each block; costly factors
+                                         // (path) change least often
+  double expected_seconds = 0.0;         // trials only, without retries
+};
+
+struct ReadOptions {
+  std::vector<std::string> overrides;  // "trial.blocks=4", "factors.rx_ring=[64]"
+  bool quick = false;                  // few blocks (2), ranking without verdicts
+};
+
+// Reads, checks and resolves. Errors: bad_experiment, whose text holds every mistake, one a line.
+[[nodiscard]] Result<Experiment> read_experiment(const std::filesystem::path& file,
+                                                 const ReadOptions& options);
+[[nodiscard]] Result<Experiment> parse_experiment(std::string_view text, std::string_view file_name,
+                                                  const ReadOptions& options);
+[[nodiscard]] Result<Plan> plan_experiment(Experiment experiment);
+// The order of one scheduled trial: number, block, attempt, seed (mixed from the experiment's seed,
+// block and cell pairing so that every cell of a block sees the same traffic), epoch.
+[[nodiscard]] TrialOrder order_of(const Plan& plan, std::size_t scheduled, int attempt,
+                                  std::int64_t trial_number);
+
+}  // namespace pollmark

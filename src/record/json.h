@@ -1,0 +1,27 @@
+// The nouns as JSON: the contract of trials.jsonl (names as in record/*.h and the shipped schema),
+// and of the pipe to a trial's process. null = not measured. Key order is stable.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "record/provenance.h"
+#include "record/trial_order.h"
+#include "record/trial_result.h"
+
+namespace pollmark {
+
+using Json = nlohmann::ordered_json;
+
+[[nodiscard]] Json to_json(const TrialOrder& order);
+[[nodiscard]] Result<TrialOrder> trial_order_from_json(const Json& json);
+// With histograms encoded (HdrHistogram V2 base64) beside their percentiles.
+[[nodiscard]] Json to_json(const TrialResult& result);
+// Errors: bad_experiment naming the missing or mistyped key, or an unknown schema number.
+[[nodiscard]] Result<TrialResult> trial_result_from_json(const Json& json);
+[[nodiscard]] Json to_json(const Provenance& provenance);
+[[nodiscard]] Result<Provenance> provenance_from_json(const Json& json);
+// JSON Schema (draft 2020-12) of one line of trials.jsonl; shipped in every results folder.
+[[nodiscard]] Json trial_schema();
+
+}  // namespace pollmark

@@ -1,0 +1,128 @@
+// One trial as it is to be run: every factor resolved to a value. Made by plan, carried out by a
+// sender and a receiver, copied into the result. Serialised by record/json.h.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/units.h"
+
+namespace pollmark {
+
+enum class Path : std::uint8_t { dpdk, model, udp_socket };  // later: packet_mmap, af_xdp, ...
+enum class ClockKind : std::uint8_t { wall, lockstep };
+enum class TrafficKind : std::uint8_t { udp, replay };
+enum class ArrivalKind : std::uint8_t { constant, poisson, burst };
+enum class DmaPlacement : std::uint8_t { llc, hot, memory };
+enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
+enum class StageKind : std::uint8_t { none, touch, checksum };  // later: forward, hyperscan
+enum class TrialKind : std::uint8_t { trial, calibration, search, probe };
+enum class ValidityRule : std::uint8_t { strict, as_is };
+
+struct Arrivals {
+  ArrivalKind kind = ArrivalKind::constant;
+  int burst_frames = 1;  // frames back to back at line rate; 1 unless kind is burst
+  friend bool operator==(const Arrivals&, const Arrivals&) = default;
+};
+
+struct TrafficOrder {
+  TrafficKind kind = TrafficKind::udp;
+  std::vector<int> frame_bytes{64};  // sizes incl. FCS, sent in this order again and again
+  int flows = 64;                    // distinct 5-tuples; 1..65536
+  Arrivals arrivals;
+  Load load;                 // as asked
+  double intended_pps = 0.0; // as resolved; 0 for "max"
+  std::string pcap;          // absolute path when kind is replay
+  friend bool operator==(const TrafficOrder&, const TrafficOrder&) = default;
+};
+
+struct StallOrder {
+  StallKind kind = StallKind::none;
+  std::int64_t every_ns = 0;  // period, or mean interval for poisson
+  std::int64_t for_ns = 0;    // length of each stall
+  std::string trace;          // file, when kind is trace
+  friend bool operator==(const StallOrder&, const StallOrder&) = default;
+};
+
+// Seeded faults of the model link, before RSS. Each is a probability per frame, [0, 1]; their sum
+// must not exceed 1 (a frame suffers at most one).
+struct FaultOrder {
+  double drop = 0.0;
+  double duplicate = 0.0;
+  double reorder = 0.0;
+  double corrupt = 0.0;
+  double delay = 0.0;
+  std::int64_t delay_ns = 10'000;  // for delay; a reordered frame waits 8 frames of its flow at most
+  friend bool operator==(const FaultOrder&, const FaultOrder&) = default;
+};
+
+struct ModelOrder {
+  double link_bps = 25e9;
+  DmaPlacement dma = DmaPlacement::llc;
+  StallOrder stalls;
+  FaultOrder faults;
+  friend bool operator==(const ModelOrder&, const ModelOrder&) = default;
+};
+
+struct ReceiverOrder {
+  int rx_ring = 1024;                       // descriptors per queue
+  int queues = 1;                           // 1..16
+  std::vector<std::string> rss_fields{"ipv4-udp"};
+  std::vector<int> reta_weights;            // one per queue; empty = equal
+  std::vector<std::string> rx_offloads;     // sorted: "checksum", "rss_hash"
+  StageKind stage = StageKind::none;
+  int workers = 0;                          // 0: the rx lcore runs the stage itself
+  int ring = 0;                             // software ring slots per rx lcore; 0 without workers
+  int burst = 32;                           // frames per rx_burst, 1..64
+  std::int64_t socket_buffer_bytes = 0;     // udp_socket; 0 = the host's default
+  int pool_mbufs = 0;                       // 0 = enough for every queue; smaller provokes rx_no_mbuf
+  friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
+};
+
+struct TrialOrder {
+  TrialKind kind = TrialKind::trial;
+  std::int64_t trial = 0;                   // number within the campaign, from 0
+  std::string group;
+  int block = 0;                            // from 0
+  int attempt = 0;                          // from 0
+  std::map<std::string, std::string> cell;  // factor -> level, as printed
+  Path path = Path::model;
+  ClockKind clock = ClockKind::lockstep;
+  ValidityRule validity = ValidityRule::strict;
+  std::string generator_port = "model";     // "model" | "veth"
+  std::string receiver_port = "model";
+  std::vector<int> generator_lcores;        // CPU numbers; empty = chosen by the rig
+  std::vector<int> receiver_lcores;
+  TrafficOrder traffic;
+  ModelOrder model;
+  ReceiverOrder receiver;
+  double seconds = 1.0;                     // virtual seconds in lockstep
+  double warmup_seconds = 0.1;
+  std::uint64_t seed = 1;                   // of this trial's traffic, faults and stalls
+  std::uint8_t epoch = 1;                   // stamped into measured frames; warm-up has another
+  std::int64_t planted_stop_ns = 0;         // self-test: stop the receiver once, mid-trial; 0 = not
+  friend bool operator==(const TrialOrder&, const TrialOrder&) = default;
+};
+
+// Names as printed everywhere: TOML, JSON, CSV, report.
+[[nodiscard]] std::string_view name_of(Path);
+[[nodiscard]] std::string_view name_of(ClockKind);
+[[nodiscard]] std::string_view name_of(TrafficKind);
+[[nodiscard]] std::string_view name_of(ArrivalKind);
+[[nodiscard]] std::string_view name_of(DmaPlacement);
+[[nodiscard]] std::string_view name_of(StallKind);
+[[nodiscard]] std::string_view name_of(StageKind);
+[[nodiscard]] std::string_view name_of(TrialKind);
+[[nodiscard]] std::string_view name_of(ValidityRule);
+// The enumerator of that name; nullopt for a name that is not one.
+template <typename Enum>
+[[nodiscard]] std::optional<Enum> enum_from_name(std::string_view name);
+// All names, for "allowed: ...".
+template <typename Enum>
+[[nodiscard]] std::vector<std::string> enum_names();
+
+}  // namespace pollmark

@@ -1,0 +1,128 @@
+// What one trial showed, closed and judged valid or not. One line of trials.jsonl.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "record/counters.h"
+#include "record/histogram.h"
+#include "record/ledger.h"
+#include "record/trial_order.h"
+
+namespace pollmark {
+
+inline constexpr int kSchemaVersion = 1;
+
+struct QueueAccount {
+  int queue = 0;
+  std::int64_t polled_pkts = 0;
+  std::optional<std::int64_t> rx_missed_pkts;
+  std::optional<double> share;                 // of the frames steered to this queue, 0..1
+  std::optional<std::int64_t> occupancy_max;   // filled descriptors, most at once
+};
+
+struct RingAccount {
+  int ring = 0;
+  int size = 0;
+  std::int64_t overflow_pkts = 0;
+  std::int64_t high_water = 0;
+};
+
+struct StallAccount {
+  std::int64_t injected = 0;      // stalls given to the model
+  std::int64_t excised = 0;       // lockstep rule 7; on wall clock: gaps seen
+  std::int64_t longest_ns = 0;
+  std::int64_t excised_ns = 0;    // sum
+};
+
+struct LossRuns {
+  std::int64_t count = 0;
+  std::int64_t longest = 0;
+};
+
+enum class KnobState : std::uint8_t { confirmed, differs, unverifiable };
+
+// A setting: requested, read back, and what showed that it acted.
+struct Knob {
+  std::string requested;
+  std::string effective;
+  KnobState state = KnobState::unverifiable;
+  std::string evidence;  // "9 812 checksum verdicts seen"; empty: it did not act, or nothing could show it
+  bool exercised = false;
+};
+
+struct GeneratorAccount {
+  std::optional<std::int64_t> late_p50_ns;   // lateness against the schedule; nullopt on the model
+  std::optional<std::int64_t> late_p99_ns;
+  std::optional<std::int64_t> late_max_ns;
+  std::optional<double> gap_within_256ns;    // share of departure gaps
+};
+
+// One direction of traffic.
+struct StreamAccount {
+  std::string from;
+  std::string to;
+  Ledger ledger;
+  std::int64_t offered_bytes = 0;
+  std::int64_t received_bytes = 0;
+  std::optional<std::int64_t> tracker_missing_pkts;  // sent - unique by sequence numbers
+  std::optional<std::int64_t> reordered_pkts;        // nullopt: untracked traffic
+  std::optional<double> first_loss_s;                // since the window opened
+  std::optional<double> last_loss_s;
+  std::optional<LossRuns> loss_runs;
+  std::map<std::string, std::int64_t> kernel_other_reasons;  // reason -> packets
+};
+
+struct LatencyAccount {
+  std::optional<LatencyHistogram> rx;        // arrival to hand-over by rx_burst
+  std::optional<LatencyHistogram> done;      // arrival to end of stage
+  std::optional<LatencyHistogram> intended;  // scheduled departure to hand-over
+  std::optional<std::int64_t> floor_p50_ns;
+};
+
+struct TrialResult {
+  TrialOrder order;
+  std::string started_utc;
+  std::optional<std::int64_t> page_size_bytes;  // of the mbuf pool
+  std::string isa;                              // of the hot loops
+  double virtual_seconds = 0.0;
+  double wall_seconds = 0.0;
+  bool valid = false;
+  std::vector<std::string> invalid_reasons;  // "code: sentence"
+  std::vector<std::string> not_checked;
+  std::optional<double> intended_pps;  // nullopt for load = "max"
+  std::optional<double> offered_pps;
+  std::vector<StreamAccount> streams;
+  std::vector<QueueAccount> queues;
+  std::vector<RingAccount> rings;
+  LatencyAccount latency_ns;
+  std::optional<double> cycles_per_pkt;   // busy TSC cycles of the receiving lcores per frame polled
+  std::optional<double> busy_fraction;    // of the busiest receiving lcore, 0..1
+  std::optional<double> cpu_cores_used;   // receiving side, all threads and softirq that are known
+  GeneratorAccount generator;
+  StallAccount stalls;
+  std::map<std::string, Knob> knobs;
+  std::map<std::string, CounterChange> counters;
+  std::string limited_by;   // line, generator, core, stage, ring, pcie, nic, kernel:<layer>, unknown; empty: nothing
+  std::string limited_why;  // one sentence
+
+  // The sum of the streams' books.
+  [[nodiscard]] Ledger ledger() const;
+};
+
+// One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
+// latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
+// rx_missed_ratio); nullopt when it was not measured. Latency is `done` where measured, else `rx`.
+[[nodiscard]] std::optional<double> metric_of(const TrialResult& trial, std::string_view metric);
+struct MetricFacts {
+  std::string name;
+  std::string unit;
+  bool higher_is_better = false;
+  std::string sentence;
+};
+[[nodiscard]] const std::vector<MetricFacts>& all_metrics();
+
+}  // namespace pollmark

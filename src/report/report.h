@@ -1,0 +1,33 @@
+// Renders a summary. Text and HTML are rendered from the same Summary and JSON; nothing is computed
+// here that is not in them.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "judge/summary.h"
+#include "record/json.h"
+#include "record/provenance.h"
+
+namespace pollmark {
+
+struct ReportInput {
+  Summary summary;
+  Provenance provenance;
+  std::string folder;           // as printed
+  std::string experiment_text;  // verbatim, for "how to reproduce"
+  // Every trial, for the lists of invalid and refused ones and for curves.
+  const std::vector<TrialResult>* trials = nullptr;
+};
+
+// The final table for stdout. width: columns of the terminal, at least 60.
+[[nodiscard]] std::string render_text(const ReportInput& input, int width);
+// One file, no network, light and dark, phone to desktop.
+[[nodiscard]] std::string render_html(const ReportInput& input);
+[[nodiscard]] Json summary_json(const ReportInput& input);
+// Tidy: one row per cell x metric.
+[[nodiscard]] std::string render_csv(const ReportInput& input);
+// node_exporter textfile.
+[[nodiscard]] std::string render_prom(const ReportInput& input);
+
+}  // namespace pollmark

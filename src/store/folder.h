@@ -1,0 +1,60 @@
+// A results folder. Nobody else touches its files. trials.jsonl is append-only: one closed record a
+// line, on disk (fsync) before append returns.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "record/json.h"
+#include "record/provenance.h"
+#include "record/trial_result.h"
+
+namespace pollmark {
+
+struct StoredCampaign {
+  std::string experiment_text;
+  Provenance provenance;
+  std::vector<TrialResult> trials;
+  // The last line was cut short (power cut, kill -9, full disk): it is ignored and said.
+  bool last_line_torn = false;
+};
+
+class ResultsFolder {
+ public:
+  // Makes the folder and its lock. Errors: host_cannot (unwritable, full), bad_experiment (exists
+  // and is not empty, or holds another run's lock: the text names its pid).
+  [[nodiscard]] static Result<ResultsFolder> create(const std::filesystem::path& path,
+                                                    std::string_view experiment_text,
+                                                    const Provenance& provenance);
+  // For --resume: takes the lock, cuts a torn last line off, and refuses another experiment text
+  // (bad_experiment).
+  [[nodiscard]] static Result<ResultsFolder> reopen(const std::filesystem::path& path,
+                                                    std::string_view experiment_text);
+  // Reads without a lock; a folder still being written is readable. Errors: bad_experiment (no such
+  // folder, not a results folder, other schema, damaged line N that is not the last).
+  [[nodiscard]] static Result<StoredCampaign> read(const std::filesystem::path& path);
+
+  ResultsFolder(ResultsFolder&&) noexcept;
+  ResultsFolder& operator=(ResultsFolder&&) noexcept;
+  ~ResultsFolder();  // releases the lock
+
+  // Appends to trials.jsonl, writes hist/<trial>.hlog; all on disk when it returns.
+  [[nodiscard]] Result<void> append(const TrialResult& trial);
+  // Writes a whole file by rename, so that no reader sees half of it.
+  [[nodiscard]] Result<void> write_file(std::string_view name, std::string_view content);
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  ResultsFolder() = default;
+  std::filesystem::path path_;
+  int lock_fd_ = -1;
+  int trials_fd_ = -1;
+};
+
+// results/<name>-<UTC>, made unique.
+[[nodiscard]] std::filesystem::path default_folder(std::string_view experiment_name,
+                                                   double epoch_seconds);
+
+}  // namespace pollmark

@@ -1,0 +1,115 @@
+// The two ends of a trial. Virtual per trial, never per packet. Every call comes from one control
+// thread; hot loops run behind start()/join() on threads (wall clock) or inside join() (lockstep).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "record/counters.h"
+#include "record/histogram.h"
+#include "record/sequence_tracker.h"
+#include "record/trial_order.h"
+#include "record/trial_result.h"
+
+namespace pollmark {
+
+// What a real-time lcore saw of its own scheduling. Wall clock only.
+struct LcoreHealth {
+  std::string role;                 // "generator", "receiver q0"
+  bool polling = true;              // a blocking receiver is judged by run-queue delay instead
+  std::int64_t longest_gap_ns = 0;  // between successive looks at the clock
+  std::int64_t gaps = 0;            // gaps above 20 us
+  std::int64_t gap_sum_ns = 0;
+  double thread_cpu_fraction = 1.0;            // thread CPU time / wall time of the window
+  std::optional<double> runnable_waiting_fraction;  // schedstat run delay / wall
+  std::int64_t tolerated_gap_ns = 0;           // ring / pps of its queue; 0: none known
+};
+
+struct SenderAccount {
+  std::int64_t intended_pkts = 0;   // scheduled in the window
+  std::int64_t offered_pkts = 0;    // accepted by TX in the window, after drain
+  std::int64_t offered_bytes = 0;   // incl. FCS
+  std::int64_t tx_unsent_pkts = 0;  // intended - offered
+  std::vector<std::uint32_t> sent_per_flow;  // window only; empty: untracked (plain replay)
+  double window_seconds = 0.0;
+  GeneratorAccount generator;
+  std::vector<LcoreHealth> lcores;
+};
+
+struct ReceiverAccount {
+  std::int64_t received_pkts = 0;   // unique, valid, reached the end of the stage
+  std::int64_t received_bytes = 0;  // incl. FCS
+  std::map<Fate, std::int64_t> fates;  // losses and extras that this side itself counted
+  std::optional<TrackerTotals> tracker;
+  std::vector<QueueAccount> queues;
+  std::vector<RingAccount> rings;
+  LatencyAccount latency_ns;
+  std::optional<double> cycles_per_pkt;
+  std::optional<double> stage_cycles_per_pkt;  // the stage's part of cycles_per_pkt
+  std::optional<double> busy_fraction;
+  std::optional<double> cpu_cores_used;
+  StallAccount stalls;
+  std::optional<double> first_loss_s;
+  std::optional<double> last_loss_s;
+  std::optional<double> half_drift;     // lockstep rule 7: relative change of cycles per frame
+  std::optional<double> excised_share;  // lockstep rule 7: share of iterations
+  std::map<std::string, Knob> knobs;
+  std::optional<std::int64_t> page_size_bytes;
+  std::vector<LcoreHealth> lcores;
+};
+
+class Sender {
+ public:
+  virtual ~Sender() = default;
+  // Acquires ports, pools, captures. Errors: host_cannot, bad_experiment.
+  [[nodiscard]] virtual Result<void> open() = 0;
+  // Counters on the sending side that bear on the books. May be empty.
+  [[nodiscard]] virtual Result<CounterSnapshot> read_counters() = 0;
+  // Begins warm-up, then the window, both as ordered. Returns at once on wall clock; on lockstep
+  // nothing runs before join().
+  [[nodiscard]] virtual Result<void> start() = 0;
+  // Until the window is over and the transmit side is drained.
+  [[nodiscard]] virtual Result<SenderAccount> join() = 0;
+  // True once stop was asked for by a signal: join() returns early and the trial is abandoned.
+  virtual void abandon() = 0;
+};
+
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  [[nodiscard]] virtual Result<void> open() = 0;
+  [[nodiscard]] virtual Result<CounterSnapshot> read_counters() = 0;
+  // Ready for the first frame when it returns.
+  [[nodiscard]] virtual Result<void> start() = 0;
+  // Polls on until nothing valid has come for quiet_ns, or limit_ns has passed (RFC 2544 s.23 d;
+  // lockstep drains inside Sender::join and returns at once).
+  [[nodiscard]] virtual Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) = 0;
+  // Stops the loops and hands over. sent_per_flow closes the tracker; empty when untracked.
+  [[nodiscard]] virtual Result<ReceiverAccount> stop(
+      const std::vector<std::uint32_t>& sent_per_flow) = 0;
+  virtual void abandon() = 0;
+};
+
+// Turns the counters' changes over the trial into fates that neither side counted itself (kernel
+// owners), asserting that echoes equal their owners. Each path brings one; the model's does nothing.
+class CounterBooks {
+ public:
+  virtual ~CounterBooks() = default;
+  // Adds owner fates to stream.ledger, kernel_other reasons to stream. Appends a sentence to
+  // doubts for every echo that disagrees with its owner.
+  virtual void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
+                      std::vector<std::string>& doubts) const = 0;
+};
+
+struct Ends {
+  std::unique_ptr<Sender> sender;
+  std::unique_ptr<Receiver> receiver;
+  std::unique_ptr<CounterBooks> books;
+};
+
+}  // namespace pollmark

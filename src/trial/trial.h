@@ -1,0 +1,31 @@
+// One trial's lifecycle: open, counters before, start, join, drain, stop, counters after, close the
+// books, validity, limited_by. Pure of DPDK and of the kernel; tested with fakes.
+#pragma once
+
+#include "trial/endpoints.h"
+
+namespace pollmark {
+
+struct TrialLimits {
+  double offered_tolerance = 0.001;        // |offered - intended| / intended
+  std::int64_t unaccounted_tolerance = 0;  // packets; by profile
+  double min_thread_cpu_fraction = 0.99;   // polling lcores on wall clock
+  double max_runnable_waiting = 0.01;      // blocking receivers, unless nothing was lost
+  double max_excised_share = 0.005;        // lockstep rule 7
+  double max_half_drift = 0.03;            // lockstep rule 7
+  std::int64_t quiet_ns = 20'000'000;      // drain
+  std::int64_t drain_limit_ns = 2'000'000'000;
+};
+
+// Runs the order on the two ends. Order of readings: facts of RFC 2544 s.23 and DPDK's counters:
+// before: upstream then downstream; after the drain: downstream until two readings agree (at most
+// 5), then upstream. An Error means the trial could not be carried out at all (no privilege, no
+// port); every disturbance of a trial that ran is in the result as an invalid reason.
+[[nodiscard]] Result<TrialResult> run_trial(const TrialOrder& order, Ends ends,
+                                            const TrialLimits& limits = {});
+
+// Invalid reasons are "code: sentence"; codes: books_open, generator_short, counter_backwards,
+// echo_disagrees, tracker_disagrees, receiver_stalled, generator_stalled, receiver_starved,
+// too_disturbed, knob_differs, tsc_step, link_flap, path_drift, drain_timeout.
+
+}  // namespace pollmark
