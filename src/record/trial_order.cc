@@ -1,0 +1,98 @@
+#include "record/trial_order.h"
+
+#include <array>
+
+#include "base/error.h"
+
+namespace pollmark {
+
+namespace {
+
+// Names in the order of the enumerators.
+template <typename Enum>
+struct Names;
+template <>
+struct Names<Path> {
+  static constexpr std::array<std::string_view, 3> kAll = {"dpdk", "model", "udp_socket"};
+};
+template <>
+struct Names<ClockKind> {
+  static constexpr std::array<std::string_view, 2> kAll = {"wall", "lockstep"};
+};
+template <>
+struct Names<TrafficKind> {
+  static constexpr std::array<std::string_view, 2> kAll = {"udp", "replay"};
+};
+template <>
+struct Names<ArrivalKind> {
+  static constexpr std::array<std::string_view, 3> kAll = {"constant", "poisson", "burst"};
+};
+template <>
+struct Names<DmaPlacement> {
+  static constexpr std::array<std::string_view, 3> kAll = {"llc", "hot", "memory"};
+};
+template <>
+struct Names<StallKind> {
+  static constexpr std::array<std::string_view, 4> kAll = {"none", "periodic", "poisson", "trace"};
+};
+template <>
+struct Names<StageKind> {
+  static constexpr std::array<std::string_view, 3> kAll = {"none", "touch", "checksum"};
+};
+template <>
+struct Names<TrialKind> {
+  static constexpr std::array<std::string_view, 4> kAll = {"trial", "calibration", "search",
+                                                           "probe"};
+};
+template <>
+struct Names<ValidityRule> {
+  static constexpr std::array<std::string_view, 2> kAll = {"strict", "as_is"};
+};
+
+template <typename Enum>
+std::string_view known_name(Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  PM_CHECK(index < Names<Enum>::kAll.size());
+  return Names<Enum>::kAll[index];
+}
+
+}  // namespace
+
+std::string_view name_of(Path value) { return known_name(value); }
+std::string_view name_of(ClockKind value) { return known_name(value); }
+std::string_view name_of(TrafficKind value) { return known_name(value); }
+std::string_view name_of(ArrivalKind value) { return known_name(value); }
+std::string_view name_of(DmaPlacement value) { return known_name(value); }
+std::string_view name_of(StallKind value) { return known_name(value); }
+std::string_view name_of(StageKind value) { return known_name(value); }
+std::string_view name_of(TrialKind value) { return known_name(value); }
+std::string_view name_of(ValidityRule value) { return known_name(value); }
+
+template <typename Enum>
+std::optional<Enum> enum_from_name(std::string_view name) {
+  for (std::size_t i = 0; i < Names<Enum>::kAll.size(); ++i) {
+    if (Names<Enum>::kAll[i] == name) return static_cast<Enum>(i);
+  }
+  return std::nullopt;
+}
+
+template <typename Enum>
+std::vector<std::string> enum_names() {
+  return {Names<Enum>::kAll.begin(), Names<Enum>::kAll.end()};
+}
+
+#define PM_INSTANTIATE(Enum)                                     \
+  template std::optional<Enum> enum_from_name(std::string_view); \
+  template std::vector<std::string> enum_names<Enum>();
+PM_INSTANTIATE(Path)
+PM_INSTANTIATE(ClockKind)
+PM_INSTANTIATE(TrafficKind)
+PM_INSTANTIATE(ArrivalKind)
+PM_INSTANTIATE(DmaPlacement)
+PM_INSTANTIATE(StallKind)
+PM_INSTANTIATE(StageKind)
+PM_INSTANTIATE(TrialKind)
+PM_INSTANTIATE(ValidityRule)
+#undef PM_INSTANTIATE
+
+}  // namespace pollmark
