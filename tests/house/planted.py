@@ -1,0 +1,45 @@
+"""A copy of the checkout into which a test plants one violation, so that a rule is seen to bite."""
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import tree
+
+COPIED = ("src", "apps", "tests", "scripts", "README.md", "CONTRIBUTING.md", "meson.build",
+          "meson_options.txt", ".clang-format")
+
+
+class PlantedTest(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory(prefix="pollmark-house-")
+        self.addCleanup(self.scratch.cleanup)
+        self.root = pathlib.Path(self.scratch.name)
+        for name in COPIED:
+            source = tree.ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy2(source, self.root / name)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def append(self, name, text):
+        path = self.root / name
+        path.write_text(path.read_text() + text)
+
+    def replace(self, name, old, new):
+        path = self.root / name
+        text = path.read_text()
+        self.assertIn(old, text, f"{name} no longer has what the test changes")
+        path.write_text(text.replace(old, new, 1))
+
+    def assert_caught(self, rule, *words):
+        """One complaint of the rule has all the words, and the untouched tree has none."""
+        found = [line for line in rule.complaints(self.root) if all(word in line for word in words)]
+        self.assertTrue(found, f"not caught: {words}")
+        before = [line for line in rule.complaints(tree.ROOT) if all(word in line for word in words)]
+        self.assertFalse(before, "the same complaint without the planted violation")
