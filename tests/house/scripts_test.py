@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""The scripts, where they decide something: what to install, what to count, what to refuse."""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import tree
+
+sys.dont_write_bytecode = True
+loader = importlib.machinery.SourceFileLoader("count_tests", str(tree.ROOT / "scripts/count-tests"))
+count_tests = importlib.util.module_from_spec(importlib.util.spec_from_loader("count_tests", loader))
+loader.exec_module(count_tests)
+
+
+class Scratch(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="pollmark-house-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def script(self, name, *arguments, **environment):
+        return subprocess.run([tree.ROOT / "scripts" / name, *arguments], capture_output=True, text=True,
+                              env=dict(os.environ) | environment)
+
+
+class InstallDeps(Scratch):
+    """With a dpkg, an apt and a sudo that only write down what they were asked."""
+
+    def setUp(self):
+        super().setUp()
+        self.bin = self.folder / "bin"
+        self.bin.mkdir()
+        for name in ("bash", "sh", "sort", "env", "grep", "readlink", "dirname", "cat"):
+            os.symlink(shutil.which(name), self.bin / name)
+        self.fake("dpkg-query", 'for last; do :; done; grep -qx "$last" "$FAKE/installed" && echo installed')
+        self.fake("apt-get", 'echo "apt-get $*" >> "$FAKE/calls"; [ "$1" != update ] || : > "$FAKE/lists"')
+        self.fake("apt-cache", '[ ! -e "$FAKE/lists" ] || echo "  Candidate: 1.0"')
+        self.fake("id", 'echo "${FAKE_UID:-0}"')
+        self.installed("run")
+
+    def fake(self, name, text):
+        path = self.bin / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def installed(self, *sets, without=()):
+        listed = self.script("install-deps", "--list", *sets).stdout.split()
+        self.assertTrue(listed)
+        (self.folder / "installed").write_text("".join(f"{one}\n" for one in listed if one not in without))
+
+    def run_it(self, *sets, uid="0"):
+        return self.script("install-deps", *sets, PATH=str(self.bin), FAKE=str(self.folder), FAKE_UID=uid)
+
+    def calls(self):
+        path = self.folder / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def test_nothing_missing_calls_nobody(self):
+        self.assertEqual(0, self.run_it("run").returncode)
+        self.assertEqual([], self.calls())
+
+    def test_only_what_is_missing_is_installed(self):
+        self.installed("run", without=("meson", "zlib1g-dev"))
+        (self.folder / "lists").touch()
+        self.assertEqual(0, self.run_it("run").returncode)
+        (call,) = self.calls()
+        self.assertTrue(call.endswith(" meson zlib1g-dev"), call)
+        self.assertIn("--no-install-recommends", call)
+
+    def test_lists_are_fetched_once_when_there_are_none(self):
+        self.installed("run", without=("meson",))
+        self.assertEqual(0, self.run_it("run").returncode)
+        self.assertEqual(["apt-get update -q"], self.calls()[:1])
+        self.assertEqual(2, len(self.calls()))
+
+    def test_the_test_set_holds_the_run_set(self):
+        run = set(self.script("install-deps", "--list", "run").stdout.split())
+        test = set(self.script("install-deps", "--list", "test").stdout.split())
+        check = set(self.script("install-deps", "--list", "check").stdout.split())
+        self.assertLess(run, test)
+        self.assertLess(test, check)
+
+    def test_neither_root_nor_sudo(self):
+        self.installed("run", without=("meson",))
+        run = self.run_it("run", uid="1000")
+        self.assertEqual(3, run.returncode)
+        self.assertIn("apt-get install meson", run.stderr)
+        self.assertEqual([], self.calls())
+
+    def test_an_ordinary_user_goes_through_sudo(self):
+        self.installed("run", without=("meson",))
+        (self.folder / "lists").touch()
+        self.fake("sudo", 'echo "sudo $*" >> "$FAKE/calls"; exec "$@"')
+        self.assertEqual(0, self.run_it("run", uid="1000").returncode)
+        self.assertTrue(self.calls()[0].startswith("sudo env DEBIAN_FRONTEND=noninteractive apt-get install"))
+
+    def test_unknown_set(self):
+        run = self.run_it("everything")
+        self.assertEqual(2, run.returncode)
+        self.assertIn("allowed: run, test, check", run.stderr)
+
+
+class CountTests(Scratch):
+    def setUp(self):
+        super().setUp()
+        (self.folder / "meson-logs/cases").mkdir(parents=True)
+        (self.folder / "meson-info").mkdir()
+        self.options("none")
+        self.records = []
+        self.skips = self.folder / "skips.txt"
+        self.skips.write_text("")
+
+    def options(self, sanitize):
+        text = json.dumps([{"name": "b_sanitize", "value": sanitize}])
+        (self.folder / "meson-info/intro-buildoptions.json").write_text(text)
+
+    def program(self, name, result, cases=None):
+        self.records.append({"name": name, "result": result, "command": [f"/b/{name}"], "stdout": ""})
+        if cases is not None:
+            text = "".join(f'<testcase classname="S" name="{case}" result="completed">{inside}</testcase>'
+                           for case, inside in cases.items())
+            (self.folder / f"meson-logs/cases/{name}.xml").write_text(f"<testsuites><testsuite>{text}</testsuite></testsuites>")
+
+    def script_test(self, name, result, stdout=""):
+        self.records.append({"name": name, "result": result, "command": ["/usr/bin/python3", name], "stdout": stdout})
+
+    def count(self, *arguments):
+        text = "".join(json.dumps(record) + "\n" for record in self.records)
+        (self.folder / "meson-logs/testlog.json").write_text(text)
+        run = self.script("count-tests", str(self.folder), "--skips", str(self.skips), *arguments)
+        return run.returncode, run.stdout.splitlines()
+
+    def test_cases_and_scripts_count_one_each(self):
+        self.program("one_test", "OK", {"a": "", "b": ""})
+        self.script_test("house_rooms", "OK")
+        self.assertEqual((0, ["3 passed, 0 failed, 0 skipped"]), self.count())
+
+    def test_a_failed_case(self):
+        self.program("one_test", "FAIL", {"a": "", "b": '<failure message="no"/>'})
+        code, lines = self.count("--meson-status", "1")
+        self.assertEqual((1, "failed: S.b", "1 passed, 1 failed, 0 skipped"), (code, lines[0], lines[-1]))
+
+    def test_a_program_that_died_before_its_report(self):
+        self.program("one_test", "ERROR")
+        code, lines = self.count("--meson-status", "1")
+        self.assertEqual((1, "0 passed, 1 failed, 0 skipped"), (code, lines[-1]))
+
+    def test_a_program_that_failed_after_green_cases(self):
+        self.program("one_test", "FAIL", {"a": ""})
+        code, lines = self.count("--meson-status", "1")
+        self.assertEqual((1, "1 passed, 1 failed, 0 skipped"), (code, lines[-1]))
+
+    def test_a_timeout(self):
+        self.script_test("slow", "TIMEOUT")
+        self.assertEqual(1, self.count()[0])
+
+    def test_meson_failed_without_naming_a_test(self):
+        self.script_test("house_rooms", "OK")
+        self.assertEqual(1, self.count("--meson-status", "2")[0])
+
+    def test_nothing_ran(self):
+        self.assertEqual(1, self.count()[0])
+
+    def test_a_skip_that_nobody_expects(self):
+        self.program("one_test", "OK", {"a": '<skipped message="x.cc:3&#x0A;needs a plain build"/>'})
+        code, lines = self.count()
+        self.assertEqual((1, "0 passed, 0 failed, 1 skipped"), (code, lines[-1]))
+        self.assertIn("not expected here", lines[-2])
+
+    def test_an_expected_skip_where_the_need_is_missing(self):
+        self.options("address,undefined")
+        self.program("one_test", "OK", {"a": '<skipped message="x.cc:3&#x0A;needs a plain build"/>'})
+        self.skips.write_text("needs a plain build: S.a  # nm sees the sanitizer\n")
+        code, lines = self.count()
+        self.assertEqual((0, "0 passed, 0 failed, 1 skipped"), (code, lines[-1]))
+
+    def test_the_same_skip_where_nothing_is_missing(self):
+        self.program("one_test", "OK", {"a": '<skipped message="x.cc:3&#x0A;needs a plain build"/>'})
+        self.skips.write_text("needs a plain build: S.a\n")
+        self.assertEqual(1, self.count()[0])
+
+    def test_a_test_that_runs_where_its_skip_is_expected(self):
+        self.options("address")
+        self.script_test("hot", "OK")
+        self.skips.write_text("needs a plain build: hot\n")
+        code, lines = self.count()
+        self.assertEqual(1, code)
+        self.assertIn("stale", lines[0])
+
+    def test_a_skip_without_a_reason(self):
+        self.options("address")
+        self.script_test("hot", "SKIP", "sorry\n")
+        self.skips.write_text("needs a plain build: hot\n")
+        code, lines = self.count()
+        self.assertEqual(1, code)
+        self.assertIn("without 'needs X'", "\n".join(lines))
+
+    def test_a_skip_list_that_names_a_test_that_is_gone(self):
+        self.script_test("house_rooms", "OK")
+        self.skips.write_text("needs a plain build: gone\n")
+        self.assertEqual(1, self.count()[0])
+        self.assertEqual(0, self.count("--part")[0])
+
+    def test_a_disabled_case(self):
+        self.program("one_test", "OK", {"a": ""})
+        path = self.folder / "meson-logs/cases/one_test.xml"
+        path.write_text(path.read_text().replace("completed", "suppressed"))
+        self.assertEqual(1, self.count()[0])
+
+
+class CommitTitle(Scratch):
+    def code(self, title):
+        path = self.folder / "message"
+        path.write_text(f"# a comment\n{title}\n\nwhy\n")
+        return self.script("commit-title", str(path)).returncode
+
+    def test_good(self):
+        self.assertEqual(0, self.code("record: close the books of late frames"))
+
+    def test_bad(self):
+        for title in ("Close the books", "record: Close the books", "record: close the books.",
+                      "record: " + "x" * 53, "close the books", "record:close"):
+            with self.subTest(title=title):
+                self.assertEqual(1, self.code(title))
+
+
+class Usage(Scratch):
+    def test_unknown_options_are_refused(self):
+        self.assertEqual(2, self.script("test", "--fast").returncode)
+        self.assertEqual(2, self.script("check", "everything").returncode)
+
+    def test_the_virtual_machine_lab_says_not_yet(self):
+        run = self.script("test", "--vmlab")
+        self.assertEqual(2, run.returncode)
+        self.assertIn("not yet", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
