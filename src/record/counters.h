@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pollmark {
@@ -14,6 +15,8 @@ enum class CounterRole : std::uint8_t {
   echo,     // the same packets seen again: asserted equal, never added
   context,  // shown, not part of the books
 };
+
+[[nodiscard]] std::string_view name_of(CounterRole role);
 
 struct CounterFacts {
   std::string layer;            // "link", "qdisc", "ip", "udp", "socket", "softnet", "port"
@@ -40,8 +43,9 @@ struct CounterChange {
 };
 
 // after - before for every name on either side. A 32-bit counter that falls is a wrap when the
-// forward distance is below 2^31; every other fall is a reset: went_backwards, delta nullopt. A name
-// that vanished or appeared has delta nullopt.
+// forward distance is below 2^31; every other fall is a reset: went_backwards, delta nullopt. A
+// name that vanished or appeared has delta nullopt, and so has a distance above 2^63 - 1. Facts are
+// those of the later reading.
 [[nodiscard]] std::map<std::string, CounterChange> difference(const CounterSnapshot& before,
                                                               const CounterSnapshot& after);
 

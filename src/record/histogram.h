@@ -2,7 +2,10 @@
 // its files open in the usual tools.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,20 +19,33 @@ struct HistogramLayout {
   std::int64_t lowest = 1;                // >= 1, lowest discernible value
   std::int64_t highest = 10'000'000'000;  // >= 2 lowest; 10 s in ns
   int significant_figures = 3;            // 1..5
+
+  // False for a layout that no histogram can have.
+  [[nodiscard]] bool possible() const;
   friend bool operator==(const HistogramLayout&, const HistogramLayout&) = default;
 };
 
 // Values are ns unless an owner says otherwise. One writer; readers after the lcores have joined.
 class LatencyHistogram {
  public:
+  // layout must be possible().
   explicit LatencyHistogram(HistogramLayout layout = {});
 
   // O(1). A value below zero or above the highest is counted in out_of_range(), never in a bin.
-  void record(std::int64_t value, std::int64_t count = 1) noexcept;
+  // Always inlined: loops built for different ISA levels must not share one copy of it.
+  [[gnu::always_inline]] void record(std::int64_t value) noexcept {
+    // Inside [min, max] is inside the range too: one test, hardly ever taken, serves both.
+    if ((value < min_) | (value > max_)) [[unlikely]] {
+      if (!widen(value, 1)) return;
+    }
+    ++counts_[index_of(value)];
+    sum_ += static_cast<std::uint64_t>(value);
+  }
+  void record(std::int64_t value, std::int64_t count) noexcept;
   // Adds every bin. Same layout: exact. Other layout: re-recorded at the middle of each bin.
   void merge(const LatencyHistogram& other);
 
-  [[nodiscard]] std::int64_t count() const { return count_; }
+  [[nodiscard]] std::int64_t count() const;  // O(bins)
   [[nodiscard]] std::int64_t out_of_range() const { return out_of_range_; }
   [[nodiscard]] std::optional<std::int64_t> min() const;  // exact; nullopt when empty
   [[nodiscard]] std::optional<std::int64_t> max() const;  // exact; nullopt when empty
@@ -42,30 +58,55 @@ class LatencyHistogram {
 
   [[nodiscard]] const HistogramLayout& layout() const { return layout_; }
   [[nodiscard]] std::size_t bins() const { return counts_.size(); }
-  [[nodiscard]] std::size_t index_of(std::int64_t value) const noexcept;
+  // value: 0..highest.
+  [[gnu::always_inline]] [[nodiscard]] std::size_t index_of(std::int64_t value) const noexcept {
+    const auto bits = static_cast<std::uint64_t>(value);
+    // Magnitude above the finest bucket; the bucket's own bits of the value; bucket 0 is twice as
+    // long as the others, hence no special case for it.
+    const unsigned shift = 63U ^ static_cast<unsigned>(std::countl_zero(bits | mask_));
+    const unsigned drop = shift - half_magnitude_;
+    return (std::size_t{drop - unit_magnitude_} << half_magnitude_) + (bits >> drop);
+  }
   [[nodiscard]] std::int64_t lowest_of(std::size_t index) const noexcept;
   [[nodiscard]] std::int64_t highest_of(std::size_t index) const noexcept;
   [[nodiscard]] std::int64_t count_at(std::size_t index) const { return counts_[index]; }
 
-  // HdrHistogram V2 compressed encoding, base64 ("HISTFAAA..."). Exact min, max and sum are not part
-  // of that format.
+  // HdrHistogram V2 compressed encoding, base64 ("HISTFAAA..."). Exact min, max and sum are not
+  // part of that format: what decode() returns has them from its bins' edges and middles.
   [[nodiscard]] std::string encode() const;
   // Errors: bad_experiment with the reason for anything that is not such a histogram.
   [[nodiscard]] static Result<LatencyHistogram> decode(std::string_view base64);
 
+  // What the encoding leaves out.
+  struct Exact {
+    std::optional<std::int64_t> min;
+    std::optional<std::int64_t> max;
+    std::string sum;  // decimal; may exceed 64 bits
+    std::int64_t out_of_range = 0;
+  };
+  [[nodiscard]] Exact exact() const;
+  // Puts it back after decode(). Errors: bad_experiment when it contradicts the bins.
+  [[nodiscard]] Result<void> restore(const Exact& exact);
+
   friend bool operator==(const LatencyHistogram&, const LatencyHistogram&) = default;
 
  private:
+  // 6e9 samples of 10 s are 6e19 ns: beyond 64 bits.
+  __extension__ using Sum = unsigned __int128;
+
+  // Takes value into [min, max]; false, after counting it, when it is out of range.
+  bool widen(std::int64_t value, std::int64_t count) noexcept;
+  [[nodiscard]] std::int64_t middle_of(std::size_t index) const noexcept;
+
   HistogramLayout layout_;
-  int unit_magnitude_ = 0;
-  int half_magnitude_ = 0;
-  std::int64_t mask_ = 0;
+  unsigned unit_magnitude_ = 0;
+  unsigned half_magnitude_ = 0;
+  std::uint64_t mask_ = 0;
   std::vector<std::int64_t> counts_;
-  std::int64_t count_ = 0;
   std::int64_t out_of_range_ = 0;
-  std::int64_t min_ = 0;
-  std::int64_t max_ = 0;
-  double sum_ = 0.0;
+  std::int64_t min_ = std::numeric_limits<std::int64_t>::max();
+  std::int64_t max_ = std::numeric_limits<std::int64_t>::min();
+  Sum sum_ = 0;
 };
 
 }  // namespace pollmark

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "record/counters.h"
@@ -20,8 +21,8 @@ struct QueueAccount {
   int queue = 0;
   std::int64_t polled_pkts = 0;
   std::optional<std::int64_t> rx_missed_pkts;
-  std::optional<double> share;                 // of the frames steered to this queue, 0..1
-  std::optional<std::int64_t> occupancy_max;   // filled descriptors, most at once
+  std::optional<double> share;                // of the frames steered to this queue, 0..1
+  std::optional<std::int64_t> occupancy_max;  // filled descriptors, most at once
 };
 
 struct RingAccount {
@@ -32,10 +33,10 @@ struct RingAccount {
 };
 
 struct StallAccount {
-  std::int64_t injected = 0;      // stalls given to the model
-  std::int64_t excised = 0;       // lockstep rule 7; on wall clock: gaps seen
+  std::int64_t injected = 0;  // stalls given to the model
+  std::int64_t excised = 0;   // lockstep rule 7; on wall clock: gaps seen
   std::int64_t longest_ns = 0;
-  std::int64_t excised_ns = 0;    // sum
+  std::int64_t excised_ns = 0;  // sum
 };
 
 struct LossRuns {
@@ -44,21 +45,23 @@ struct LossRuns {
 };
 
 enum class KnobState : std::uint8_t { confirmed, differs, unverifiable };
+[[nodiscard]] std::string_view name_of(KnobState state);
 
 // A setting: requested, read back, and what showed that it acted.
 struct Knob {
   std::string requested;
   std::string effective;
   KnobState state = KnobState::unverifiable;
-  std::string evidence;  // "9 812 checksum verdicts seen"; empty: it did not act, or nothing could show it
+  std::string
+      evidence;  // "9 812 checksum verdicts seen"; empty: it did not act, or nothing could show it
   bool exercised = false;
 };
 
 struct GeneratorAccount {
-  std::optional<std::int64_t> late_p50_ns;   // lateness against the schedule; nullopt on the model
+  std::optional<std::int64_t> late_p50_ns;  // lateness against the schedule; nullopt on the model
   std::optional<std::int64_t> late_p99_ns;
   std::optional<std::int64_t> late_max_ns;
-  std::optional<double> gap_within_256ns;    // share of departure gaps
+  std::optional<double> gap_within_256ns;  // share of departure gaps
 };
 
 // One direction of traffic.
@@ -99,14 +102,15 @@ struct TrialResult {
   std::vector<QueueAccount> queues;
   std::vector<RingAccount> rings;
   LatencyAccount latency_ns;
-  std::optional<double> cycles_per_pkt;   // busy TSC cycles of the receiving lcores per frame polled
-  std::optional<double> busy_fraction;    // of the busiest receiving lcore, 0..1
-  std::optional<double> cpu_cores_used;   // receiving side, all threads and softirq that are known
+  std::optional<double> cycles_per_pkt;  // busy TSC cycles of the receiving lcores per frame polled
+  std::optional<double> busy_fraction;   // of the busiest receiving lcore, 0..1
+  std::optional<double> cpu_cores_used;  // receiving side, all threads and softirq that are known
   GeneratorAccount generator;
   StallAccount stalls;
   std::map<std::string, Knob> knobs;
   std::map<std::string, CounterChange> counters;
-  std::string limited_by;   // line, generator, core, stage, ring, pcie, nic, kernel:<layer>, unknown; empty: nothing
+  std::string limited_by;   // line, generator, core, stage, ring, pcie, nic, kernel:<layer>,
+                            // unknown; empty: nothing
   std::string limited_why;  // one sentence
 
   // The sum of the streams' books.
@@ -115,7 +119,8 @@ struct TrialResult {
 
 // One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
 // latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
-// rx_missed_ratio); nullopt when it was not measured. Latency is `done` where measured, else `rx`.
+// cpu_cores_used, rx_missed_ratio); nullopt when it was not measured, or is no metric. Latency is
+// `done` where measured, else `rx`.
 [[nodiscard]] std::optional<double> metric_of(const TrialResult& trial, std::string_view metric);
 struct MetricFacts {
   std::string name;

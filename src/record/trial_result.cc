@@ -1,0 +1,120 @@
+#include "record/trial_result.h"
+
+#include <cmath>
+
+namespace pollmark {
+
+namespace {
+
+std::optional<double> as_double(std::optional<std::int64_t> value) {
+  if (!value) return std::nullopt;
+  return static_cast<double>(*value);
+}
+
+std::optional<double> latency_ns(const TrialResult& trial, double percent) {
+  const auto measured = [](const std::optional<LatencyHistogram>& histogram) {
+    return histogram && histogram->min().has_value();
+  };
+  if (measured(trial.latency_ns.done)) return as_double(trial.latency_ns.done->percentile(percent));
+  if (measured(trial.latency_ns.rx)) return as_double(trial.latency_ns.rx->percentile(percent));
+  return std::nullopt;
+}
+
+std::optional<double> rx_missed_ratio(const TrialResult& trial) {
+  const Ledger books = trial.ledger();
+  const std::optional<std::int64_t> missed = books.pkts(Fate::rx_missed);
+  if (!missed || books.offered_pkts() <= 0) return std::nullopt;
+  return static_cast<double>(*missed) / static_cast<double>(books.offered_pkts());
+}
+
+std::optional<double> offered_mpps(const TrialResult& trial) {
+  if (!trial.offered_pps) return std::nullopt;
+  return *trial.offered_pps / 1e6;
+}
+
+std::optional<double> received_mpps(const TrialResult& trial) {
+  const std::optional<double> offered = offered_mpps(trial);
+  const std::optional<double> lost = trial.ledger().loss_ratio();
+  if (!offered || !lost) return std::nullopt;
+  return *offered * (1.0 - *lost);
+}
+
+std::optional<double> mpps_per_core(const TrialResult& trial) {
+  const std::optional<double> received = received_mpps(trial);
+  if (!received || !trial.cpu_cores_used || !(*trial.cpu_cores_used > 0.0)) return std::nullopt;
+  return *received / *trial.cpu_cores_used;
+}
+
+struct Metric {
+  MetricFacts facts;
+  std::optional<double> (*read)(const TrialResult&);
+};
+
+const std::vector<Metric>& metrics() {
+  static const std::vector<Metric> kMetrics = {
+      {{"loss_ratio", "ratio", false, "share of the offered packets that was not received"},
+       [](const TrialResult& trial) { return trial.ledger().loss_ratio(); }},
+      {{"rx_missed_ratio", "ratio", false,
+        "share of the offered packets that found no free receive descriptor"},
+       rx_missed_ratio},
+      {{"latency_p50_ns", "ns", false, "median latency of the received packets"},
+       [](const TrialResult& trial) { return latency_ns(trial, 50.0); }},
+      {{"latency_p99_ns", "ns", false, "99th percentile latency of the received packets"},
+       [](const TrialResult& trial) { return latency_ns(trial, 99.0); }},
+      {{"latency_p999_ns", "ns", false, "99.9th percentile latency of the received packets"},
+       [](const TrialResult& trial) { return latency_ns(trial, 99.9); }},
+      {{"cycles_per_pkt", "cycles", false, "busy TSC cycles of the receiving lcores per packet"},
+       [](const TrialResult& trial) { return trial.cycles_per_pkt; }},
+      {{"busy_fraction", "share", false, "busy share of the busiest receiving lcore"},
+       [](const TrialResult& trial) { return trial.busy_fraction; }},
+      {{"offered_mpps", "Mpps", true, "packets per second accepted by the transmit side"},
+       offered_mpps},
+      {{"received_mpps", "Mpps", true, "packets per second received"}, received_mpps},
+      {{"mpps_per_core", "Mpps per core", true, "packets per second received per core used"},
+       mpps_per_core},
+      {{"cpu_cores_used", "cores", false, "cores kept busy by the receiving side"},
+       [](const TrialResult& trial) { return trial.cpu_cores_used; }},
+  };
+  return kMetrics;
+}
+
+}  // namespace
+
+std::string_view name_of(KnobState state) {
+  switch (state) {
+    case KnobState::confirmed:
+      return "confirmed";
+    case KnobState::differs:
+      return "differs";
+    case KnobState::unverifiable:
+      return "unverifiable";
+  }
+  PM_CHECK(false);
+}
+
+Ledger TrialResult::ledger() const {
+  Ledger books;
+  for (const StreamAccount& stream : streams) books += stream.ledger;
+  return books;
+}
+
+std::optional<double> metric_of(const TrialResult& trial, std::string_view metric) {
+  for (const Metric& known : metrics()) {
+    if (known.facts.name != metric) continue;
+    const std::optional<double> value = known.read(trial);
+    if (value && !std::isfinite(*value)) return std::nullopt;
+    return value;
+  }
+  return std::nullopt;
+}
+
+const std::vector<MetricFacts>& all_metrics() {
+  static const std::vector<MetricFacts> kFacts = [] {
+    std::vector<MetricFacts> facts;
+    for (const Metric& metric : metrics()) facts.push_back(metric.facts);
+    return facts;
+  }();
+  return kFacts;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,38 @@
+#include "record/trial_order.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace pollmark {
+namespace {
+
+template <typename Enum>
+void expect_names(const std::vector<std::string>& names) {
+  EXPECT_EQ(enum_names<Enum>(), names);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    EXPECT_EQ(enum_from_name<Enum>(names[i]), static_cast<Enum>(i));
+    EXPECT_EQ(name_of(static_cast<Enum>(i)), names[i]);
+  }
+  EXPECT_EQ(enum_from_name<Enum>("no such name"), std::nullopt);
+  EXPECT_EQ(enum_from_name<Enum>(""), std::nullopt);
+}
+
+TEST(Names, AreSpeltAsTheEnumerators) {
+  expect_names<Path>({"dpdk", "model", "udp_socket"});
+  expect_names<ClockKind>({"wall", "lockstep"});
+  expect_names<TrafficKind>({"udp", "replay"});
+  expect_names<ArrivalKind>({"constant", "poisson", "burst"});
+  expect_names<DmaPlacement>({"llc", "hot", "memory"});
+  expect_names<StallKind>({"none", "periodic", "poisson", "trace"});
+  expect_names<StageKind>({"none", "touch", "checksum"});
+  expect_names<TrialKind>({"trial", "calibration", "search", "probe"});
+  expect_names<ValidityRule>({"strict", "as_is"});
+  EXPECT_EQ(name_of(Path::udp_socket), "udp_socket");
+  EXPECT_EQ(name_of(DmaPlacement::memory), "memory");
+  EXPECT_EQ(name_of(StageKind::checksum), "checksum");
+  EXPECT_EQ(name_of(TrialKind::probe), "probe");
+}
+
+}  // namespace
+}  // namespace pollmark
