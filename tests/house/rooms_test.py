@@ -45,6 +45,10 @@ class Rooms(planted.PlantedTest):
         self.write("src/trial/planted.cc", "#include <gtest/gtest.h>\n")
         self.assert_caught(rooms, "gtest is for tests only")
 
+    def test_third_party_header_in_quotes(self):
+        self.write("src/trial/planted.cc", '#include "fmt/format.h"\n')
+        self.assert_caught(rooms, '"fmt/format.h" is not ours')
+
     def test_include_without_a_room(self):
         self.write("src/trial/planted.cc", '#include "trial.h"\n')
         self.assert_caught(rooms, '"trial.h" names no room')
