@@ -110,7 +110,8 @@ class InstallDeps(Scratch):
 class CountTests(Scratch):
     def setUp(self):
         super().setUp()
-        (self.folder / "meson-logs/cases").mkdir(parents=True)
+        (self.folder / "meson-logs").mkdir()
+        (self.folder / "cases").mkdir()
         (self.folder / "meson-info").mkdir()
         self.options("none")
         self.records = []
@@ -122,11 +123,11 @@ class CountTests(Scratch):
         (self.folder / "meson-info/intro-buildoptions.json").write_text(text)
 
     def program(self, name, result, cases=None):
-        self.records.append({"name": name, "result": result, "command": [f"/b/{name}"], "stdout": ""})
+        self.records.append({"name": f"pollmark:unit / {name}", "result": result, "command": [f"/b/{name}"], "stdout": ""})
         if cases is not None:
             text = "".join(f'<testcase classname="S" name="{case}" result="completed">{inside}</testcase>'
                            for case, inside in cases.items())
-            (self.folder / f"meson-logs/cases/{name}.xml").write_text(f"<testsuites><testsuite>{text}</testsuite></testsuites>")
+            (self.folder / f"cases/{name}.xml").write_text(f"<testsuites><testsuite>{text}</testsuite></testsuites>")
 
     def script_test(self, name, result, stdout=""):
         self.records.append({"name": name, "result": result, "command": ["/usr/bin/python3", name], "stdout": stdout})
@@ -134,7 +135,7 @@ class CountTests(Scratch):
     def count(self, *arguments):
         text = "".join(json.dumps(record) + "\n" for record in self.records)
         (self.folder / "meson-logs/testlog.json").write_text(text)
-        run = self.script("count-tests", str(self.folder), "--skips", str(self.skips), *arguments)
+        run = self.script("count-tests", str(self.folder), str(self.folder / "cases"), "--skips", str(self.skips), *arguments)
         return run.returncode, run.stdout.splitlines()
 
     def test_cases_and_scripts_count_one_each(self):
@@ -210,7 +211,7 @@ class CountTests(Scratch):
 
     def test_a_disabled_case(self):
         self.program("one_test", "OK", {"a": ""})
-        path = self.folder / "meson-logs/cases/one_test.xml"
+        path = self.folder / "cases/one_test.xml"
         path.write_text(path.read_text().replace("completed", "suppressed"))
         self.assertEqual(1, self.count()[0])
 
