@@ -25,16 +25,16 @@ struct LcoreHealth {
   std::int64_t longest_gap_ns = 0;  // between successive looks at the clock
   std::int64_t gaps = 0;            // gaps above 20 us
   std::int64_t gap_sum_ns = 0;
-  double thread_cpu_fraction = 1.0;            // thread CPU time / wall time of the window
+  double thread_cpu_fraction = 1.0;                 // thread CPU time / wall time of the window
   std::optional<double> runnable_waiting_fraction;  // schedstat run delay / wall
-  std::int64_t tolerated_gap_ns = 0;           // ring / pps of its queue; 0: none known
+  std::int64_t tolerated_gap_ns = 0;                // ring / pps of its queue; 0: none known
 };
 
 struct SenderAccount {
-  std::int64_t intended_pkts = 0;   // scheduled in the window
-  std::int64_t offered_pkts = 0;    // accepted by TX in the window, after drain
-  std::int64_t offered_bytes = 0;   // incl. FCS
-  std::int64_t tx_unsent_pkts = 0;  // intended - offered
+  std::int64_t intended_pkts = 0;            // scheduled in the window
+  std::int64_t offered_pkts = 0;             // accepted by TX in the window, after drain
+  std::int64_t offered_bytes = 0;            // incl. FCS
+  std::int64_t tx_unsent_pkts = 0;           // intended - offered
   std::vector<std::uint32_t> sent_per_flow;  // window only; empty: untracked (plain replay)
   double window_seconds = 0.0;
   GeneratorAccount generator;
@@ -42,8 +42,8 @@ struct SenderAccount {
 };
 
 struct ReceiverAccount {
-  std::int64_t received_pkts = 0;   // unique, valid, reached the end of the stage
-  std::int64_t received_bytes = 0;  // incl. FCS
+  std::int64_t received_pkts = 0;      // unique, valid, reached the end of the stage
+  std::int64_t received_bytes = 0;     // incl. FCS
   std::map<Fate, std::int64_t> fates;  // losses and extras that this side itself counted
   std::optional<TrackerTotals> tracker;
   std::vector<QueueAccount> queues;
@@ -60,6 +60,7 @@ struct ReceiverAccount {
   std::optional<double> excised_share;  // lockstep rule 7: share of iterations
   std::map<std::string, Knob> knobs;
   std::optional<std::int64_t> page_size_bytes;
+  std::string isa;  // of the hot loops that received: "x86-64-v3"; empty: not told
   std::vector<LcoreHealth> lcores;
 };
 
@@ -75,7 +76,8 @@ class Sender {
   [[nodiscard]] virtual Result<void> start() = 0;
   // Until the window is over and the transmit side is drained.
   [[nodiscard]] virtual Result<SenderAccount> join() = 0;
-  // True once stop was asked for by a signal: join() returns early and the trial is abandoned.
+  // The trial is given up: release everything, whatever state the end is in. run_trial calls it on
+  // every end it opened when a later step fails; a join() under way returns Errc::interrupted.
   virtual void abandon() = 0;
 };
 
@@ -92,11 +94,12 @@ class Receiver {
   // Stops the loops and hands over. sent_per_flow closes the tracker; empty when untracked.
   [[nodiscard]] virtual Result<ReceiverAccount> stop(
       const std::vector<std::uint32_t>& sent_per_flow) = 0;
-  virtual void abandon() = 0;
+  virtual void abandon() = 0;  // as Sender::abandon
 };
 
 // Turns the counters' changes over the trial into fates that neither side counted itself (kernel
-// owners), asserting that echoes equal their owners. Each path brings one; the model's does nothing.
+// owners), asserting that echoes equal their owners. Each path brings one; the model's does
+// nothing.
 class CounterBooks {
  public:
   virtual ~CounterBooks() = default;
@@ -106,6 +109,8 @@ class CounterBooks {
                       std::vector<std::string>& doubts) const = 0;
 };
 
+// run_trial destroys the receiver first, then the sender, then the books: whatever the two ends
+// stand on may be held by the books.
 struct Ends {
   std::unique_ptr<Sender> sender;
   std::unique_ptr<Receiver> receiver;

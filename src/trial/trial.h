@@ -2,6 +2,7 @@
 // books, validity, limited_by. Pure of DPDK and of the kernel; tested with fakes.
 #pragma once
 
+#include "trial/clocks.h"
 #include "trial/endpoints.h"
 
 namespace pollmark {
@@ -15,17 +16,24 @@ struct TrialLimits {
   double max_half_drift = 0.03;            // lockstep rule 7
   std::int64_t quiet_ns = 20'000'000;      // drain
   std::int64_t drain_limit_ns = 2'000'000'000;
+  int max_counter_readings = 5;  // after the drain, until two agree
+  std::int64_t counter_pause_ns =
+      2'000'000;  // between them; a profile with slow counters raises it
 };
 
 // Runs the order on the two ends. Order of readings: facts of RFC 2544 s.23 and DPDK's counters:
 // before: upstream then downstream; after the drain: downstream until two readings agree (at most
-// 5), then upstream. An Error means the trial could not be carried out at all (no privilege, no
-// port); every disturbance of a trial that ran is in the result as an invalid reason.
+// 5), then upstream. Two readings agree when no owner or echo moved; context counters may.
+// An Error means the trial could not be carried out at all (no privilege, no port), or that it was
+// abandoned (interrupted); every disturbance of a trial that ran is in the result as an invalid
+// reason. One thread. ends.books may be null: no counter bears on the books.
 [[nodiscard]] Result<TrialResult> run_trial(const TrialOrder& order, Ends ends,
-                                            const TrialLimits& limits = {});
+                                            const TrialLimits& limits = {},
+                                            const TrialClocks& clocks = host_clocks());
 
 // Invalid reasons are "code: sentence"; codes: books_open, generator_short, counter_backwards,
 // echo_disagrees, tracker_disagrees, receiver_stalled, generator_stalled, receiver_starved,
-// too_disturbed, knob_differs, tsc_step, link_flap, path_drift, drain_timeout.
+// too_disturbed, knob_differs, tsc_step, link_flap, pause_frames, path_drift, drain_timeout.
+// What each one means: trial/validity.h.
 
 }  // namespace pollmark

@@ -1,0 +1,300 @@
+#include "trial/validity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <string_view>
+
+#include "base/text.h"
+#include "base/units.h"
+
+namespace pollmark {
+namespace {
+
+constexpr double kSendGrainPkts = 64.0;  // the longest transmit burst
+constexpr double kPoissonSigmas = 5.0;
+
+std::string_view leaf_of(std::string_view counter) {
+  const std::size_t dot = counter.rfind('.');
+  return dot == std::string_view::npos ? counter : counter.substr(dot + 1);
+}
+
+bool counts_link_changes(std::string_view counter) {
+  static constexpr std::array<std::string_view, 4> kNames{"carrier_changes", "carrier_up_count",
+                                                          "carrier_down_count", "link_down_events"};
+  return std::find(kNames.begin(), kNames.end(), leaf_of(counter)) != kNames.end();
+}
+
+bool counts_pause_frames(std::string_view counter) {
+  const std::string_view leaf = leaf_of(counter);
+  for (const std::string_view word : {"pause", "xoff", "xon"}) {
+    if (leaf.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+bool names_burst_mode(std::string_view knob) {
+  return knob == "rx_burst_mode" || knob == "tx_burst_mode";
+}
+
+class Verdict {
+ public:
+  Verdict(const TrialEvidence& evidence, const TrialLimits& limits)
+      : evidence_(evidence), limits_(limits), wall_(evidence.order.clock == ClockKind::wall) {}
+
+  Validity take() && {
+    check_books();
+    check_generator();
+    check_counters_backwards();
+    for (const std::string& doubt : evidence_.books.echo_doubts) invalid("echo_disagrees", doubt);
+    check_tracker();
+    if (wall_) {
+      check_lcores("receiver", "receiver_stalled", evidence_.receiver.lcores);
+      check_lcores("generator", "generator_stalled", evidence_.sender.lcores);
+      check_blocking_receivers();
+    } else {
+      check_disturbance();
+    }
+    check_knobs();
+    if (evidence_.tsc_step) invalid("tsc_step", *evidence_.tsc_step);
+    check_device();
+    check_rest();
+    return std::move(validity_);
+  }
+
+ private:
+  void invalid(std::string_view code, std::string_view sentence) {
+    validity_.invalid_reasons.push_back(fmt::format("{}: {}", code, sentence));
+  }
+  void host_stall(std::string_view code, const std::string& sentence) {
+    if (evidence_.order.validity == ValidityRule::as_is) {
+      validity_.not_checked.push_back(fmt::format("as_is: {}: {}", code, sentence));
+    } else {
+      invalid(code, sentence);
+    }
+  }
+  void not_checked(std::string clause) { validity_.not_checked.push_back(std::move(clause)); }
+
+  void check_books() {
+    const Ledger& ledger = evidence_.books.stream.ledger;
+    for (const std::string& contradiction : evidence_.books.contradictions) {
+      invalid("books_open", contradiction);
+    }
+    if (ledger.closes(limits_.unaccounted_tolerance)) return;
+    const std::int64_t open_pkts = ledger.unaccounted_pkts();
+    invalid("books_open", fmt::format("{} of {} offered frames are {}",
+                                      grouped(std::abs(open_pkts)), grouped(ledger.offered_pkts()),
+                                      open_pkts > 0 ? "unaccounted for" : "counted twice"));
+  }
+
+  void check_generator() {
+    if (evidence_.order.traffic.load.unit == LoadUnit::max) {
+      not_checked("offered against intended: load = \"max\" measures and does not judge");
+      return;
+    }
+    if (const auto why =
+            generator_shortfall(evidence_.order, evidence_.sender, limits_.offered_tolerance)) {
+      invalid("generator_short", *why);
+    }
+  }
+
+  void check_counters_backwards() {
+    for (const auto& [name, change] : evidence_.counters) {
+      if (!change.went_backwards) continue;
+      invalid("counter_backwards",
+              fmt::format("{} fell from {} to {}", name, change.before.value_or(0),
+                          change.after.value_or(0)));
+    }
+  }
+
+  void check_tracker() {
+    const SenderAccount& sender = evidence_.sender;
+    const std::optional<TrackerTotals>& tracker = evidence_.receiver.tracker;
+    if (!tracker || sender.sent_per_flow.empty()) {
+      not_checked("sequence numbers: this traffic is counted, not tracked");
+      return;
+    }
+    const std::int64_t sent_pkts =
+        std::accumulate(sender.sent_per_flow.begin(), sender.sent_per_flow.end(), std::int64_t{0});
+    if (sent_pkts != sender.offered_pkts) {
+      invalid("tracker_disagrees",
+              fmt::format("the flows' sequence numbers say that {} frames were sent, the sender {}",
+                          grouped(sent_pkts), grouped(sender.offered_pkts)));
+    }
+    const std::int64_t received_pkts = evidence_.receiver.received_pkts;
+    if (tracker->unique != received_pkts) {
+      invalid("tracker_disagrees",
+              fmt::format("{} frames arrived once by their sequence numbers, {} were counted "
+                          "received",
+                          grouped(tracker->unique), grouped(received_pkts)));
+    }
+    if (tracker->lost != sent_pkts - tracker->unique) {
+      invalid("tracker_disagrees",
+              fmt::format("the tracker lost {} frames, but of {} sent {} arrived",
+                          grouped(tracker->lost), grouped(sent_pkts), grouped(tracker->unique)));
+    }
+  }
+
+  void check_lcores(std::string_view end, std::string_view code,
+                    const std::vector<LcoreHealth>& lcores) {
+    if (lcores.empty()) {
+      not_checked(fmt::format("{} stalls: no lcore reported its gaps", end));
+      return;
+    }
+    for (const LcoreHealth& lcore : lcores) {
+      if (!lcore.polling) continue;
+      if (lcore.tolerated_gap_ns <= 0) {
+        not_checked(fmt::format("{}: how long a gap its queue holds is not known (longest: {})",
+                                lcore.role,
+                                duration_text(static_cast<double>(lcore.longest_gap_ns))));
+      } else if (lcore.longest_gap_ns > lcore.tolerated_gap_ns) {
+        host_stall(code, fmt::format("{} did not poll for {}; {} are tolerated", lcore.role,
+                                     duration_text(static_cast<double>(lcore.longest_gap_ns)),
+                                     duration_text(static_cast<double>(lcore.tolerated_gap_ns))));
+      }
+      if (lcore.thread_cpu_fraction < limits_.min_thread_cpu_fraction) {
+        host_stall(code,
+                   fmt::format("{} had its CPU for {:.1f} % of the window; {:.1f} % are needed",
+                               lcore.role, 100.0 * lcore.thread_cpu_fraction,
+                               100.0 * limits_.min_thread_cpu_fraction));
+      }
+    }
+  }
+
+  void check_blocking_receivers() {
+    const Ledger& ledger = evidence_.books.stream.ledger;
+    const bool lost = ledger.offered_pkts() != ledger.pkts_or_zero(Fate::received);
+    for (const LcoreHealth& lcore : evidence_.receiver.lcores) {
+      if (lcore.polling) continue;
+      if (!lcore.runnable_waiting_fraction) {
+        not_checked(fmt::format("{}: its run-queue delay cannot be read", lcore.role));
+      } else if (lost && *lcore.runnable_waiting_fraction >= limits_.max_runnable_waiting) {
+        host_stall(
+            "receiver_starved",
+            fmt::format("{} was runnable but waited for a CPU for {:.1f} % of the window, and "
+                        "frames were lost",
+                        lcore.role, 100.0 * *lcore.runnable_waiting_fraction));
+      }
+    }
+  }
+
+  void check_disturbance() {
+    const ReceiverAccount& receiver = evidence_.receiver;
+    if (!receiver.excised_share) {
+      not_checked("disturbance: the share of excised iterations was not measured");
+    } else if (*receiver.excised_share > limits_.max_excised_share) {
+      invalid("too_disturbed",
+              fmt::format("{:.2f} % of the iterations were interrupted; {:.2f} % are tolerated",
+                          100.0 * *receiver.excised_share, 100.0 * limits_.max_excised_share));
+    }
+    if (!receiver.half_drift) {
+      not_checked("disturbance: the cost of the two halves was not measured");
+    } else if (std::fabs(*receiver.half_drift) > limits_.max_half_drift) {
+      invalid(
+          "too_disturbed",
+          fmt::format("a frame cost {:+.1f} % in the second half against the first; {:.1f} % are "
+                      "tolerated",
+                      100.0 * *receiver.half_drift, 100.0 * limits_.max_half_drift));
+    }
+  }
+
+  void check_knobs() {
+    for (const auto& [name, knob] : evidence_.receiver.knobs) {
+      if (names_burst_mode(name)) continue;
+      if (knob.state == KnobState::differs) {
+        invalid("knob_differs", fmt::format("{} was set to {} and reads back {}", name,
+                                            knob.requested, knob.effective));
+      } else if (knob.state == KnobState::unverifiable) {
+        not_checked(fmt::format("{}: set to {}, cannot be read back", name, knob.requested));
+      }
+    }
+  }
+
+  // The model has no link state, no pause frames and no choice of burst function: nothing to check.
+  void check_device() {
+    bool link_known = false;
+    bool pause_known = false;
+    for (const auto& [name, change] : evidence_.counters) {
+      const bool link = counts_link_changes(name);
+      const bool pause = !link && counts_pause_frames(name);
+      if (!change.delta) continue;
+      link_known = link_known || link;
+      pause_known = pause_known || pause;
+      if (*change.delta <= 0) continue;
+      if (link) invalid("link_flap", fmt::format("{} rose by {}", name, *change.delta));
+      if (pause) invalid("pause_frames", fmt::format("{} rose by {}", name, *change.delta));
+    }
+    bool burst_mode_known = false;
+    for (const auto& [name, knob] : evidence_.receiver.knobs) {
+      if (!names_burst_mode(name) || knob.state == KnobState::unverifiable) continue;
+      burst_mode_known = true;
+      if (knob.state == KnobState::differs) {
+        invalid("path_drift",
+                fmt::format("{} is {}, expected {}", name, knob.effective, knob.requested));
+      }
+    }
+    if (evidence_.order.path == Path::model) return;
+    if (!link_known) not_checked("link flap: no counter of link changes was read");
+    if (!pause_known) not_checked("pause frames: no counter of them was read");
+    if (evidence_.order.path == Path::dpdk && !burst_mode_known) {
+      not_checked("path drift: the driver does not tell its burst function");
+    }
+  }
+
+  void check_rest() {
+    if (evidence_.drain_ns >= limits_.drain_limit_ns) {
+      invalid("drain_timeout", fmt::format("frames still came {} after the last was sent",
+                                           duration_text(static_cast<double>(evidence_.drain_ns))));
+    }
+    if (!evidence_.counters_settled) {
+      invalid("drain_timeout", fmt::format("no two of {} readings of the receiving side's counters "
+                                           "after the drain agreed",
+                                           limits_.max_counter_readings));
+    }
+  }
+
+  const TrialEvidence& evidence_;
+  const TrialLimits& limits_;
+  bool wall_;
+  Validity validity_;
+};
+
+}  // namespace
+
+Validity validity_of(const TrialEvidence& evidence, const TrialLimits& limits) {
+  return Verdict(evidence, limits).take();
+}
+
+std::optional<std::string> generator_shortfall(const TrialOrder& order, const SenderAccount& sender,
+                                               double offered_tolerance) {
+  const TrafficOrder& traffic = order.traffic;
+  if (traffic.load.unit == LoadUnit::max) return std::nullopt;
+  const double offered_pkts = static_cast<double>(sender.offered_pkts);
+  const double intended_pkts = static_cast<double>(sender.intended_pkts);
+  if (std::fabs(offered_pkts - intended_pkts) > offered_tolerance * intended_pkts ||
+      sender.intended_pkts <= 0) {
+    return fmt::format("offered {} of {} intended frames", grouped(sender.offered_pkts),
+                       grouped(sender.intended_pkts));
+  }
+  const double ordered_pkts = traffic.intended_pps * order.seconds;
+  double grain_pkts = kSendGrainPkts;
+  if (traffic.arrivals.kind == ArrivalKind::burst) {
+    grain_pkts = std::max(grain_pkts, static_cast<double>(traffic.arrivals.burst_frames));
+  }
+  if (traffic.arrivals.kind == ArrivalKind::poisson) {
+    grain_pkts += kPoissonSigmas * std::sqrt(ordered_pkts);
+  }
+  const double room_pps = (offered_tolerance * ordered_pkts + grain_pkts) / order.seconds;
+  const double offered_pps =
+      sender.window_seconds > 0.0 ? offered_pkts / sender.window_seconds : 0.0;
+  if (std::fabs(offered_pps - traffic.intended_pps) > room_pps) {
+    return fmt::format("offered {}, {} were ordered", si(offered_pps, "pps"),
+                       si(traffic.intended_pps, "pps"));
+  }
+  return std::nullopt;
+}
+
+}  // namespace pollmark
