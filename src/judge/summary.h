@@ -1,5 +1,14 @@
 // A campaign in numbers: per cell, medians with order-statistic intervals over its valid trials;
-// factor effects; the answer. Pure.
+// factor effects; the answer. Pure: the order of the trials does not matter.
+//
+// Only trials of kind `trial` are judged, and only valid ones enter a number. A block counts in a
+// comparison only where both sides have a valid trial in it (of several, the first attempt). Fewer
+// than six blocks, or --quick: a ranking, no verdict. There is no correction for the number of
+// comparisons yet.
+//
+// Differences are absolute for metrics that are shares of one (*_ratio, *_fraction), else relative
+// (log ratio). A difference does not matter when it is within the margin: for shares min(matters,
+// 0.001) (the default of 1 % would call a loss of 0.9 % nothing), else matters.
 #pragma once
 
 #include <map>
@@ -31,16 +40,19 @@ struct CellSummary {
   int trials = 0;  // all attempts
   int valid = 0;
   std::map<std::string, Estimate> metrics;  // by metric name; absent = not measured
-  std::map<std::string, double> ratio_to_baseline;  // metric -> median of paired ratios, where a
-                                                    // baseline cell shares blocks
-  Ledger ledger;                       // summed over the valid trials
+  // metric -> median of paired ratios to the baseline cell (the cell that has the baseline's levels
+  // and otherwise its own) over the blocks they share. Absent for the baseline itself, and where
+  // the baseline was zero in any of them.
+  std::map<std::string, double> ratio_to_baseline;
+  Ledger ledger;  // summed over the valid trials; a fate is measured in it
+                  // where any of them measured it
   std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done, else rx
-  std::string latency_kind;            // "done" or "rx"
+  std::string latency_kind;                    // "done" or "rx"
   std::map<std::string, int> invalid_reasons;  // code -> times
   std::vector<std::string> not_checked;
-  std::string limited_by;              // most frequent among valid trials
+  std::string limited_by;  // most frequent among valid trials
   std::string limited_why;
-  std::map<std::string, Knob> knobs;   // of the last valid trial
+  std::map<std::string, Knob> knobs;        // of the last valid trial
   std::optional<std::string> not_measured;  // why there is no number at all
 };
 
@@ -55,6 +67,14 @@ struct FactorEffect {
   double worst = 0.0;  // median over the others' combinations at that level
   double best = 0.0;
   bool exercised = true;
+  int combinations = 0;  // of the other factors, that have a number at every level
+  int blocks = 0;        // shared by the two levels
+  // worst to best, median over blocks of the median over combinations; absolute or log ratio, as
+  // above. nullopt below six blocks.
+  std::optional<Interval> difference;
+  // "differs", "differs in some combinations", "equivalent", "no difference", "cannot tell",
+  // "ranking only", "not exercised"
+  std::string verdict;
   std::string sentence;  // plain, with the numbers and the reason (limited_by, fates)
 };
 

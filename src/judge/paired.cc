@@ -1,0 +1,77 @@
+#include "judge/paired.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "judge/order_statistics.h"
+
+namespace pollmark {
+namespace {
+
+constexpr double kLargestShareMargin = 0.001;
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+}  // namespace
+
+Scale scale_of(std::string_view metric) {
+  return ends_with(metric, "_ratio") || ends_with(metric, "_fraction") ? Scale::absolute
+                                                                       : Scale::relative;
+}
+
+double margin_of(std::string_view metric, double matters) {
+  return scale_of(metric) == Scale::absolute ? std::min(matters, kLargestShareMargin)
+                                             : std::log1p(matters);
+}
+
+BlockValues block_values(const std::vector<const TrialResult*>& trials, std::string_view metric) {
+  BlockValues values;
+  for (const TrialResult* trial : trials) {
+    if (const auto value = metric_of(*trial, metric)) values.emplace(trial->order.block, *value);
+  }
+  return values;
+}
+
+BlockValues differences(const BlockValues& from, const BlockValues& to, Scale scale) {
+  BlockValues result;
+  for (const auto& [block, start] : from) {
+    const auto end = to.find(block);
+    if (end == to.end()) continue;
+    if (scale == Scale::absolute) {
+      result[block] = end->second - start;
+    } else {
+      if (start <= 0.0 || end->second <= 0.0) return {};
+      result[block] = std::log(end->second / start);
+    }
+  }
+  return result;
+}
+
+std::optional<Estimate> estimate_of(const BlockValues& values) {
+  if (values.empty()) return std::nullopt;
+  std::vector<double> list;
+  list.reserve(values.size());
+  for (const auto& [block, value] : values) list.push_back(value);
+  return estimate_median(std::move(list));
+}
+
+std::optional<Estimate> paired_difference(const BlockValues& from, const BlockValues& to,
+                                          Scale scale) {
+  return estimate_of(differences(from, to, scale));
+}
+
+std::optional<double> paired_ratio(const BlockValues& from, const BlockValues& to) {
+  std::vector<double> ratios;
+  for (const auto& [block, base] : from) {
+    const auto value = to.find(block);
+    if (value == to.end()) continue;
+    if (base <= 0.0) return std::nullopt;
+    ratios.push_back(value->second / base);
+  }
+  if (ratios.empty()) return std::nullopt;
+  return median_of(std::move(ratios));
+}
+
+}  // namespace pollmark

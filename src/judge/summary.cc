@@ -1,0 +1,216 @@
+#include "judge/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "base/text.h"
+#include "judge/answer.h"
+#include "judge/effects.h"
+#include "judge/factor_table.h"
+#include "judge/paired.h"
+
+namespace pollmark {
+namespace {
+
+using CellKey = std::pair<std::string, std::map<std::string, std::string>>;
+
+// What was counted in any of them. Unlike Ledger::operator+=, which joins parts of one book, a fate
+// that only one path can count stays in the sum: the other trials' books closed without it.
+void add_books(Ledger& sum, const Ledger& books) {
+  sum.set_offered(sum.offered_pkts() + books.offered_pkts());
+  for (const Fate fate : all_fates()) {
+    if (const auto pkts = books.pkts(fate)) sum.add(fate, *pkts);
+  }
+}
+
+bool earlier(const TrialResult* a, const TrialResult* b) {
+  const auto key = [](const TrialResult& trial) {
+    return std::tie(trial.order.block, trial.order.attempt, trial.order.trial, trial.order.seed);
+  };
+  return key(*a) < key(*b);
+}
+
+// What would most likely make the next attempt valid.
+std::string remedy_of(const std::string& code) {
+  static const std::map<std::string, std::string> kRemedies{
+      {"counter_backwards", "keep other users off the device"},
+      {"drain_timeout", "keep other traffic off the link"},
+      {"generator_short", "lower the load, or give the generator a core of its own"},
+      {"generator_stalled", "give the generator a core of its own, or validity = \"as_is\""},
+      {"receiver_stalled", "give the receiver a core of its own, or validity = \"as_is\""},
+      {"receiver_starved", "give the receiver a core of its own, or validity = \"as_is\""},
+      {"too_disturbed", "quieten the machine, or run fewer processes beside it"},
+  };
+  const auto remedy = kRemedies.find(code);
+  return remedy == kRemedies.end() ? std::string() : remedy->second;
+}
+
+std::string why_not_measured(const CellSummary& cell) {
+  if (cell.trials == 0) return "no trial was run";
+  std::vector<std::string> parts;
+  std::string most;
+  for (const auto& [code, times] : cell.invalid_reasons) {
+    parts.push_back(fmt::format("{} {}", code, times));
+    if (most.empty() || times > cell.invalid_reasons.at(most)) most = code;
+  }
+  std::string text = fmt::format("none of {} trials was valid: {}", cell.trials, join(parts, ", "));
+  const std::string remedy = remedy_of(most);
+  return remedy.empty() ? text : fmt::format("{}; to mend it: {}", text, remedy);
+}
+
+void add_latency(CellSummary& cell, const std::vector<const TrialResult*>& valid) {
+  const bool done = std::any_of(valid.begin(), valid.end(), [](const TrialResult* trial) {
+    return trial->latency_ns.done.has_value();
+  });
+  for (const TrialResult* trial : valid) {
+    const auto& part = done ? trial->latency_ns.done : trial->latency_ns.rx;
+    if (!part) continue;
+    if (cell.latency_ns) {
+      cell.latency_ns->merge(*part);
+    } else {
+      cell.latency_ns = *part;
+    }
+    cell.latency_kind = done ? "done" : "rx";
+  }
+}
+
+// Most frequent; of equally frequent ones the first by name. Its sentence is that of the last
+// trial.
+void add_limit(CellSummary& cell, const std::vector<const TrialResult*>& valid) {
+  std::map<std::string, int> times;
+  for (const TrialResult* trial : valid) ++times[trial->limited_by];
+  int most = 0;
+  for (const auto& [limit, count] : times) {
+    if (count <= most) continue;
+    most = count;
+    cell.limited_by = limit;
+  }
+  for (const TrialResult* trial : valid) {
+    if (trial->limited_by == cell.limited_by) cell.limited_why = trial->limited_why;
+  }
+}
+
+JudgedCell judge_cell(const Question& question, const Question::PlannedCell& planned,
+                      std::vector<const TrialResult*> trials) {
+  std::sort(trials.begin(), trials.end(), earlier);
+  JudgedCell judged;
+  CellSummary& cell = judged.summary;
+  cell.group = planned.group;
+  cell.cell = planned.cell;
+  cell.path = planned.path;
+  cell.trials = static_cast<int>(trials.size());
+  for (const TrialResult* trial : trials) {
+    if (trial->valid) {
+      judged.valid.push_back(trial);
+      continue;
+    }
+    std::set<std::string> codes;
+    for (const std::string& reason : trial->invalid_reasons) {
+      codes.insert(reason.substr(0, reason.find(':')));
+    }
+    for (const std::string& code : codes) ++cell.invalid_reasons[code];
+  }
+  cell.valid = static_cast<int>(judged.valid.size());
+  if (judged.valid.empty()) {
+    cell.not_measured = planned.refused ? *planned.refused : why_not_measured(cell);
+    return judged;
+  }
+  std::set<std::string> not_checked;
+  for (const TrialResult* trial : judged.valid) {
+    add_books(cell.ledger, trial->ledger());
+    not_checked.insert(trial->not_checked.begin(), trial->not_checked.end());
+  }
+  cell.not_checked.assign(not_checked.begin(), not_checked.end());
+  for (const MetricFacts& metric : all_metrics()) {
+    std::vector<double> values;
+    for (const TrialResult* trial : judged.valid) {
+      if (const auto value = metric_of(*trial, metric.name)) values.push_back(*value);
+    }
+    if (!values.empty()) cell.metrics.emplace(metric.name, estimate_median(std::move(values)));
+  }
+  judged.values = block_values(judged.valid, question.metric);
+  add_latency(cell, judged.valid);
+  add_limit(cell, judged.valid);
+  cell.knobs = judged.valid.back()->knobs;
+  return judged;
+}
+
+// The planned cells, then those that have trials without being planned (a folder judged without its
+// plan), by name.
+std::vector<Question::PlannedCell> all_cells(const Question& question,
+                                             const std::vector<TrialResult>& trials) {
+  std::vector<Question::PlannedCell> cells = question.cells;
+  std::set<CellKey> known;
+  for (const Question::PlannedCell& cell : cells) known.emplace(cell.group, cell.cell);
+  std::map<CellKey, Path> unplanned;
+  for (const TrialResult& trial : trials) {
+    CellKey key(trial.order.group, trial.order.cell);
+    if (trial.order.kind != TrialKind::trial || known.count(key) != 0) continue;
+    unplanned.emplace(std::move(key), trial.order.path);
+  }
+  for (const auto& [key, path] : unplanned) cells.push_back({key.first, key.second, path, {}});
+  return cells;
+}
+
+void add_ratios(const Question& question, std::vector<JudgedCell>& cells) {
+  if (question.baseline.empty()) return;
+  std::map<CellKey, const JudgedCell*> by_key;
+  for (const JudgedCell& cell : cells)
+    by_key.emplace(CellKey(cell.summary.group, cell.summary.cell), &cell);
+  for (JudgedCell& cell : cells) {
+    std::map<std::string, std::string> levels = cell.summary.cell;
+    bool has_factors = true;
+    for (const auto& [factor, level] : question.baseline) {
+      const auto own = levels.find(factor);
+      if (own == levels.end()) {
+        has_factors = false;
+        break;
+      }
+      own->second = level;
+    }
+    if (!has_factors || levels == cell.summary.cell) continue;
+    const auto baseline = by_key.find(CellKey(cell.summary.group, levels));
+    if (baseline == by_key.end()) continue;
+    for (const auto& [metric, estimate] : cell.summary.metrics) {
+      const auto ratio = paired_ratio(block_values(baseline->second->valid, metric),
+                                      block_values(cell.valid, metric));
+      if (ratio) cell.summary.ratio_to_baseline.emplace(metric, *ratio);
+    }
+  }
+}
+
+}  // namespace
+
+Summary summarise(const Question& question, const std::vector<TrialResult>& trials) {
+  std::map<CellKey, std::vector<const TrialResult*>> by_cell;
+  Summary summary;
+  summary.name = question.name;
+  summary.question = question.question;
+  summary.metric = question.metric;
+  summary.quick = question.quick;
+  for (const TrialResult& trial : trials) {
+    if (trial.order.kind != TrialKind::trial) continue;
+    by_cell[CellKey(trial.order.group, trial.order.cell)].push_back(&trial);
+    ++summary.trials;
+    if (!trial.valid) continue;
+    ++summary.valid;
+    add_books(summary.ledger, trial.ledger());
+  }
+  std::vector<JudgedCell> cells;
+  for (const Question::PlannedCell& planned : all_cells(question, trials)) {
+    const auto own = by_cell.find(CellKey(planned.group, planned.cell));
+    cells.push_back(judge_cell(
+        question, planned, own == by_cell.end() ? std::vector<const TrialResult*>{} : own->second));
+  }
+  add_ratios(question, cells);
+  const std::vector<FactorTable> tables = factor_tables(cells);
+  summary.effects = factor_effects(question, cells, tables);
+  summary.answer = answer_of(question, cells, tables);
+  for (JudgedCell& cell : cells) summary.cells.push_back(std::move(cell.summary));
+  return summary;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,62 @@
+#include "judge/wording.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "judge/paired.h"
+
+namespace pollmark {
+
+MetricFacts metric_facts(std::string_view metric) {
+  for (const MetricFacts& facts : all_metrics()) {
+    if (facts.name == metric) return facts;
+  }
+  MetricFacts facts;
+  facts.name = std::string(metric);
+  return facts;
+}
+
+std::string metric_word(std::string_view metric) {
+  static const std::map<std::string_view, std::string> kWords{
+      {"busy_fraction", "busy fraction"}, {"cycles_per_pkt", "cycles per packet"},
+      {"latency_p50_ns", "p50"},          {"latency_p999_ns", "p99.9"},
+      {"latency_p99_ns", "p99"},          {"loss_ratio", "loss"},
+      {"mpps_per_core", "rate per core"}, {"offered_mpps", "offered rate"},
+      {"received_mpps", "received rate"}, {"rx_missed_ratio", "missed"},
+  };
+  const auto word = kWords.find(metric);
+  return word == kWords.end() ? std::string(metric) : word->second;
+}
+
+std::string value_text(std::string_view metric, double value) {
+  if (scale_of(metric) == Scale::absolute) return ratio_text(value);
+  if (metric.find("mpps") != std::string_view::npos) return si(value * 1e6, "pps");
+  if (metric.size() > 3 && metric.substr(metric.size() - 3) == "_ns") return duration_text(value);
+  return fmt::format("{:.4g}", value);
+}
+
+std::string estimate_text(std::string_view metric, const Estimate& estimate) {
+  if (!estimate.interval) return value_text(metric, estimate.median);
+  return fmt::format("{} [{}, {}]", value_text(metric, estimate.median),
+                     value_text(metric, estimate.interval->low),
+                     value_text(metric, estimate.interval->high));
+}
+
+std::string difference_text(std::string_view metric, double difference) {
+  const bool absolute = scale_of(metric) == Scale::absolute;
+  const double value = absolute ? difference : std::expm1(difference);
+  return fmt::format("{}{}", value > 0.0 ? "+" : "", ratio_text(value));
+}
+
+std::string cell_text(const std::map<std::string, std::string>& cell) {
+  if (cell.empty()) return "the only setting";
+  std::vector<std::string> parts;
+  for (const auto& [factor, level] : cell) parts.push_back(factor + "=" + level);
+  return join(parts, " ");
+}
+
+}  // namespace pollmark
