@@ -1,0 +1,328 @@
+#include "host/netlink.h"
+
+#include <fmt/format.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <net/if.h>
+#include <netlink/cache.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/neighbour.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/fifo.h>
+#include <netlink/route/qdisc/tbf.h>
+#include <netlink/route/tc.h>
+#include <netlink/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+
+namespace pollmark {
+namespace {
+
+template <auto release>
+struct Releaser {
+  template <typename T>
+  void operator()(T* object) const {
+    release(object);
+  }
+};
+using LinkPtr = std::unique_ptr<rtnl_link, Releaser<rtnl_link_put>>;
+using AddressPtr = std::unique_ptr<nl_addr, Releaser<nl_addr_put>>;
+using IfAddressPtr = std::unique_ptr<rtnl_addr, Releaser<rtnl_addr_put>>;
+using NeighbourPtr = std::unique_ptr<rtnl_neigh, Releaser<rtnl_neigh_put>>;
+using QdiscPtr = std::unique_ptr<rtnl_qdisc, Releaser<rtnl_qdisc_put>>;
+using CachePtr = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
+using MessagePtr = std::unique_ptr<nl_msg, Releaser<nlmsg_free>>;
+
+// error: negative libnl code, as its functions return it.
+tl::unexpected<Error> refused(int error, std::string_view doing) {
+  if (error == -NLE_PERM || error == -NLE_NOACCESS) {
+    return fail(Errc::host_cannot, "needs CAP_NET_ADMIN", std::string(doing));
+  }
+  return fail(Errc::host_cannot, nl_geterror(error), std::string(doing));
+}
+
+std::string text(std::string_view what, std::string_view netdev) {
+  return fmt::format("{} {}", what, netdev);
+}
+
+AddressPtr ipv4_address(std::uint32_t ipv4, int prefix_bits) {
+  const std::array<std::uint8_t, 4> bytes{
+      static_cast<std::uint8_t>(ipv4 >> 24), static_cast<std::uint8_t>(ipv4 >> 16),
+      static_cast<std::uint8_t>(ipv4 >> 8), static_cast<std::uint8_t>(ipv4)};
+  AddressPtr address(nl_addr_build(AF_INET, bytes.data(), bytes.size()));
+  nl_addr_set_prefixlen(address.get(), prefix_bits);
+  return address;
+}
+
+AddressPtr link_address(const MacAddress& mac) {
+  return AddressPtr(nl_addr_build(AF_LLC, mac.data(), mac.size()));
+}
+
+// The kernel may send fewer or more fields than these headers know: take what is there.
+LinkStats stats_of(const nlattr* attribute) {
+  rtnl_link_stats64 raw{};
+  const auto size = static_cast<std::size_t>(nla_len(attribute));
+  std::memcpy(&raw, nla_data(attribute), std::min(size, sizeof raw));
+  LinkStats stats;
+  stats.rx_packets = raw.rx_packets;
+  stats.tx_packets = raw.tx_packets;
+  stats.rx_bytes = raw.rx_bytes;
+  stats.tx_bytes = raw.tx_bytes;
+  stats.rx_errors = raw.rx_errors;
+  stats.tx_errors = raw.tx_errors;
+  stats.rx_dropped = raw.rx_dropped;
+  stats.tx_dropped = raw.tx_dropped;
+  stats.rx_missed_errors = raw.rx_missed_errors;
+  if (size > offsetof(rtnl_link_stats64, rx_nohandler)) stats.rx_nohandler = raw.rx_nohandler;
+  if (size > offsetof(rtnl_link_stats64, rx_otherhost_dropped)) {
+    stats.rx_otherhost_dropped = raw.rx_otherhost_dropped;
+  }
+  return stats;
+}
+
+int collect_link(nl_msg* message, void* argument) {
+  auto& links = *static_cast<std::vector<LinkState>*>(argument);
+  nlmsghdr* header = nlmsg_hdr(message);
+  if (header->nlmsg_type != RTM_NEWLINK) return NL_SKIP;
+  const auto* info = static_cast<const ifinfomsg*>(nlmsg_data(header));
+  std::array<nlattr*, IFLA_MAX + 1> attributes{};
+  if (nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) < 0) {
+    return NL_SKIP;
+  }
+  LinkState link;
+  link.ifindex = info->ifi_index;
+  link.up = (info->ifi_flags & IFF_UP) != 0;
+  if (attributes[IFLA_IFNAME] != nullptr) link.netdev = nla_get_string(attributes[IFLA_IFNAME]);
+  if (attributes[IFLA_MTU] != nullptr)
+    link.mtu = static_cast<int>(nla_get_u32(attributes[IFLA_MTU]));
+  if (attributes[IFLA_CARRIER] != nullptr) link.carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
+  if (attributes[IFLA_CARRIER_CHANGES] != nullptr) {
+    link.carrier_changes = nla_get_u32(attributes[IFLA_CARRIER_CHANGES]);
+  }
+  if (const nlattr* mac = attributes[IFLA_ADDRESS];
+      mac != nullptr && nla_len(mac) == static_cast<int>(link.mac.size())) {
+    std::memcpy(link.mac.data(), nla_data(mac), link.mac.size());
+  }
+  if (attributes[IFLA_STATS64] != nullptr) link.stats = stats_of(attributes[IFLA_STATS64]);
+  if (nlattr* nested = attributes[IFLA_LINKINFO]; nested != nullptr) {
+    std::array<nlattr*, IFLA_INFO_MAX + 1> of_kind{};
+    if (nla_parse_nested(of_kind.data(), IFLA_INFO_MAX, nested, nullptr) >= 0 &&
+        of_kind[IFLA_INFO_KIND] != nullptr) {
+      link.kind = nla_get_string(of_kind[IFLA_INFO_KIND]);
+    }
+  }
+  links.push_back(std::move(link));
+  return NL_OK;
+}
+
+}  // namespace
+
+void Netlink::Freed::operator()(nl_sock* socket) const { nl_socket_free(socket); }
+
+Result<Netlink> Netlink::open(int netns_fd) {
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
+  Netlink netlink;
+  netlink.socket_.reset(nl_socket_alloc());
+  PM_CHECK(netlink.socket_ != nullptr);
+  if (const int error = nl_connect(netlink.socket_.get(), NETLINK_ROUTE); error < 0) {
+    return refused(error, "netlink");
+  }
+  return netlink;
+}
+
+Result<void> Netlink::add_veth(const VethOrder& order) {
+  LinkPtr link(rtnl_link_veth_alloc());
+  PM_CHECK(link != nullptr);
+  rtnl_link_set_name(link.get(), order.netdev.c_str());
+  rtnl_link_set_addr(link.get(), link_address(order.mac).get());
+  rtnl_link_set_mtu(link.get(), static_cast<unsigned>(order.mtu));
+  LinkPtr peer(rtnl_link_veth_get_peer(link.get()));
+  rtnl_link_set_name(peer.get(), order.peer.c_str());
+  rtnl_link_set_addr(peer.get(), link_address(order.peer_mac).get());
+  rtnl_link_set_mtu(peer.get(), static_cast<unsigned>(order.mtu));
+  if (order.peer_netns_fd >= 0) rtnl_link_set_ns_fd(peer.get(), order.peer_netns_fd);
+  peer.reset();
+  if (const int error = rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL);
+      error < 0) {
+    return refused(error, text("veth", order.netdev));
+  }
+  return {};
+}
+
+Result<void> Netlink::remove(std::string_view netdev) {
+  PM_TRY(const LinkState state, link(netdev));
+  LinkPtr gone(rtnl_link_alloc());
+  rtnl_link_set_ifindex(gone.get(), state.ifindex);
+  if (const int error = rtnl_link_delete(socket_.get(), gone.get()); error < 0) {
+    return refused(error, text("delete", netdev));
+  }
+  return {};
+}
+
+namespace {
+
+// One changed property of a link, by its index.
+template <typename Set>
+Result<void> change_link(nl_sock* socket, int ifindex, std::string_view doing, Set set) {
+  const LinkPtr as_it_is(rtnl_link_alloc());
+  rtnl_link_set_ifindex(as_it_is.get(), ifindex);
+  const LinkPtr change(rtnl_link_alloc());
+  set(change.get());
+  if (const int error = rtnl_link_change(socket, as_it_is.get(), change.get(), 0); error < 0) {
+    return refused(error, doing);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Netlink::set_up(std::string_view netdev) {
+  PM_TRY(const LinkState state, link(netdev));
+  return change_link(socket_.get(), state.ifindex, text("link up", netdev),
+                     [](rtnl_link* change) { rtnl_link_set_flags(change, IFF_UP); });
+}
+
+Result<void> Netlink::set_down(std::string_view netdev) {
+  PM_TRY(const LinkState state, link(netdev));
+  return change_link(socket_.get(), state.ifindex, text("link down", netdev),
+                     [](rtnl_link* change) { rtnl_link_unset_flags(change, IFF_UP); });
+}
+
+Result<void> Netlink::set_mtu(std::string_view netdev, int mtu) {
+  PM_TRY(const LinkState state, link(netdev));
+  return change_link(socket_.get(), state.ifindex, text("mtu", netdev), [mtu](rtnl_link* change) {
+    rtnl_link_set_mtu(change, static_cast<unsigned>(mtu));
+  });
+}
+
+Result<void> Netlink::set_no_ipv6_address(std::string_view netdev) {
+  PM_TRY(const LinkState state, link(netdev));
+  return change_link(
+      socket_.get(), state.ifindex, text("ipv6 addr_gen_mode", netdev), [](rtnl_link* change) {
+        rtnl_link_inet6_set_addr_gen_mode(change, rtnl_link_inet6_str2addrgenmode("none"));
+      });
+}
+
+Result<void> Netlink::add_ipv4(std::string_view netdev, std::uint32_t ipv4, int prefix_bits) {
+  PM_TRY(const LinkState state, link(netdev));
+  const IfAddressPtr address(rtnl_addr_alloc());
+  rtnl_addr_set_ifindex(address.get(), state.ifindex);
+  rtnl_addr_set_local(address.get(), ipv4_address(ipv4, prefix_bits).get());
+  if (const int error = rtnl_addr_add(socket_.get(), address.get(), NLM_F_REPLACE); error < 0) {
+    return refused(error, text("address of", netdev));
+  }
+  return {};
+}
+
+Result<void> Netlink::add_neighbour(std::string_view netdev, std::uint32_t ipv4,
+                                    const MacAddress& mac) {
+  PM_TRY(const LinkState state, link(netdev));
+  const NeighbourPtr neighbour(rtnl_neigh_alloc());
+  rtnl_neigh_set_ifindex(neighbour.get(), state.ifindex);
+  rtnl_neigh_set_dst(neighbour.get(), ipv4_address(ipv4, 32).get());
+  rtnl_neigh_set_lladdr(neighbour.get(), link_address(mac).get());
+  rtnl_neigh_set_state(neighbour.get(), rtnl_neigh_str2state("permanent"));
+  if (const int error =
+          rtnl_neigh_add(socket_.get(), neighbour.get(), NLM_F_CREATE | NLM_F_REPLACE);
+      error < 0) {
+    return refused(error, text("neighbour of", netdev));
+  }
+  return {};
+}
+
+namespace {
+
+template <typename Set>
+Result<void> replace_root_qdisc(nl_sock* socket, int ifindex, const char* kind, Set set) {
+  const QdiscPtr qdisc(rtnl_qdisc_alloc());
+  rtnl_tc* tc = TC_CAST(qdisc.get());
+  rtnl_tc_set_ifindex(tc, ifindex);
+  rtnl_tc_set_parent(tc, TC_H_ROOT);
+  rtnl_tc_set_handle(tc, TC_HANDLE(1, 0));
+  if (const int error = rtnl_tc_set_kind(tc, kind); error < 0) return refused(error, kind);
+  set(qdisc.get());
+  if (const int error = rtnl_qdisc_add(socket, qdisc.get(), NLM_F_CREATE | NLM_F_REPLACE);
+      error < 0) {
+    return refused(error, kind);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Netlink::set_pfifo(std::string_view netdev, int limit_frames) {
+  PM_TRY(const LinkState state, link(netdev));
+  return replace_root_qdisc(socket_.get(), state.ifindex, "pfifo", [=](rtnl_qdisc* qdisc) {
+    rtnl_qdisc_fifo_set_limit(qdisc, limit_frames);
+  });
+}
+
+Result<void> Netlink::set_tbf(std::string_view netdev, int rate_bytes_per_s, int bucket_bytes,
+                              int limit_bytes) {
+  PM_TRY(const LinkState state, link(netdev));
+  return replace_root_qdisc(socket_.get(), state.ifindex, "tbf", [=](rtnl_qdisc* qdisc) {
+    rtnl_qdisc_tbf_set_rate(qdisc, rate_bytes_per_s, bucket_bytes, 0);
+    rtnl_qdisc_tbf_set_limit(qdisc, limit_bytes);
+  });
+}
+
+Result<std::vector<LinkState>> Netlink::links() {
+  std::vector<LinkState> links;
+  const MessagePtr request(nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP));
+  ifinfomsg info{};
+  info.ifi_family = AF_UNSPEC;
+  PM_CHECK(nlmsg_append(request.get(), &info, sizeof info, NLMSG_ALIGNTO) == 0);
+  if (const int error = nl_send_auto(socket_.get(), request.get()); error < 0) {
+    return refused(error, "links");
+  }
+  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, collect_link, &links);
+  const int error = nl_recvmsgs_default(socket_.get());
+  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_DEFAULT, nullptr, nullptr);
+  if (error < 0) return refused(error, "links");
+  return links;
+}
+
+Result<LinkState> Netlink::link(std::string_view netdev) {
+  PM_TRY(const auto all, links());
+  for (const auto& link : all) {
+    if (link.netdev == netdev) return link;
+  }
+  return fail(Errc::host_cannot, "no such network device", std::string(netdev));
+}
+
+Result<std::vector<QdiscState>> Netlink::qdiscs(std::string_view netdev) {
+  PM_TRY(const LinkState state, link(netdev));
+  nl_cache* raw = nullptr;
+  if (const int error = rtnl_qdisc_alloc_cache(socket_.get(), &raw); error < 0) {
+    return refused(error, text("qdiscs of", netdev));
+  }
+  const CachePtr cache(raw);
+  std::vector<QdiscState> qdiscs;
+  for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr;
+       object = nl_cache_get_next(object)) {
+    // A cache of qdiscs holds nothing else; TC_CAST is the library's own cast for it.
+    rtnl_tc* tc = reinterpret_cast<rtnl_tc*>(object);
+    if (rtnl_tc_get_ifindex(tc) != state.ifindex) continue;
+    QdiscState qdisc;
+    if (const char* kind = rtnl_tc_get_kind(tc); kind != nullptr) qdisc.kind = kind;
+    qdisc.handle = rtnl_tc_get_handle(tc);
+    qdisc.parent = rtnl_tc_get_parent(tc);
+    qdisc.root = qdisc.parent == TC_H_ROOT;
+    qdisc.ingress = qdisc.parent == TC_H_INGRESS;
+    qdisc.drops = static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, RTNL_TC_DROPS));
+    qdisc.requeues = static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, RTNL_TC_REQUEUES));
+    qdisc.packets = rtnl_tc_get_stat(tc, RTNL_TC_PACKETS);
+    qdiscs.push_back(std::move(qdisc));
+  }
+  return qdiscs;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,100 @@
+// The one rtnetlink wrapper (libnl-3): links, addresses, neighbours, statistics, qdiscs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "host/netns.h"
+
+struct nl_sock;
+
+namespace pollmark {
+
+// rtnl_link_stats64 as the kernel gives it. The last two are absent on kernels that lack them.
+struct LinkStats {
+  std::uint64_t rx_packets = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t rx_errors = 0;
+  std::uint64_t tx_errors = 0;
+  std::uint64_t rx_dropped = 0;
+  std::uint64_t tx_dropped = 0;
+  std::uint64_t rx_missed_errors = 0;
+  std::optional<std::uint64_t> rx_nohandler;
+  std::optional<std::uint64_t> rx_otherhost_dropped;
+};
+
+struct LinkState {
+  int ifindex = 0;
+  std::string netdev;
+  std::string kind;  // "veth"; empty for a plain device
+  int mtu = 0;
+  bool up = false;
+  bool carrier = false;
+  MacAddress mac{};
+  std::uint64_t carrier_changes = 0;
+  LinkStats stats;
+};
+
+struct QdiscState {
+  std::string kind;  // "noqueue", "pfifo", "htb", "clsact", ...
+  std::uint32_t handle = 0;
+  std::uint32_t parent = 0;
+  bool root = false;     // parent is the device's egress
+  bool ingress = false;  // ingress or clsact
+  std::uint32_t drops = 0;
+  std::uint32_t requeues = 0;
+  std::uint64_t packets = 0;
+};
+
+struct VethOrder {
+  std::string netdev;
+  std::string peer;
+  MacAddress mac{};
+  MacAddress peer_mac{};
+  int mtu = 1500;
+  int peer_netns_fd = -1;  // -1: beside its peer
+};
+
+// One socket, bound for life to the namespace that it was opened in. One thread at a time.
+// Every call: host_cannot with the kernel's reason; "needs CAP_NET_ADMIN" where that is it.
+class Netlink {
+ public:
+  // netns_fd -1: the caller's namespace.
+  [[nodiscard]] static Result<Netlink> open(int netns_fd);
+
+  [[nodiscard]] Result<void> add_veth(const VethOrder& order);
+  [[nodiscard]] Result<void> remove(std::string_view netdev);
+  [[nodiscard]] Result<void> set_up(std::string_view netdev);
+  [[nodiscard]] Result<void> set_down(std::string_view netdev);
+  [[nodiscard]] Result<void> set_mtu(std::string_view netdev, int mtu);
+  // No link-local address is formed on it. Weaker than disable_ipv6: multicast reports may be sent.
+  [[nodiscard]] Result<void> set_no_ipv6_address(std::string_view netdev);
+  [[nodiscard]] Result<void> add_ipv4(std::string_view netdev, std::uint32_t ipv4, int prefix_bits);
+  // Permanent: no ARP is sent for it.
+  [[nodiscard]] Result<void> add_neighbour(std::string_view netdev, std::uint32_t ipv4,
+                                           const MacAddress& mac);
+  // Replaces the root qdisc by a pfifo of that many frames.
+  [[nodiscard]] Result<void> set_pfifo(std::string_view netdev, int limit_frames);
+  // Replaces the root qdisc by a token bucket.
+  [[nodiscard]] Result<void> set_tbf(std::string_view netdev, int rate_bytes_per_s,
+                                     int bucket_bytes, int limit_bytes);
+
+  [[nodiscard]] Result<std::vector<LinkState>> links();
+  [[nodiscard]] Result<LinkState> link(std::string_view netdev);
+  [[nodiscard]] Result<std::vector<QdiscState>> qdiscs(std::string_view netdev);
+
+ private:
+  struct Freed {
+    void operator()(nl_sock* socket) const;
+  };
+  std::unique_ptr<nl_sock, Freed> socket_;
+};
+
+}  // namespace pollmark
