@@ -1,0 +1,108 @@
+#include "kernel/veth_lab.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/line_rate.h"
+#include "host/ethtool.h"
+#include "host/netlink.h"
+#include "host/privilege.h"
+
+namespace pollmark {
+namespace {
+
+constexpr const char* kSenderNetdev = "a0";
+constexpr const char* kReceiverNetdev = "b0";
+constexpr int kEthernetHeaderBytes = 14;
+constexpr int kUsualMtu = 1500;
+constexpr int kReplayMtu = 9000;
+constexpr int kMaxMtu = 65535;
+
+Result<int> mtu_for(const TrafficOrder& traffic) {
+  if (traffic.kind == TrafficKind::replay) return kReplayMtu;
+  if (traffic.frame_bytes.empty()) return fail(Errc::bad_experiment, "no frame size");
+  const int largest = *std::ranges::max_element(traffic.frame_bytes);
+  const int needed = largest - kFcsBytes - kEthernetHeaderBytes;
+  if (needed > kMaxMtu) {
+    return fail(Errc::bad_experiment,
+                fmt::format("frame {} bytes: veth carries at most {}", largest,
+                            kMaxMtu + kFcsBytes + kEthernetHeaderBytes));
+  }
+  return std::max(kUsualMtu, needed);
+}
+
+// No frame may come up that the sender did not send: no IPv6 reports, no answers.
+Result<void> quieten(Netlink& netlink, const NetdevPlace& place) {
+  const std::string netdev(place.netdev);
+  if (!set_net_sysctl(place.netns_fd, "ipv6/conf/" + netdev + "/disable_ipv6", "1")) {
+    // /proc/sys may be read-only in a container, or IPv6 not built in.
+    (void)netlink.set_no_ipv6_address(netdev);
+  }
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
+  return switch_features_off(netdev, frame_joining_features());
+}
+
+Result<void> wait_for_carrier(Netlink& netlink, const NetdevPlace& place) {
+  constexpr int kTries = 200;
+  for (int i = 0; i < kTries; ++i) {
+    PM_TRY(const LinkState state, netlink.link(place.netdev));
+    if (state.up && state.carrier) return {};
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return fail(Errc::host_cannot, "no carrier after 1 s", place.netdev);
+}
+
+}  // namespace
+
+Result<VethLab> VethLab::create(const TrialOrder& order) {
+  PM_TRYV(need_network_lab());
+  PM_TRY(const int mtu, mtu_for(order.traffic));
+  VethLab lab;
+  PM_TRY(lab.sender_, Netns::make_anonymous());
+  PM_TRY(lab.receiver_, Netns::make_anonymous());
+
+  // The tap takes every frame; the socket wants its own address.
+  const bool up_the_stack = order.path == Path::udp_socket;
+  NetdevPlace& sender = lab.sender_place_;
+  sender.netdev = kSenderNetdev;
+  sender.netns_fd = lab.sender_.fd();
+  sender.mtu = mtu;
+  sender.mac = kLabSenderMac;
+  sender.ipv4 = kLabSenderIpv4;
+  sender.frames_to_mac = up_the_stack ? kLabReceiverMac : kLabNobodysMac;
+  sender.frames_to_ipv4 = kLabReceiverIpv4;
+  sender.frames_to_port = kLabUdpPort;
+  NetdevPlace& receiver = lab.receiver_place_;
+  receiver = sender;
+  receiver.netdev = kReceiverNetdev;
+  receiver.netns_fd = lab.receiver_.fd();
+  receiver.mac = kLabReceiverMac;
+  receiver.ipv4 = kLabReceiverIpv4;
+
+  PM_TRY(Netlink of_sender, Netlink::open(sender.netns_fd));
+  PM_TRY(Netlink of_receiver, Netlink::open(receiver.netns_fd));
+  PM_TRYV(of_sender.add_veth({.netdev = sender.netdev,
+                              .peer = receiver.netdev,
+                              .mac = sender.mac,
+                              .peer_mac = receiver.mac,
+                              .mtu = mtu,
+                              .peer_netns_fd = receiver.netns_fd}));
+  PM_TRYV(quieten(of_sender, sender));
+  PM_TRYV(quieten(of_receiver, receiver));
+  PM_TRYV(of_sender.add_ipv4(sender.netdev, sender.ipv4, kLabPrefixBits));
+  if (up_the_stack) {
+    PM_TRYV(of_receiver.add_ipv4(receiver.netdev, receiver.ipv4, kLabPrefixBits));
+  }
+  PM_TRYV(of_sender.set_up(sender.netdev));
+  PM_TRYV(of_receiver.set_up(receiver.netdev));
+  PM_TRYV(of_sender.add_neighbour(sender.netdev, receiver.ipv4, receiver.mac));
+  PM_TRYV(of_receiver.add_neighbour(receiver.netdev, sender.ipv4, sender.mac));
+  PM_TRYV(wait_for_carrier(of_sender, sender));
+  PM_TRYV(wait_for_carrier(of_receiver, receiver));
+  return lab;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,50 @@
+// Two namespaces joined by a veth pair: the host's own kernel network path, without a NIC and
+// without touching the host's network.
+//
+//   sender namespace: a0 198.18.0.1/15 ---- b0 198.18.0.2/15 :receiver namespace
+//
+// It takes the benchmarking network 198.18.0.0/15 (RFC 2544), permanent neighbours (no ARP), no
+// IPv6. Whatever joins or cuts frames is off on both ends, so that link, IP and UDP counters count
+// wire frames. Sources anywhere in 198.18.0.0/15 other than the two addresses pass the reverse
+// path filter.
+#pragma once
+
+#include "base/error.h"
+#include "host/netns.h"
+#include "record/trial_order.h"
+
+namespace pollmark {
+
+inline constexpr std::uint32_t kLabSenderIpv4 = 0xC6120001;    // 198.18.0.1
+inline constexpr std::uint32_t kLabReceiverIpv4 = 0xC6120002;  // 198.18.0.2
+inline constexpr int kLabPrefixBits = 15;
+inline constexpr std::uint16_t kLabUdpPort =
+    9;  // discard; the socket of the receiver is bound to it
+inline constexpr MacAddress kLabSenderMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x01};
+inline constexpr MacAddress kLabReceiverMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x02};
+// Nobody's. Frames of the dpdk path go to it: the AF_PACKET ring takes every frame, and the copy
+// that goes up the stack ends at the first line of ip_rcv (counted rx_otherhost_dropped), so that
+// it costs little and is never answered by ICMP.
+inline constexpr MacAddress kLabNobodysMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0f};
+
+// Movable; one thread. Both namespaces and the pair are gone after destruction, and after any end
+// of the process, kill -9 included: nothing but this object holds them. Outlives what runs in it.
+class VethLab {
+ public:
+  // The MTU fits the largest frame of the order; a replay gets 9000.
+  // Errors: host_cannot "needs CAP_NET_ADMIN" (CAP_NET_RAW, CAP_SYS_ADMIN), or the kernel's reason;
+  // bad_experiment for a frame beyond what veth carries.
+  [[nodiscard]] static Result<VethLab> create(const TrialOrder& order);
+
+  [[nodiscard]] const NetdevPlace& sender_place() const { return sender_place_; }
+  [[nodiscard]] const NetdevPlace& receiver_place() const { return receiver_place_; }
+
+ private:
+  VethLab() = default;
+  Netns sender_;
+  Netns receiver_;
+  NetdevPlace sender_place_;
+  NetdevPlace receiver_place_;
+};
+
+}  // namespace pollmark
