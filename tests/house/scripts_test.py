@@ -41,7 +41,8 @@ class InstallDeps(Scratch):
             os.symlink(shutil.which(name), self.bin / name)
         self.fake("dpkg-query", 'for last; do :; done; grep -qx "$last" "$FAKE/installed" && echo installed')
         self.fake("apt-get", 'echo "apt-get $*" >> "$FAKE/calls"; [ "$1" != update ] || : > "$FAKE/lists"')
-        self.fake("apt-cache", '[ ! -e "$FAKE/lists" ] || echo "  Candidate: 1.0"')
+        self.fake("apt-cache", 'shift; for one; do echo "$one:"; [ -e "$FAKE/lists" ] && echo "  Candidate: 1.0" || '
+                               'echo "  Candidate: (none)"; done')
         self.fake("id", 'echo "${FAKE_UID:-0}"')
         self.installed("run")
 
@@ -79,6 +80,13 @@ class InstallDeps(Scratch):
         self.assertEqual(0, self.run_it("run").returncode)
         self.assertEqual(["apt-get update -q"], self.calls()[:1])
         self.assertEqual(2, len(self.calls()))
+
+    def test_a_system_that_has_no_such_package(self):
+        self.installed("run", without=("meson",))
+        self.fake("apt-get", "exit 0")
+        run = self.run_it("run")
+        self.assertEqual(3, run.returncode)
+        self.assertIn("do not have all of: meson", run.stderr)
 
     def test_the_test_set_holds_the_run_set(self):
         run = set(self.script("install-deps", "--list", "run").stdout.split())
