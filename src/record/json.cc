@@ -1,0 +1,773 @@
+#include "record/json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+namespace pollmark {
+
+namespace {
+
+// ---- writing
+
+// NaN and infinities have no spelling in JSON.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+template <typename T>
+Json nullable(const std::optional<T>& value) {
+  if (!value) return nullptr;
+  if constexpr (std::is_floating_point_v<T>) {
+    return number(*value);
+  } else {
+    return *value;
+  }
+}
+
+std::string_view name_of(LoadUnit unit) {
+  switch (unit) {
+    case LoadUnit::line_percent:
+      return "line_percent";
+    case LoadUnit::pps:
+      return "pps";
+    case LoadUnit::l1_bps:
+      return "l1_bps";
+    case LoadUnit::l2_bps:
+      return "l2_bps";
+    case LoadUnit::max:
+      return "max";
+  }
+  PM_CHECK(false);
+}
+
+template <typename Value>
+Json object_of(const std::map<std::string, Value>& values) {
+  Json json = Json::object();
+  for (const auto& [key, value] : values) json[key] = value;
+  return json;
+}
+
+// What identifies a trial; at the top of its record.
+void put_identity(Json& json, const TrialOrder& order) {
+  json["kind"] = name_of(order.kind);
+  json["trial"] = order.trial;
+  json["group"] = order.group;
+  json["block"] = order.block;
+  json["attempt"] = order.attempt;
+  json["cell"] = object_of(order.cell);
+  json["path"] = name_of(order.path);
+  json["clock"] = name_of(order.clock);
+  json["seed"] = order.seed;
+}
+
+// The rest of the order; under "order" in a record.
+void put_details(Json& json, const TrialOrder& order) {
+  json["validity"] = name_of(order.validity);
+  json["generator_port"] = order.generator_port;
+  json["receiver_port"] = order.receiver_port;
+  json["generator_lcores"] = order.generator_lcores;
+  json["receiver_lcores"] = order.receiver_lcores;
+  const TrafficOrder& traffic = order.traffic;
+  json["traffic"] = {
+      {"kind", name_of(traffic.kind)},
+      {"frame_bytes", traffic.frame_bytes},
+      {"flows", traffic.flows},
+      {"arrivals",
+       {{"kind", name_of(traffic.arrivals.kind)}, {"burst_frames", traffic.arrivals.burst_frames}}},
+      {"load",
+       {{"unit", name_of(traffic.load.unit)},
+        {"value", number(traffic.load.value)},
+        {"text", traffic.load.text()}}},
+      {"intended_pps", number(traffic.intended_pps)},
+      {"pcap", traffic.pcap},
+  };
+  const ModelOrder& model = order.model;
+  json["model"] = {
+      {"link_bps", number(model.link_bps)},
+      {"dma", name_of(model.dma)},
+      {"stalls",
+       {{"kind", name_of(model.stalls.kind)},
+        {"every_ns", model.stalls.every_ns},
+        {"for_ns", model.stalls.for_ns},
+        {"trace", model.stalls.trace}}},
+      {"faults",
+       {{"drop", number(model.faults.drop)},
+        {"duplicate", number(model.faults.duplicate)},
+        {"reorder", number(model.faults.reorder)},
+        {"corrupt", number(model.faults.corrupt)},
+        {"delay", number(model.faults.delay)},
+        {"delay_ns", model.faults.delay_ns}}},
+  };
+  const ReceiverOrder& receiver = order.receiver;
+  json["receiver"] = {
+      {"rx_ring", receiver.rx_ring},
+      {"queues", receiver.queues},
+      {"rss_fields", receiver.rss_fields},
+      {"reta_weights", receiver.reta_weights},
+      {"rx_offloads", receiver.rx_offloads},
+      {"stage", name_of(receiver.stage)},
+      {"workers", receiver.workers},
+      {"ring", receiver.ring},
+      {"burst", receiver.burst},
+      {"socket_buffer_bytes", receiver.socket_buffer_bytes},
+      {"pool_mbufs", receiver.pool_mbufs},
+  };
+  json["seconds"] = number(order.seconds);
+  json["warmup_seconds"] = number(order.warmup_seconds);
+  json["epoch"] = order.epoch;
+  json["planted_stop_ns"] = order.planted_stop_ns;
+}
+
+Json ledger_json(const Ledger& books) {
+  Json json = Json::object();
+  for (const Fate fate : all_fates()) {
+    json[fmt::format("{}_pkts", fate_name(fate))] = nullable(books.pkts(fate));
+  }
+  return json;
+}
+
+Json runs_json(const std::optional<LossRuns>& runs) {
+  if (!runs) return nullptr;
+  return {{"count", runs->count}, {"longest", runs->longest}};
+}
+
+// The books of a stream or of the whole trial.
+struct Books {
+  Ledger ledger;
+  std::int64_t offered_bytes = 0;
+  std::int64_t received_bytes = 0;
+  std::optional<double> first_loss_s;
+  std::optional<double> last_loss_s;
+  std::optional<LossRuns> loss_runs;
+  std::optional<std::int64_t> reordered_pkts;
+};
+
+Books books_of(const StreamAccount& stream) {
+  return {stream.ledger,      stream.offered_bytes, stream.received_bytes, stream.first_loss_s,
+          stream.last_loss_s, stream.loss_runs,     stream.reordered_pkts};
+}
+
+// What one stream did not measure, the sum did not either. First and last loss are those of the
+// streams that lost.
+Books books_of(const TrialResult& result) {
+  Books sum;
+  sum.ledger = result.ledger();
+  for (std::size_t i = 0; i < result.streams.size(); ++i) {
+    const StreamAccount& stream = result.streams[i];
+    sum.offered_bytes += stream.offered_bytes;
+    sum.received_bytes += stream.received_bytes;
+    if (stream.first_loss_s) {
+      sum.first_loss_s =
+          std::min(sum.first_loss_s.value_or(*stream.first_loss_s), *stream.first_loss_s);
+    }
+    if (stream.last_loss_s) {
+      sum.last_loss_s =
+          std::max(sum.last_loss_s.value_or(*stream.last_loss_s), *stream.last_loss_s);
+    }
+    if (i == 0) {
+      sum.loss_runs = stream.loss_runs;
+      sum.reordered_pkts = stream.reordered_pkts;
+      continue;
+    }
+    if (sum.loss_runs && stream.loss_runs) {
+      sum.loss_runs->count += stream.loss_runs->count;
+      sum.loss_runs->longest = std::max(sum.loss_runs->longest, stream.loss_runs->longest);
+    } else {
+      sum.loss_runs.reset();
+    }
+    if (sum.reordered_pkts && stream.reordered_pkts) {
+      *sum.reordered_pkts += *stream.reordered_pkts;
+    } else {
+      sum.reordered_pkts.reset();
+    }
+  }
+  return sum;
+}
+
+void put_books(Json& json, const Books& books) {
+  json["offered_pkts"] = books.ledger.offered_pkts();
+  json["offered_bytes"] = books.offered_bytes;
+  json["received_pkts"] = nullable(books.ledger.pkts(Fate::received));
+  json["received_bytes"] = books.received_bytes;
+  json["ledger"] = ledger_json(books.ledger);
+  json["unaccounted_pkts"] = books.ledger.unaccounted_pkts();
+  json["loss_ratio"] = nullable(books.ledger.loss_ratio());
+  json["first_loss_s"] = nullable(books.first_loss_s);
+  json["last_loss_s"] = nullable(books.last_loss_s);
+  json["loss_runs"] = runs_json(books.loss_runs);
+  json["reordered_pkts"] = nullable(books.reordered_pkts);
+}
+
+Json histogram_json(const std::optional<LatencyHistogram>& histogram) {
+  if (!histogram) return nullptr;
+  const LatencyHistogram::Exact exact = histogram->exact();
+  return {{"count", histogram->count()},
+          {"out_of_range", exact.out_of_range},
+          {"min", nullable(exact.min)},
+          {"mean", nullable(histogram->mean())},
+          {"stddev", nullable(histogram->stddev())},
+          {"p50", nullable(histogram->percentile(50))},
+          {"p90", nullable(histogram->percentile(90))},
+          {"p99", nullable(histogram->percentile(99))},
+          {"p999", nullable(histogram->percentile(99.9))},
+          {"p9999", nullable(histogram->percentile(99.99))},
+          {"max", nullable(exact.max)},
+          {"sum", exact.sum},
+          {"histogram", histogram->encode()}};
+}
+
+Json streams_json(const std::vector<StreamAccount>& streams) {
+  Json json = Json::array();
+  for (const StreamAccount& stream : streams) {
+    Json item = {{"from", stream.from}, {"to", stream.to}};
+    put_books(item, books_of(stream));
+    item["tracker_missing_pkts"] = nullable(stream.tracker_missing_pkts);
+    item["kernel_other_reasons"] = object_of(stream.kernel_other_reasons);
+    json.push_back(std::move(item));
+  }
+  return json;
+}
+
+Json queues_json(const std::vector<QueueAccount>& queues) {
+  Json json = Json::array();
+  for (const QueueAccount& queue : queues) {
+    json.push_back({{"queue", queue.queue},
+                    {"polled_pkts", queue.polled_pkts},
+                    {"rx_missed_pkts", nullable(queue.rx_missed_pkts)},
+                    {"share", nullable(queue.share)},
+                    {"occupancy_max", nullable(queue.occupancy_max)}});
+  }
+  return json;
+}
+
+Json rings_json(const std::vector<RingAccount>& rings) {
+  Json json = Json::array();
+  for (const RingAccount& ring : rings) {
+    json.push_back({{"ring", ring.ring},
+                    {"size", ring.size},
+                    {"overflow_pkts", ring.overflow_pkts},
+                    {"high_water", ring.high_water}});
+  }
+  return json;
+}
+
+Json knobs_json(const std::map<std::string, Knob>& knobs) {
+  Json json = Json::object();
+  for (const auto& [name, knob] : knobs) {
+    json[name] = {{"requested", knob.requested},
+                  {"effective", knob.effective},
+                  {"state", name_of(knob.state)},
+                  {"evidence", knob.evidence},
+                  {"exercised", knob.exercised}};
+  }
+  return json;
+}
+
+Json counters_json(const std::map<std::string, CounterChange>& counters) {
+  Json json = Json::object();
+  for (const auto& [name, change] : counters) {
+    json[name] = {{"before", nullable(change.before)}, {"after", nullable(change.after)},
+                  {"delta", nullable(change.delta)},   {"went_backwards", change.went_backwards},
+                  {"layer", change.facts.layer},       {"unit", change.facts.unit},
+                  {"scope", change.facts.scope},       {"role", name_of(change.facts.role)},
+                  {"trust", change.facts.trust},       {"bits", change.facts.bits}};
+  }
+  return json;
+}
+
+// ---- reading
+
+template <typename Enum, std::size_t kCount>
+bool take_enum(const Json& json, Enum& out, const std::array<Enum, kCount>& all) {
+  if (!json.is_string()) return false;
+  for (const Enum value : all) {
+    if (name_of(value) == json.get_ref<const std::string&>()) {
+      out = value;
+      return true;
+    }
+  }
+  return false;
+}
+
+// Each take() puts the value into out, or returns what was expected instead.
+using Expected = const char*;
+constexpr Expected kTaken = nullptr;
+
+Expected take(const Json& json, std::string& out) {
+  if (!json.is_string()) return "text";
+  out = json.get_ref<const std::string&>();
+  return kTaken;
+}
+
+Expected take(const Json& json, bool& out) {
+  if (!json.is_boolean()) return "true or false";
+  out = json.get<bool>();
+  return kTaken;
+}
+
+template <typename Integer>
+requires std::is_integral_v<Integer> Expected take(const Json& json, Integer& out) {
+  constexpr Expected kNoun = "an integer in range";
+  if (json.is_number_unsigned()) {
+    const auto value = json.get<std::uint64_t>();
+    if (!std::in_range<Integer>(value)) return kNoun;
+    out = static_cast<Integer>(value);
+    return kTaken;
+  }
+  if (!json.is_number_integer()) return kNoun;
+  const auto value = json.get<std::int64_t>();
+  if (!std::in_range<Integer>(value)) return kNoun;
+  out = static_cast<Integer>(value);
+  return kTaken;
+}
+
+Expected take(const Json& json, double& out) {
+  if (json.is_null()) {
+    out = std::numeric_limits<double>::quiet_NaN();  // was not finite when written
+    return kTaken;
+  }
+  if (!json.is_number()) return "a number";
+  out = json.get<double>();
+  return kTaken;
+}
+
+template <typename Enum>
+requires std::is_enum_v<Enum> Expected take(const Json& json, Enum& out) {
+  if (!json.is_string()) return "a name";
+  const std::optional<Enum> value = enum_from_name<Enum>(json.get_ref<const std::string&>());
+  if (!value) return "a known name";
+  out = *value;
+  return kTaken;
+}
+
+Expected take(const Json& json, LoadUnit& out) {
+  static constexpr std::array<LoadUnit, 5> kAll = {
+      LoadUnit::line_percent, LoadUnit::pps, LoadUnit::l1_bps, LoadUnit::l2_bps, LoadUnit::max};
+  return take_enum(json, out, kAll) ? kTaken : "a unit of load";
+}
+
+Expected take(const Json& json, KnobState& out) {
+  static constexpr std::array<KnobState, 3> kAll = {KnobState::confirmed, KnobState::differs,
+                                                    KnobState::unverifiable};
+  return take_enum(json, out, kAll) ? kTaken : "a state of a knob";
+}
+
+Expected take(const Json& json, CounterRole& out) {
+  static constexpr std::array<CounterRole, 3> kAll = {CounterRole::owner, CounterRole::echo,
+                                                      CounterRole::context};
+  return take_enum(json, out, kAll) ? kTaken : "a role of a counter";
+}
+
+template <typename T>
+Expected take(const Json& json, std::optional<T>& out) {
+  out.reset();
+  if (json.is_null()) return kTaken;
+  return take(json, out.emplace());
+}
+
+template <typename T>
+Expected take(const Json& json, std::vector<T>& out) {
+  if (!json.is_array()) return "a list";
+  out.clear();
+  for (const Json& item : json) {
+    if (const Expected expected = take(item, out.emplace_back()); expected != kTaken) {
+      return expected;
+    }
+  }
+  return kTaken;
+}
+
+template <typename T>
+Expected take(const Json& json, std::map<std::string, T>& out) {
+  if (!json.is_object()) return "an object";
+  out.clear();
+  for (const auto& entry : json.items()) {
+    if (const Expected expected = take(entry.value(), out[entry.key()]); expected != kTaken) {
+      return expected;
+    }
+  }
+  return kTaken;
+}
+
+// Reads the keys of one object. The first mistake anywhere is kept, the rest is skipped.
+class Fields {
+ public:
+  Fields(const Json* json, std::string where, std::optional<Error>& mistake)
+      : json_(json), where_(std::move(where)), mistake_(mistake) {
+    if (json_ != nullptr && !json_->is_object()) {
+      complain("", "is not an object");
+      json_ = nullptr;
+    }
+  }
+
+  template <typename T>
+  void read(const std::string& key, T& out) {
+    const Json* value = find(key);
+    if (value == nullptr) return;
+    if (const Expected expected = take(*value, out); expected != kTaken) {
+      complain(key, fmt::format("is not {}", expected));
+    }
+  }
+
+  Fields object(const std::string& key) { return {find(key), place(key), mistake_}; }
+
+  [[nodiscard]] bool is_null(const std::string& key) {
+    const Json* value = find(key);
+    return value == nullptr || value->is_null();
+  }
+
+  template <typename T, typename Read>
+  void read_list(const std::string& key, std::vector<T>& out, const Read& read_item) {
+    const Json* list = find(key);
+    if (list == nullptr) return;
+    if (!list->is_array()) return complain(key, "is not a list");
+    out.clear();
+    for (const Json& item : *list) {
+      Fields fields(&item, fmt::format("{}[{}]", place(key), out.size()), mistake_);
+      read_item(fields, out.emplace_back());
+    }
+  }
+
+  template <typename T, typename Read>
+  void read_map(const std::string& key, std::map<std::string, T>& out, const Read& read_item) {
+    const Json* object = find(key);
+    if (object == nullptr) return;
+    if (!object->is_object()) return complain(key, "is not an object");
+    out.clear();
+    for (const auto& entry : object->items()) {
+      Fields fields(&entry.value(), fmt::format("{}.{}", place(key), entry.key()), mistake_);
+      read_item(fields, out[entry.key()]);
+    }
+  }
+
+  void complain(const std::string& key, std::string_view what) {
+    if (mistake_) return;
+    mistake_ = Error{Errc::bad_experiment, fmt::format("\"{}\" {}", place(key), what), {}};
+  }
+
+ private:
+  const Json* find(const std::string& key) {
+    if (json_ == nullptr || mistake_) return nullptr;
+    const auto found = json_->find(key);
+    if (found != json_->end()) return &*found;
+    complain(key, "is missing");
+    return nullptr;
+  }
+
+  [[nodiscard]] std::string place(const std::string& key) const {
+    if (where_.empty() || key.empty()) return where_ + key;
+    return where_ + "." + key;
+  }
+
+  const Json* json_;  // nullptr: the object itself could not be read
+  std::string where_;
+  std::optional<Error>& mistake_;
+};
+
+void read_identity(Fields& in, TrialOrder& order) {
+  in.read("kind", order.kind);
+  in.read("trial", order.trial);
+  in.read("group", order.group);
+  in.read("block", order.block);
+  in.read("attempt", order.attempt);
+  in.read("cell", order.cell);
+  in.read("path", order.path);
+  in.read("clock", order.clock);
+  in.read("seed", order.seed);
+}
+
+void read_traffic(Fields in, TrafficOrder& traffic) {
+  in.read("kind", traffic.kind);
+  in.read("frame_bytes", traffic.frame_bytes);
+  in.read("flows", traffic.flows);
+  Fields arrivals = in.object("arrivals");
+  arrivals.read("kind", traffic.arrivals.kind);
+  arrivals.read("burst_frames", traffic.arrivals.burst_frames);
+  Fields load = in.object("load");
+  load.read("unit", traffic.load.unit);
+  load.read("value", traffic.load.value);
+  in.read("intended_pps", traffic.intended_pps);
+  in.read("pcap", traffic.pcap);
+}
+
+void read_model(Fields in, ModelOrder& model) {
+  in.read("link_bps", model.link_bps);
+  in.read("dma", model.dma);
+  Fields stalls = in.object("stalls");
+  stalls.read("kind", model.stalls.kind);
+  stalls.read("every_ns", model.stalls.every_ns);
+  stalls.read("for_ns", model.stalls.for_ns);
+  stalls.read("trace", model.stalls.trace);
+  Fields faults = in.object("faults");
+  faults.read("drop", model.faults.drop);
+  faults.read("duplicate", model.faults.duplicate);
+  faults.read("reorder", model.faults.reorder);
+  faults.read("corrupt", model.faults.corrupt);
+  faults.read("delay", model.faults.delay);
+  faults.read("delay_ns", model.faults.delay_ns);
+}
+
+void read_receiver(Fields in, ReceiverOrder& receiver) {
+  in.read("rx_ring", receiver.rx_ring);
+  in.read("queues", receiver.queues);
+  in.read("rss_fields", receiver.rss_fields);
+  in.read("reta_weights", receiver.reta_weights);
+  in.read("rx_offloads", receiver.rx_offloads);
+  in.read("stage", receiver.stage);
+  in.read("workers", receiver.workers);
+  in.read("ring", receiver.ring);
+  in.read("burst", receiver.burst);
+  in.read("socket_buffer_bytes", receiver.socket_buffer_bytes);
+  in.read("pool_mbufs", receiver.pool_mbufs);
+}
+
+void read_details(Fields in, TrialOrder& order) {
+  in.read("validity", order.validity);
+  in.read("generator_port", order.generator_port);
+  in.read("receiver_port", order.receiver_port);
+  in.read("generator_lcores", order.generator_lcores);
+  in.read("receiver_lcores", order.receiver_lcores);
+  read_traffic(in.object("traffic"), order.traffic);
+  read_model(in.object("model"), order.model);
+  read_receiver(in.object("receiver"), order.receiver);
+  in.read("seconds", order.seconds);
+  in.read("warmup_seconds", order.warmup_seconds);
+  in.read("epoch", order.epoch);
+  in.read("planted_stop_ns", order.planted_stop_ns);
+}
+
+void read_stream(Fields& in, StreamAccount& stream) {
+  in.read("from", stream.from);
+  in.read("to", stream.to);
+  std::int64_t offered = 0;
+  in.read("offered_pkts", offered);
+  stream.ledger.set_offered(offered);
+  in.read("offered_bytes", stream.offered_bytes);
+  in.read("received_bytes", stream.received_bytes);
+  Fields ledger = in.object("ledger");
+  for (const Fate fate : all_fates()) {
+    std::optional<std::int64_t> pkts;
+    ledger.read(fmt::format("{}_pkts", fate_name(fate)), pkts);
+    if (pkts) stream.ledger.add(fate, *pkts);
+  }
+  in.read("first_loss_s", stream.first_loss_s);
+  in.read("last_loss_s", stream.last_loss_s);
+  if (!in.is_null("loss_runs")) {
+    Fields runs = in.object("loss_runs");
+    stream.loss_runs.emplace();
+    runs.read("count", stream.loss_runs->count);
+    runs.read("longest", stream.loss_runs->longest);
+  }
+  in.read("reordered_pkts", stream.reordered_pkts);
+  in.read("tracker_missing_pkts", stream.tracker_missing_pkts);
+  in.read("kernel_other_reasons", stream.kernel_other_reasons);
+}
+
+void read_histogram(Fields& latency, const std::string& key, std::optional<LatencyHistogram>& out) {
+  out.reset();
+  if (latency.is_null(key)) return;
+  Fields in = latency.object(key);
+  std::string encoded;
+  LatencyHistogram::Exact exact;
+  in.read("histogram", encoded);
+  in.read("min", exact.min);
+  in.read("max", exact.max);
+  in.read("sum", exact.sum);
+  in.read("out_of_range", exact.out_of_range);
+  Result<LatencyHistogram> histogram = LatencyHistogram::decode(encoded);
+  if (!histogram) return in.complain("histogram", "is " + histogram.error().what);
+  if (const Result<void> whole = histogram->restore(exact); !whole) {
+    return in.complain("", "is damaged: " + whole.error().what);
+  }
+  out = std::move(*histogram);
+}
+
+}  // namespace
+
+Json to_json(const TrialOrder& order) {
+  Json json = Json::object();
+  put_identity(json, order);
+  put_details(json, order);
+  return json;
+}
+
+Result<TrialOrder> trial_order_from_json(const Json& json) {
+  std::optional<Error> mistake;
+  TrialOrder order;
+  Fields in(&json, "", mistake);
+  read_identity(in, order);
+  read_details(in, order);
+  if (mistake) return tl::unexpected<Error>(std::move(*mistake));
+  return order;
+}
+
+Json to_json(const TrialResult& result) {
+  Json json = Json::object();
+  json["schema"] = kSchemaVersion;
+  put_identity(json, result.order);
+  json["page_size"] = nullable(result.page_size_bytes);
+  json["isa"] = result.isa;
+  json["started_utc"] = result.started_utc;
+  json["virtual_seconds"] = number(result.virtual_seconds);
+  json["wall_seconds"] = number(result.wall_seconds);
+  json["valid"] = result.valid;
+  json["invalid_reasons"] = result.invalid_reasons;
+  json["not_checked"] = result.not_checked;
+  json["intended_pps"] = nullable(result.intended_pps);
+  json["offered_pps"] = nullable(result.offered_pps);
+  put_books(json, books_of(result));
+  json["limited_by"] = result.limited_by;
+  json["limited_why"] = result.limited_why;
+  json["streams"] = streams_json(result.streams);
+  json["queues"] = queues_json(result.queues);
+  json["rings"] = rings_json(result.rings);
+  json["latency_ns"] = {{"rx", histogram_json(result.latency_ns.rx)},
+                        {"done", histogram_json(result.latency_ns.done)},
+                        {"intended", histogram_json(result.latency_ns.intended)},
+                        {"floor_p50", nullable(result.latency_ns.floor_p50_ns)}};
+  json["cycles_per_pkt"] = nullable(result.cycles_per_pkt);
+  json["busy_fraction"] = nullable(result.busy_fraction);
+  json["cpu_cores_used"] = nullable(result.cpu_cores_used);
+  json["generator"] = {{"late_ns",
+                        {{"p50", nullable(result.generator.late_p50_ns)},
+                         {"p99", nullable(result.generator.late_p99_ns)},
+                         {"max", nullable(result.generator.late_max_ns)}}},
+                       {"gap_within_256ns", nullable(result.generator.gap_within_256ns)}};
+  json["stalls"] = {{"injected", result.stalls.injected},
+                    {"excised", result.stalls.excised},
+                    {"longest_ns", result.stalls.longest_ns},
+                    {"excised_ns", result.stalls.excised_ns}};
+  json["knobs"] = knobs_json(result.knobs);
+  json["counters"] = counters_json(result.counters);
+  Json order = Json::object();
+  put_details(order, result.order);
+  json["order"] = std::move(order);
+  return json;
+}
+
+Result<TrialResult> trial_result_from_json(const Json& json) {
+  std::optional<Error> mistake;
+  Fields in(&json, "", mistake);
+  int schema = 0;
+  in.read("schema", schema);
+  if (!mistake && schema != kSchemaVersion) {
+    return fail(Errc::bad_experiment,
+                fmt::format("schema {} is not known; allowed: {}", schema, kSchemaVersion));
+  }
+  TrialResult result;
+  read_identity(in, result.order);
+  read_details(in.object("order"), result.order);
+  in.read("page_size", result.page_size_bytes);
+  in.read("isa", result.isa);
+  in.read("started_utc", result.started_utc);
+  in.read("virtual_seconds", result.virtual_seconds);
+  in.read("wall_seconds", result.wall_seconds);
+  in.read("valid", result.valid);
+  in.read("invalid_reasons", result.invalid_reasons);
+  in.read("not_checked", result.not_checked);
+  in.read("intended_pps", result.intended_pps);
+  in.read("offered_pps", result.offered_pps);
+  std::int64_t unaccounted = 0;
+  in.read("unaccounted_pkts", unaccounted);
+  in.read("limited_by", result.limited_by);
+  in.read("limited_why", result.limited_why);
+  in.read_list("streams", result.streams, read_stream);
+  in.read_list("queues", result.queues, [](Fields& item, QueueAccount& queue) {
+    item.read("queue", queue.queue);
+    item.read("polled_pkts", queue.polled_pkts);
+    item.read("rx_missed_pkts", queue.rx_missed_pkts);
+    item.read("share", queue.share);
+    item.read("occupancy_max", queue.occupancy_max);
+  });
+  in.read_list("rings", result.rings, [](Fields& item, RingAccount& ring) {
+    item.read("ring", ring.ring);
+    item.read("size", ring.size);
+    item.read("overflow_pkts", ring.overflow_pkts);
+    item.read("high_water", ring.high_water);
+  });
+  Fields latency = in.object("latency_ns");
+  read_histogram(latency, "rx", result.latency_ns.rx);
+  read_histogram(latency, "done", result.latency_ns.done);
+  read_histogram(latency, "intended", result.latency_ns.intended);
+  latency.read("floor_p50", result.latency_ns.floor_p50_ns);
+  in.read("cycles_per_pkt", result.cycles_per_pkt);
+  in.read("busy_fraction", result.busy_fraction);
+  in.read("cpu_cores_used", result.cpu_cores_used);
+  Fields generator = in.object("generator");
+  Fields late = generator.object("late_ns");
+  late.read("p50", result.generator.late_p50_ns);
+  late.read("p99", result.generator.late_p99_ns);
+  late.read("max", result.generator.late_max_ns);
+  generator.read("gap_within_256ns", result.generator.gap_within_256ns);
+  Fields stalls = in.object("stalls");
+  stalls.read("injected", result.stalls.injected);
+  stalls.read("excised", result.stalls.excised);
+  stalls.read("longest_ns", result.stalls.longest_ns);
+  stalls.read("excised_ns", result.stalls.excised_ns);
+  in.read_map("knobs", result.knobs, [](Fields& item, Knob& knob) {
+    item.read("requested", knob.requested);
+    item.read("effective", knob.effective);
+    item.read("state", knob.state);
+    item.read("evidence", knob.evidence);
+    item.read("exercised", knob.exercised);
+  });
+  in.read_map("counters", result.counters, [](Fields& item, CounterChange& change) {
+    item.read("before", change.before);
+    item.read("after", change.after);
+    item.read("delta", change.delta);
+    item.read("went_backwards", change.went_backwards);
+    item.read("layer", change.facts.layer);
+    item.read("unit", change.facts.unit);
+    item.read("scope", change.facts.scope);
+    item.read("role", change.facts.role);
+    item.read("trust", change.facts.trust);
+    item.read("bits", change.facts.bits);
+  });
+  if (!mistake && unaccounted != result.ledger().unaccounted_pkts()) {
+    in.complain("unaccounted_pkts", "is not what the streams' ledgers give");
+  }
+  if (mistake) return tl::unexpected<Error>(std::move(*mistake));
+  return result;
+}
+
+Json to_json(const Provenance& provenance) {
+  return {{"schema", kSchemaVersion},
+          {"pollmark_version", provenance.pollmark_version},
+          {"started_utc", provenance.started_utc},
+          {"command_line", provenance.command_line},
+          {"experiment_sha256", provenance.experiment_sha256},
+          {"overrides", provenance.overrides},
+          {"host", object_of(provenance.host)},
+          {"libraries", object_of(provenance.libraries)},
+          {"calibration", object_of(provenance.calibration)},
+          {"warnings", provenance.warnings}};
+}
+
+Result<Provenance> provenance_from_json(const Json& json) {
+  std::optional<Error> mistake;
+  Fields in(&json, "", mistake);
+  int schema = 0;
+  in.read("schema", schema);
+  if (!mistake && schema != kSchemaVersion) {
+    return fail(Errc::bad_experiment,
+                fmt::format("schema {} is not known; allowed: {}", schema, kSchemaVersion));
+  }
+  Provenance provenance;
+  in.read("pollmark_version", provenance.pollmark_version);
+  in.read("started_utc", provenance.started_utc);
+  in.read("command_line", provenance.command_line);
+  in.read("experiment_sha256", provenance.experiment_sha256);
+  in.read("overrides", provenance.overrides);
+  in.read("host", provenance.host);
+  in.read("libraries", provenance.libraries);
+  in.read("calibration", provenance.calibration);
+  in.read("warnings", provenance.warnings);
+  if (mistake) return tl::unexpected<Error>(std::move(*mistake));
+  return provenance;
+}
+
+}  // namespace pollmark

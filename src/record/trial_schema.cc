@@ -1,0 +1,230 @@
+// JSON Schema of one line of trials.jsonl. Every key is required and no other is allowed: a record
+// and its schema are shipped together.
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <utility>
+
+#include "record/json.h"
+
+namespace pollmark {
+
+namespace {
+
+Json typed(std::string_view type) { return {{"type", type}}; }
+Json text() { return typed("string"); }
+Json truth() { return typed("boolean"); }
+Json integer() { return typed("integer"); }
+Json count() { return {{"type", "integer"}, {"minimum", 0}}; }
+Json maybe(std::string_view type) { return {{"type", Json::array({type, "null"})}}; }
+Json maybe_integer() { return maybe("integer"); }
+Json maybe_count() { return {{"type", Json::array({"integer", "null"})}, {"minimum", 0}}; }
+// null: not measured, or not finite.
+Json maybe_number() { return maybe("number"); }
+Json list_of(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+Json map_of(Json values) {
+  return {{"type", "object"}, {"additionalProperties", std::move(values)}};
+}
+Json either_null_or(Json schema) {
+  return {{"anyOf", Json::array({std::move(schema), typed("null")})}};
+}
+Json one_of(const std::vector<std::string>& names) { return {{"enum", names}}; }
+template <typename Enum>
+Json name_of_a() {
+  return one_of(enum_names<Enum>());
+}
+
+using Properties = std::initializer_list<std::pair<const char*, Json>>;
+
+void add(Json& object, Properties properties) {
+  for (const auto& [key, schema] : properties) {
+    object["properties"][key] = schema;
+    object["required"].push_back(key);
+  }
+}
+
+Json object(Properties properties) {
+  Json schema = {{"type", "object"},
+                 {"properties", Json::object()},
+                 {"required", Json::array()},
+                 {"additionalProperties", false}};
+  add(schema, properties);
+  return schema;
+}
+
+Json described(Json schema, std::string_view sentence) {
+  schema["description"] = sentence;
+  return schema;
+}
+
+Json ledger() {
+  Json schema = object({});
+  for (const Fate fate : all_fates()) {
+    const std::string key = fmt::format("{}_pkts", fate_name(fate));
+    add(schema, {{key.c_str(), described(maybe_integer(), fate_sentence(fate))}});
+  }
+  return schema;
+}
+
+void add_books(Json& schema) {
+  add(schema,
+      {{"offered_pkts", described(integer(), "accepted by the transmit side, after its drain")},
+       {"offered_bytes", integer()},
+       {"received_pkts", maybe_integer()},
+       {"received_bytes", integer()},
+       {"ledger", ledger()},
+       {"unaccounted_pkts", described(integer(), "offered - received - losses; 0 in closed books")},
+       {"loss_ratio", maybe_number()},
+       {"first_loss_s", maybe_number()},
+       {"last_loss_s", maybe_number()},
+       {"loss_runs", either_null_or(object({{"count", integer()}, {"longest", integer()}}))},
+       {"reordered_pkts", maybe_integer()}});
+}
+
+Json stream() {
+  Json schema = object({{"from", text()}, {"to", text()}});
+  add_books(schema);
+  add(schema,
+      {{"tracker_missing_pkts", maybe_integer()}, {"kernel_other_reasons", map_of(integer())}});
+  return schema;
+}
+
+Json histogram() {
+  return either_null_or(
+      object({{"count", count()},
+              {"out_of_range", count()},
+              {"min", maybe_count()},
+              {"mean", maybe_number()},
+              {"stddev", maybe_number()},
+              {"p50", maybe_count()},
+              {"p90", maybe_count()},
+              {"p99", maybe_count()},
+              {"p999", maybe_count()},
+              {"p9999", maybe_count()},
+              {"max", maybe_count()},
+              {"sum", described(text(), "decimal digits; may exceed 64 bits")},
+              {"histogram", described(text(), "HdrHistogram V2, deflated, base64")}}));
+}
+
+Json order() {
+  const Json traffic = object(
+      {{"kind", name_of_a<TrafficKind>()},
+       {"frame_bytes", list_of(integer())},
+       {"flows", integer()},
+       {"arrivals", object({{"kind", name_of_a<ArrivalKind>()}, {"burst_frames", integer()}})},
+       {"load", object({{"unit", one_of({"line_percent", "pps", "l1_bps", "l2_bps", "max"})},
+                        {"value", maybe_number()},
+                        {"text", text()}})},
+       {"intended_pps", maybe_number()},
+       {"pcap", text()}});
+  const Json model = object({{"link_bps", maybe_number()},
+                             {"dma", name_of_a<DmaPlacement>()},
+                             {"stalls", object({{"kind", name_of_a<StallKind>()},
+                                                {"every_ns", integer()},
+                                                {"for_ns", integer()},
+                                                {"trace", text()}})},
+                             {"faults", object({{"drop", maybe_number()},
+                                                {"duplicate", maybe_number()},
+                                                {"reorder", maybe_number()},
+                                                {"corrupt", maybe_number()},
+                                                {"delay", maybe_number()},
+                                                {"delay_ns", integer()}})}});
+  const Json receiver = object({{"rx_ring", integer()},
+                                {"queues", integer()},
+                                {"rss_fields", list_of(text())},
+                                {"reta_weights", list_of(integer())},
+                                {"rx_offloads", list_of(text())},
+                                {"stage", name_of_a<StageKind>()},
+                                {"workers", integer()},
+                                {"ring", integer()},
+                                {"burst", integer()},
+                                {"socket_buffer_bytes", integer()},
+                                {"pool_mbufs", integer()}});
+  return object({{"validity", name_of_a<ValidityRule>()},
+                 {"generator_port", text()},
+                 {"receiver_port", text()},
+                 {"generator_lcores", list_of(integer())},
+                 {"receiver_lcores", list_of(integer())},
+                 {"traffic", traffic},
+                 {"model", model},
+                 {"receiver", receiver},
+                 {"seconds", maybe_number()},
+                 {"warmup_seconds", maybe_number()},
+                 {"epoch", integer()},
+                 {"planted_stop_ns", integer()}});
+}
+
+}  // namespace
+
+Json trial_schema() {
+  Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                 {"title", "a line of pollmark's trials.jsonl"},
+                 {"description", "null means: not measured"}};
+  schema.update(object({{"schema", {{"const", kSchemaVersion}}},
+                        {"kind", name_of_a<TrialKind>()},
+                        {"trial", integer()},
+                        {"group", text()},
+                        {"block", integer()},
+                        {"attempt", integer()},
+                        {"cell", described(map_of(text()), "factor -> level")},
+                        {"path", name_of_a<Path>()},
+                        {"clock", name_of_a<ClockKind>()},
+                        {"seed", integer()},
+                        {"page_size", described(maybe_integer(), "bytes, of the mbuf pool")},
+                        {"isa", text()},
+                        {"started_utc", text()},
+                        {"virtual_seconds", maybe_number()},
+                        {"wall_seconds", maybe_number()},
+                        {"valid", truth()},
+                        {"invalid_reasons", list_of(text())},
+                        {"not_checked", list_of(text())},
+                        {"intended_pps", maybe_number()},
+                        {"offered_pps", maybe_number()}}));
+  add_books(schema);
+  add(schema, {{"limited_by", text()},
+               {"limited_why", text()},
+               {"streams", list_of(stream())},
+               {"queues", list_of(object({{"queue", integer()},
+                                          {"polled_pkts", integer()},
+                                          {"rx_missed_pkts", maybe_integer()},
+                                          {"share", maybe_number()},
+                                          {"occupancy_max", maybe_integer()}}))},
+               {"rings", list_of(object({{"ring", integer()},
+                                         {"size", integer()},
+                                         {"overflow_pkts", integer()},
+                                         {"high_water", integer()}}))},
+               {"latency_ns", object({{"rx", histogram()},
+                                      {"done", histogram()},
+                                      {"intended", histogram()},
+                                      {"floor_p50", maybe_integer()}})},
+               {"cycles_per_pkt", maybe_number()},
+               {"busy_fraction", maybe_number()},
+               {"cpu_cores_used", maybe_number()},
+               {"generator", object({{"late_ns", object({{"p50", maybe_integer()},
+                                                         {"p99", maybe_integer()},
+                                                         {"max", maybe_integer()}})},
+                                     {"gap_within_256ns", maybe_number()}})},
+               {"stalls", object({{"injected", integer()},
+                                  {"excised", integer()},
+                                  {"longest_ns", integer()},
+                                  {"excised_ns", integer()}})},
+               {"knobs", map_of(object({{"requested", text()},
+                                        {"effective", text()},
+                                        {"state", one_of({"confirmed", "differs", "unverifiable"})},
+                                        {"evidence", text()},
+                                        {"exercised", truth()}}))},
+               {"counters", map_of(object({{"before", maybe_count()},
+                                           {"after", maybe_count()},
+                                           {"delta", maybe_integer()},
+                                           {"went_backwards", truth()},
+                                           {"layer", text()},
+                                           {"unit", text()},
+                                           {"scope", text()},
+                                           {"role", one_of({"owner", "echo", "context"})},
+                                           {"trust", text()},
+                                           {"bits", integer()}}))},
+               {"order", order()}});
+  return schema;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,206 @@
+// Results and provenance filled at random, every field of them, for round trips.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "record/provenance.h"
+#include "record/trial_result.h"
+
+namespace pollmark::testing_support {
+
+class RandomTrial {
+ public:
+  explicit RandomTrial(std::uint64_t seed) : random_(seed) {}
+
+  TrialOrder order() {
+    TrialOrder order;
+    order.kind = pick<TrialKind>(4);
+    order.trial = integer(0, 1 << 20);
+    order.group = text();
+    order.block = static_cast<int>(integer(0, 20));
+    order.attempt = static_cast<int>(integer(0, 3));
+    order.cell = texts_by_name();
+    order.path = pick<Path>(3);
+    order.clock = pick<ClockKind>(2);
+    order.validity = pick<ValidityRule>(2);
+    order.generator_port = text();
+    order.receiver_port = text();
+    order.generator_lcores = integers();
+    order.receiver_lcores = integers();
+    order.traffic.kind = pick<TrafficKind>(2);
+    order.traffic.frame_bytes = integers();
+    order.traffic.flows = static_cast<int>(integer(1, 65536));
+    order.traffic.arrivals = {pick<ArrivalKind>(3), static_cast<int>(integer(1, 64))};
+    order.traffic.load = {pick<LoadUnit>(5), real()};
+    order.traffic.intended_pps = real();
+    order.traffic.pcap = text();
+    order.model.link_bps = real();
+    order.model.dma = pick<DmaPlacement>(3);
+    order.model.stalls = {pick<StallKind>(4), integer(), integer(), text()};
+    order.model.faults = {real(), real(), real(), real(), real(), integer()};
+    order.receiver.rx_ring = static_cast<int>(integer(1, 8192));
+    order.receiver.queues = static_cast<int>(integer(1, 16));
+    order.receiver.rss_fields = texts();
+    order.receiver.reta_weights = integers();
+    order.receiver.rx_offloads = texts();
+    order.receiver.stage = pick<StageKind>(3);
+    order.receiver.workers = static_cast<int>(integer(0, 8));
+    order.receiver.ring = static_cast<int>(integer(0, 8192));
+    order.receiver.burst = static_cast<int>(integer(1, 64));
+    order.receiver.socket_buffer_bytes = integer();
+    order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
+    order.seconds = real();
+    order.warmup_seconds = real();
+    order.seed = random_();
+    order.epoch = static_cast<std::uint8_t>(integer(0, 255));
+    order.planted_stop_ns = integer();
+    return order;
+  }
+
+  TrialResult result() {
+    TrialResult trial;
+    trial.order = order();
+    trial.started_utc = "2026-11-21T10:25:00Z";
+    trial.page_size_bytes = maybe_integer();
+    trial.isa = text();
+    trial.virtual_seconds = real();
+    trial.wall_seconds = real();
+    trial.valid = coin();
+    trial.invalid_reasons = texts();
+    trial.not_checked = texts();
+    trial.intended_pps = maybe_real();
+    trial.offered_pps = maybe_real();
+    for (std::int64_t i = integer(0, 2); i > 0; --i) trial.streams.push_back(stream());
+    for (std::int64_t i = integer(0, 3); i > 0; --i) {
+      trial.queues.push_back({static_cast<int>(integer(0, 15)), integer(), maybe_integer(),
+                              maybe_real(), maybe_integer()});
+    }
+    for (std::int64_t i = integer(0, 2); i > 0; --i) {
+      trial.rings.push_back(
+          {static_cast<int>(i), static_cast<int>(integer(1, 4096)), integer(), integer()});
+    }
+    trial.latency_ns = {histogram(), histogram(), histogram(), maybe_integer()};
+    trial.cycles_per_pkt = maybe_real();
+    trial.busy_fraction = maybe_real();
+    trial.cpu_cores_used = maybe_real();
+    trial.generator = {maybe_integer(), maybe_integer(), maybe_integer(), maybe_real()};
+    trial.stalls = {integer(), integer(), integer(), integer()};
+    for (std::int64_t i = integer(0, 3); i > 0; --i) {
+      trial.knobs[text()] = {text(), text(), pick<KnobState>(3), text(), coin()};
+    }
+    for (std::int64_t i = integer(0, 3); i > 0; --i) {
+      CounterChange change;
+      if (coin()) change.before = random_();
+      if (coin()) change.after = random_();
+      change.delta = maybe_integer();
+      change.went_backwards = coin();
+      change.facts = {text(), text(), text(), pick<CounterRole>(3), text(), coin() ? 32 : 64};
+      trial.counters[text()] = change;
+    }
+    trial.limited_by = text();
+    trial.limited_why = text();
+    return trial;
+  }
+
+  Provenance provenance() {
+    return {text(),          text(),          text(),          text(), texts(),
+            texts_by_name(), texts_by_name(), texts_by_name(), texts()};
+  }
+
+  std::int64_t integer() {
+    const auto bits = static_cast<int>(integer(1, 62));
+    return integer(-(std::int64_t{1} << bits) / 4, std::int64_t{1} << bits);
+  }
+  std::int64_t integer(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random_);
+  }
+  bool coin() { return integer(0, 1) == 1; }
+
+  std::optional<LatencyHistogram> histogram() {
+    if (coin()) return std::nullopt;
+    LatencyHistogram histogram;
+    for (std::int64_t i = integer(0, 200); i > 0; --i) {
+      histogram.record(integer(-1, std::int64_t{1} << integer(0, 34)), integer(1, 1000));
+    }
+    return histogram;
+  }
+
+ private:
+  template <typename Enum>
+  Enum pick(int names) {
+    return static_cast<Enum>(integer(0, names - 1));
+  }
+
+  // Any finite double, whole and simple ones among them.
+  double real() {
+    if (coin()) return static_cast<double>(integer()) / 1000.0;
+    const auto value = std::bit_cast<double>(random_());
+    return std::isfinite(value) ? value : 0.25;
+  }
+
+  std::optional<double> maybe_real() {
+    if (coin()) return std::nullopt;
+    return real();
+  }
+  std::optional<std::int64_t> maybe_integer() {
+    if (coin()) return std::nullopt;
+    return integer();
+  }
+
+  std::string text() {
+    static const std::array<std::string, 8> kPieces = {
+        "rx_ring", "\"", "\\", "\n", "\xc3\xa9", " ", "512", std::string(1, '\0')};
+    std::string text;
+    for (std::int64_t i = integer(0, 5); i > 0; --i) {
+      text += kPieces[static_cast<std::size_t>(integer(0, 7))];
+    }
+    return text;
+  }
+  std::vector<std::string> texts() {
+    std::vector<std::string> list;
+    for (std::int64_t i = integer(0, 3); i > 0; --i) list.push_back(text());
+    return list;
+  }
+  std::map<std::string, std::string> texts_by_name() {
+    std::map<std::string, std::string> map;
+    for (std::int64_t i = integer(0, 3); i > 0; --i) map[text()] = text();
+    return map;
+  }
+  std::vector<int> integers() {
+    std::vector<int> list;
+    for (std::int64_t i = integer(0, 4); i > 0; --i) {
+      list.push_back(static_cast<int>(integer(-5, 9000)));
+    }
+    return list;
+  }
+
+  StreamAccount stream() {
+    StreamAccount stream;
+    stream.from = text();
+    stream.to = text();
+    stream.ledger.set_offered(integer(0, std::int64_t{1} << 40));
+    for (const Fate fate : all_fates()) {
+      if (coin()) stream.ledger.add(fate, integer(-2, std::int64_t{1} << 40));
+    }
+    stream.offered_bytes = integer();
+    stream.received_bytes = integer();
+    stream.tracker_missing_pkts = maybe_integer();
+    stream.reordered_pkts = maybe_integer();
+    stream.first_loss_s = maybe_real();
+    stream.last_loss_s = maybe_real();
+    if (coin()) stream.loss_runs = LossRuns{integer(), integer()};
+    for (std::int64_t i = integer(0, 2); i > 0; --i)
+      stream.kernel_other_reasons[text()] = integer();
+    return stream;
+  }
+
+  std::mt19937_64 random_;
+};
+
+}  // namespace pollmark::testing_support
