@@ -76,7 +76,7 @@ def vocabulary(root):
     kept = fates(root)
     bare = fields(root)
     return (set(kept) | {f"{fate}_pkts" for fate in kept} | metrics(root) | factors(root) | bare
-            | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root) | set(settings(root)["record"]))
+            | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root) | set(settings(root)["record"]) | set(settings(root)["gathering"]))
 
 
 def exempt(root):
@@ -101,8 +101,10 @@ def quoted_complaints(root):
         text = tree.without_comments((root / path).read_text())
         for match in QUOTED.finditer(text):
             name = match.group(1).removeprefix("pollmark_")  # of metrics.prom
-            last = name.rsplit("_", 1)[1]
+            last = name.rsplit("_", 1)[-1]
             line = text.count("\n", 0, match.start()) + 1
+            if name == last:
+                continue
             if last in OTHER_UNITS and name not in known:
                 yield f'{path}:{line}: "{name}": the unit is written _{OTHER_UNITS[last]}'
             elif last in UNITS and name not in known:
