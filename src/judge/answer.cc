@@ -82,7 +82,7 @@ class Answer {
     return {};
   }
   std::string margin_text() const {
-    return scale_ == Scale::absolute ? fmt::format("{:g} of all frames", margin_)
+    return scale_ == Scale::absolute ? fmt::format("{:g}{}", margin_, whole_text(question_.metric))
                                      : fmt::format("{:g} %", 100.0 * question_.matters);
   }
 
@@ -218,8 +218,7 @@ class Answer {
                                     example(chosen->second)));
       }
       text += fmt::format("the {} differs by setting: {}", wish, join(parts, ", "));
-      text +=
-          within_text(*choose).empty() ? "" : fmt::format(" ({})", within_text(*choose).substr(2));
+      text += within_text(*choose);
     }
     text += open_text(by_level);
     if (ranking) text += "; a ranking, not a verdict: fewer than six blocks or --quick";

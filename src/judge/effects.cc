@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "base/units.h"
@@ -27,9 +28,10 @@ bool asks_for_nothing(std::string_view level) {
   return std::find(kLevels.begin(), kLevels.end(), level) != kLevels.end();
 }
 
-struct LevelMedian {
+struct LevelValue {
   std::string level;
-  double value = 0.0;
+  double median = 0.0;  // over the combinations
+  double mean = 0.0;    // tells levels apart that differ in fewer than half of the combinations
 };
 
 class EffectOf {
@@ -72,20 +74,23 @@ class EffectOf {
   }
 
   void rank_levels() {
-    std::vector<LevelMedian> ranked;
+    std::vector<LevelValue> ranked;
     for (const std::string& level : table_.levels) {
       std::vector<double> medians;
       for (const FactorRow* row : rows_) medians.push_back(median(*row, level));
-      ranked.push_back({level, median_of(std::move(medians))});
+      const double sum = std::accumulate(medians.begin(), medians.end(), 0.0);
+      const double count = static_cast<double>(medians.size());
+      ranked.push_back({level, median_of(std::move(medians)), sum / count});
     }
     // Stable: of equal levels the first of the plan ranks first.
     std::stable_sort(ranked.begin(), ranked.end(), [&](const auto& a, const auto& b) {
-      return higher_is_better_ ? a.value > b.value : a.value < b.value;
+      if (a.median != b.median) return (a.median < b.median) != higher_is_better_;
+      return a.mean != b.mean && (a.mean < b.mean) != higher_is_better_;
     });
     effect_.best_level = ranked.front().level;
-    effect_.best = ranked.front().value;
+    effect_.best = ranked.front().median;
     effect_.worst_level = ranked.back().level;
-    effect_.worst = ranked.back().value;
+    effect_.worst = ranked.back().median;
   }
 
   // The first level that nothing shows to have acted; empty when all did.
@@ -190,11 +195,11 @@ class EffectOf {
     const std::string& metric = question_.metric;
     std::string& text = effect_.sentence;
     const std::string interval =
-        effect_.difference
-            ? fmt::format("[{}, {}] over {} blocks",
-                          difference_text(metric, effect_.difference->low),
-                          difference_text(metric, effect_.difference->high), effect_.blocks)
-            : std::string();
+        effect_.difference ? fmt::format("[{}, {}]{} over {} blocks",
+                                         difference_text(metric, effect_.difference->low),
+                                         difference_text(metric, effect_.difference->high),
+                                         whole_text(metric), effect_.blocks)
+                           : std::string();
     if (effect_.verdict == "ranking only") {
       text += fmt::format("; ranking only ({} block{})", effect_.blocks,
                           effect_.blocks == 1 ? "" : "s");

@@ -14,8 +14,9 @@ namespace pollmark {
 // A cell with what it was judged from. The order is that of Summary::cells.
 struct JudgedCell {
   CellSummary summary;
-  std::vector<const TrialResult*> valid;  // sorted by block, attempt, trial
-  BlockValues values;                     // of the judge's metric
+  std::vector<const TrialResult*> valid;      // sorted by block, attempt, trial
+  std::map<std::string, BlockValues> blocks;  // by metric; absent = not measured
+  BlockValues values;                         // of the judge's metric
   [[nodiscard]] bool measured() const { return !values.empty(); }
 };
 

@@ -26,14 +26,6 @@ double margin_of(std::string_view metric, double matters) {
                                              : std::log1p(matters);
 }
 
-BlockValues block_values(const std::vector<const TrialResult*>& trials, std::string_view metric) {
-  BlockValues values;
-  for (const TrialResult* trial : trials) {
-    if (const auto value = metric_of(*trial, metric)) values.emplace(trial->order.block, *value);
-  }
-  return values;
-}
-
 BlockValues differences(const BlockValues& from, const BlockValues& to, Scale scale) {
   BlockValues result;
   for (const auto& [block, start] : from) {

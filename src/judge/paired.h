@@ -17,10 +17,6 @@ enum class Scale { absolute, relative };
 // What does not matter, on the metric's scale: min(matters, 0.001), or ln(1 + matters).
 [[nodiscard]] double margin_of(std::string_view metric, double matters);
 
-// trials: valid, sorted by block, then attempt. Blocks whose trial did not measure it are left out.
-[[nodiscard]] BlockValues block_values(const std::vector<const TrialResult*>& trials,
-                                       std::string_view metric);
-
 // to - from in every shared block: difference, or ln(to / from). Empty when a relative difference
 // is asked of a value that is not above zero.
 [[nodiscard]] BlockValues differences(const BlockValues& from, const BlockValues& to, Scale scale);

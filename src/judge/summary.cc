@@ -126,12 +126,19 @@ JudgedCell judge_cell(const Question& question, const Question::PlannedCell& pla
   cell.not_checked.assign(not_checked.begin(), not_checked.end());
   for (const MetricFacts& metric : all_metrics()) {
     std::vector<double> values;
+    BlockValues blocks;
     for (const TrialResult* trial : judged.valid) {
-      if (const auto value = metric_of(*trial, metric.name)) values.push_back(*value);
+      const auto value = metric_of(*trial, metric.name);
+      if (!value) continue;
+      values.push_back(*value);
+      blocks.emplace(trial->order.block, *value);
     }
-    if (!values.empty()) cell.metrics.emplace(metric.name, estimate_median(std::move(values)));
+    if (values.empty()) continue;
+    cell.metrics.emplace(metric.name, estimate_median(std::move(values)));
+    judged.blocks.emplace(metric.name, std::move(blocks));
   }
-  judged.values = block_values(judged.valid, question.metric);
+  const auto own = judged.blocks.find(question.metric);
+  if (own != judged.blocks.end()) judged.values = own->second;
   add_latency(cell, judged.valid);
   add_limit(cell, judged.valid);
   cell.knobs = judged.valid.back()->knobs;
@@ -174,9 +181,10 @@ void add_ratios(const Question& question, std::vector<JudgedCell>& cells) {
     if (!has_factors || levels == cell.summary.cell) continue;
     const auto baseline = by_key.find(CellKey(cell.summary.group, levels));
     if (baseline == by_key.end()) continue;
-    for (const auto& [metric, estimate] : cell.summary.metrics) {
-      const auto ratio = paired_ratio(block_values(baseline->second->valid, metric),
-                                      block_values(cell.valid, metric));
+    for (const auto& [metric, values] : cell.blocks) {
+      const auto base = baseline->second->blocks.find(metric);
+      if (base == baseline->second->blocks.end()) continue;
+      const auto ratio = paired_ratio(base->second, values);
       if (ratio) cell.summary.ratio_to_baseline.emplace(metric, *ratio);
     }
   }

@@ -22,11 +22,17 @@ MetricFacts metric_facts(std::string_view metric) {
 
 std::string metric_word(std::string_view metric) {
   static const std::map<std::string_view, std::string> kWords{
-      {"busy_fraction", "busy fraction"}, {"cycles_per_pkt", "cycles per packet"},
-      {"latency_p50_ns", "p50"},          {"latency_p999_ns", "p99.9"},
-      {"latency_p99_ns", "p99"},          {"loss_ratio", "loss"},
-      {"mpps_per_core", "rate per core"}, {"offered_mpps", "offered rate"},
-      {"received_mpps", "received rate"}, {"rx_missed_ratio", "missed"},
+      {"busy_fraction", "busy fraction"},
+      {"cpu_cores_used", "cores used"},
+      {"cycles_per_pkt", "cycles per packet"},
+      {"latency_p50_ns", "p50"},
+      {"latency_p999_ns", "p99.9"},
+      {"latency_p99_ns", "p99"},
+      {"loss_ratio", "loss"},
+      {"mpps_per_core", "rate per core"},
+      {"offered_mpps", "offered rate"},
+      {"received_mpps", "received rate"},
+      {"rx_missed_ratio", "missed"},
   };
   const auto word = kWords.find(metric);
   return word == kWords.end() ? std::string(metric) : word->second;
@@ -50,6 +56,11 @@ std::string difference_text(std::string_view metric, double difference) {
   const bool absolute = scale_of(metric) == Scale::absolute;
   const double value = absolute ? difference : std::expm1(difference);
   return fmt::format("{}{}", value > 0.0 ? "+" : "", ratio_text(value));
+}
+
+std::string_view whole_text(std::string_view metric) {
+  if (scale_of(metric) != Scale::absolute) return "";
+  return metric.find("_fraction") == std::string_view::npos ? " of all frames" : " of the time";
 }
 
 std::string cell_text(const std::map<std::string, std::string>& cell) {

@@ -19,6 +19,8 @@ namespace pollmark {
 [[nodiscard]] std::string estimate_text(std::string_view metric, const Estimate& estimate);
 // A difference on the metric's scale: "+0.12 %" of all frames, or "+3.1 %".
 [[nodiscard]] std::string difference_text(std::string_view metric, double difference);
+// What a share is a share of: " of all frames", " of the time"; empty for other metrics.
+[[nodiscard]] std::string_view whole_text(std::string_view metric);
 // "queues=4 reta=3:1:1:1"; "the only setting" when empty.
 [[nodiscard]] std::string cell_text(const std::map<std::string, std::string>& cell);
 
