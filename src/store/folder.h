@@ -29,7 +29,8 @@ class ResultsFolder {
                                                     std::string_view experiment_text,
                                                     const Provenance& provenance);
   // For --resume: takes the lock, cuts a torn last line off, and refuses another experiment text
-  // (bad_experiment).
+  // (bad_experiment). The lock is flock's: the kernel frees it when the run dies. A forked child
+  // holds it too until it execs or exits.
   [[nodiscard]] static Result<ResultsFolder> reopen(const std::filesystem::path& path,
                                                     std::string_view experiment_text);
   // Reads without a lock; a folder still being written is readable. Errors: bad_experiment (no such
@@ -40,9 +41,12 @@ class ResultsFolder {
   ResultsFolder& operator=(ResultsFolder&&) noexcept;
   ~ResultsFolder();  // releases the lock
 
-  // Appends to trials.jsonl, writes hist/<trial>.hlog; all on disk when it returns.
+  // Writes hist/<trial>.hlog (store/hist_log.h), then appends to trials.jsonl; all on disk when it
+  // returns. Errors: host_cannot (disk full, ...): nothing of this trial is left behind, and what
+  // was there stays readable.
   [[nodiscard]] Result<void> append(const TrialResult& trial);
-  // Writes a whole file by rename, so that no reader sees half of it.
+  // Writes a whole file by rename, so that no reader sees half of it. name: relative, may hold
+  // folders, which are made. Errors: host_cannot; the former file, if any, stays.
   [[nodiscard]] Result<void> write_file(std::string_view name, std::string_view content);
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 

@@ -1,0 +1,440 @@
+#include "store/folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "base/text.h"
+#include "store/hist_log.h"
+
+namespace pollmark {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kLockName = ".lock";
+constexpr const char* kTrialsName = "trials.jsonl";
+constexpr const char* kExperimentName = "experiment.toml";
+constexpr const char* kProvenanceName = "provenance.json";
+constexpr const char* kSchemaName = "schema.json";
+constexpr const char* kHistName = "hist";
+constexpr std::string_view kHalfWritten = ".half-written";
+
+// Closes on every way out.
+class OpenFile {
+ public:
+  explicit OpenFile(int fd) : fd_(fd) {}
+  OpenFile(OpenFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  OpenFile& operator=(OpenFile&&) = delete;
+  ~OpenFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] bool opened() const { return fd_ >= 0; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+tl::unexpected<Error> io_error(int code, const fs::path& path, std::string_view doing) {
+  std::string what;
+  switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+      what = fmt::format(
+          "cannot {}: no space left on the disk; free some, then continue with --resume", doing);
+      break;
+    case EFBIG:
+      what = fmt::format("cannot {}: the file size limit is reached; raise it (ulimit -f)", doing);
+      break;
+    default:
+      what = fmt::format("cannot {}: {}", doing, std::strerror(code));
+  }
+  return fail(Errc::host_cannot, std::move(what), path.string());
+}
+
+// 0, or the error number.
+int write_all(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+int sync_folder(const fs::path& path) {
+  const OpenFile folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.opened() || ::fsync(folder.get()) != 0) return errno;
+  return 0;
+}
+
+Result<void> write_by_rename(const fs::path& path, std::string_view content) {
+  const fs::path half = path.string() + std::string(kHalfWritten);
+  int code = 0;
+  {
+    const OpenFile file(::open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                               S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH));
+    if (!file.opened()) return io_error(errno, path, "be written");
+    code = write_all(file.get(), content);
+    if (code == 0 && ::fsync(file.get()) != 0) code = errno;
+  }
+  if (code == 0 && ::rename(half.c_str(), path.c_str()) != 0) code = errno;
+  if (code != 0) {
+    ::unlink(half.c_str());
+    return io_error(code, path, "be written");
+  }
+  if (const int sync_code = sync_folder(path.parent_path()); sync_code != 0) {
+    return io_error(sync_code, path, "be written");
+  }
+  return {};
+}
+
+std::optional<std::string> file_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string{std::istreambuf_iterator<char>(file), {}};
+}
+
+// "123" out of the lock file, or "unknown".
+std::string pid_in(const fs::path& lock) {
+  const std::string text(trimmed(file_text(lock).value_or("")));
+  return text.empty() ? "unknown" : text;
+}
+
+tl::unexpected<Error> locked(const fs::path& folder) {
+  return fail(Errc::bad_experiment,
+              fmt::format("another run (pid {}) is writing here; wait for it or choose another "
+                          "folder",
+                          pid_in(folder / kLockName)),
+              folder.string());
+}
+
+bool is_held(const fs::path& folder) {
+  const OpenFile file(::open((folder / kLockName).c_str(), O_RDONLY | O_CLOEXEC));
+  return file.opened() && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+// The kernel frees the lock with the process; a lock file without a holder is only a left-over.
+Result<int> take_lock(const fs::path& folder) {
+  const fs::path path = folder / kLockName;
+  for (;;) {
+    OpenFile file(
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH));
+    if (!file.opened()) return io_error(errno, path, "be made");
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return locked(folder);
+      return io_error(errno, path, "be locked");
+    }
+    struct stat held {};
+    struct stat named {};
+    const bool same = ::fstat(file.get(), &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+                      held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+    if (!same) continue;  // its holder removed it between open and flock
+    int code = ::ftruncate(file.get(), 0) != 0 ? errno : 0;
+    if (code == 0) code = write_all(file.get(), fmt::format("{}\n", ::getpid()));
+    if (code != 0) {
+      ::unlink(path.c_str());
+      return io_error(code, path, "be written");
+    }
+    return file.release();
+  }
+}
+
+Result<void> require_empty(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return fail(Errc::bad_experiment, "exists and is not a folder; choose another",
+                folder.string());
+  }
+  fs::directory_iterator entries(folder, error);
+  if (error) return io_error(error.value(), folder, "be read");
+  for (const fs::directory_entry& entry : entries) {
+    if (entry.path().filename() == kLockName) continue;
+    if (is_held(folder)) return locked(folder);
+    return fail(Errc::bad_experiment,
+                "is not empty; choose another folder, or continue it with --resume",
+                folder.string());
+  }
+  return {};
+}
+
+// Folders that are missing on the way to path, outermost first.
+std::vector<fs::path> missing_folders(const fs::path& path) {
+  std::vector<fs::path> missing;
+  std::error_code error;
+  for (fs::path at = path; !at.empty() && !fs::exists(at, error); at = at.parent_path()) {
+    missing.push_back(at);
+    if (at == at.parent_path()) break;
+  }
+  std::reverse(missing.begin(), missing.end());
+  return missing;
+}
+
+// Removes what create() made, unless it is kept.
+class Undo {
+ public:
+  Undo() = default;
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  ~Undo() {
+    std::error_code ignored;
+    for (auto path = made_.rbegin(); path != made_.rend(); ++path) fs::remove(*path, ignored);
+  }
+  void add(fs::path path) { made_.push_back(std::move(path)); }
+  void keep() { made_.clear(); }
+
+ private:
+  std::vector<fs::path> made_;
+};
+
+struct StoredTrials {
+  std::vector<TrialResult> trials;
+  std::size_t whole_bytes = 0;  // up to the end of the last whole line
+  bool last_line_torn = false;
+};
+
+Result<StoredTrials> parse_trials(std::string_view text) {
+  StoredTrials stored;
+  for (std::size_t number = 1; stored.whole_bytes < text.size(); ++number) {
+    const std::size_t end = text.find('\n', stored.whole_bytes);
+    if (end == std::string_view::npos) {
+      stored.last_line_torn = true;
+      break;
+    }
+    const std::string_view line = text.substr(stored.whole_bytes, end - stored.whole_bytes);
+    const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
+    if (json.is_discarded()) {
+      if (end + 1 == text.size()) {
+        stored.last_line_torn = true;
+        break;
+      }
+      return fail(Errc::bad_experiment, fmt::format("line {} is damaged: not JSON", number),
+                  kTrialsName);
+    }
+    Result<TrialResult> trial = trial_result_from_json(json);
+    if (!trial) {
+      return fail(Errc::bad_experiment,
+                  fmt::format("line {} is not a record: {}", number, trial.error().what),
+                  kTrialsName);
+    }
+    stored.trials.push_back(std::move(*trial));
+    stored.whole_bytes = end + 1;
+  }
+  return stored;
+}
+
+Result<std::string> required_text(const fs::path& folder, const char* name) {
+  std::optional<std::string> text = file_text(folder / name);
+  if (!text) {
+    return fail(Errc::bad_experiment,
+                fmt::format("is not a results folder: {} is missing or unreadable", name),
+                folder.string());
+  }
+  return std::move(*text);
+}
+
+Result<StoredTrials> stored_trials(const fs::path& folder) {
+  PM_TRY(const std::string text, required_text(folder, kTrialsName));
+  Result<StoredTrials> stored = parse_trials(text);
+  if (!stored) return tl::unexpected<Error>(std::move(stored).error().within(folder.string()));
+  return stored;
+}
+
+Result<Provenance> stored_provenance(const fs::path& folder) {
+  PM_TRY(const std::string text, required_text(folder, kProvenanceName));
+  const Json json = Json::parse(text, nullptr, false);
+  const fs::path path = folder / kProvenanceName;
+  if (json.is_discarded()) {
+    return fail(Errc::bad_experiment, "is damaged: not JSON", path.string());
+  }
+  Result<Provenance> provenance = provenance_from_json(json);
+  if (!provenance) {
+    return tl::unexpected<Error>(std::move(provenance).error().within(path.string()));
+  }
+  return provenance;
+}
+
+// What a killed run was in the middle of writing.
+void remove_half_written(const fs::path& folder) {
+  std::vector<fs::path> left;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().string().ends_with(kHalfWritten)) left.push_back(entry->path());
+  }
+  for (const fs::path& path : left) fs::remove(path, error);
+}
+
+Result<int> open_trials(const fs::path& folder) {
+  const fs::path path = folder / kTrialsName;
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                        S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+  if (fd < 0) return io_error(errno, path, "be opened");
+  return fd;
+}
+
+}  // namespace
+
+Result<ResultsFolder> ResultsFolder::create(const fs::path& path, std::string_view experiment_text,
+                                            const Provenance& provenance) {
+  const fs::path folder_path = path.lexically_normal();
+  std::error_code error;
+  if (fs::exists(folder_path, error)) PM_TRYV(require_empty(folder_path));
+  Undo undo;
+  for (const fs::path& missing : missing_folders(folder_path)) {
+    if (!fs::create_directory(missing, error) && error) {
+      return io_error(error.value(), folder_path, "be made");
+    }
+    undo.add(missing);
+    const int code = sync_folder(missing.has_parent_path() ? missing.parent_path() : ".");
+    if (code != 0) return io_error(code, folder_path, "be made");
+  }
+  ResultsFolder folder;
+  PM_TRY(folder.lock_fd_, take_lock(folder_path));
+  folder.path_ = folder_path;
+  PM_TRYV(require_empty(folder_path));
+  for (const char* name : {kExperimentName, kProvenanceName, kSchemaName, kHistName, kTrialsName}) {
+    undo.add(folder_path / name);
+  }
+  PM_TRYV(folder.write_file(kExperimentName, experiment_text));
+  PM_TRYV(folder.write_file(kProvenanceName, to_json(provenance).dump(2) + "\n"));
+  PM_TRYV(folder.write_file(kSchemaName, trial_schema().dump(2) + "\n"));
+  if (!fs::create_directory(folder_path / kHistName, error) && error) {
+    return io_error(error.value(), folder_path / kHistName, "be made");
+  }
+  PM_TRY(folder.trials_fd_, open_trials(folder_path));
+  if (const int code = sync_folder(folder_path); code != 0) {
+    return io_error(code, folder_path, "be written");
+  }
+  undo.keep();
+  return folder;
+}
+
+Result<ResultsFolder> ResultsFolder::reopen(const fs::path& path,
+                                            std::string_view experiment_text) {
+  ResultsFolder folder;
+  // Before the lock file is made: not in a folder that is none of ours.
+  PM_TRY(const std::string stored_experiment, required_text(path, kExperimentName));
+  PM_TRYV(required_text(path, kTrialsName));
+  PM_TRY(folder.lock_fd_, take_lock(path));
+  folder.path_ = path;
+  if (stored_experiment != experiment_text) {
+    return fail(Errc::bad_experiment,
+                "holds results of another experiment text; resume with the file it was begun with, "
+                "or choose another folder",
+                path.string());
+  }
+  PM_TRYV(stored_provenance(path));
+  PM_TRY(const StoredTrials stored, stored_trials(path));
+  remove_half_written(path);
+  PM_TRY(folder.trials_fd_, open_trials(path));
+  if (stored.last_line_torn) {
+    const bool cut = ::ftruncate(folder.trials_fd_, static_cast<off_t>(stored.whole_bytes)) == 0 &&
+                     ::fsync(folder.trials_fd_) == 0;
+    if (!cut) return io_error(errno, path / kTrialsName, "be cut");
+  }
+  return folder;
+}
+
+Result<StoredCampaign> ResultsFolder::read(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    return fail(Errc::bad_experiment, "no such folder", path.string());
+  }
+  StoredCampaign campaign;
+  PM_TRY(campaign.experiment_text, required_text(path, kExperimentName));
+  PM_TRY(campaign.provenance, stored_provenance(path));
+  PM_TRY(StoredTrials stored, stored_trials(path));
+  campaign.trials = std::move(stored.trials);
+  campaign.last_line_torn = stored.last_line_torn;
+  return campaign;
+}
+
+ResultsFolder::ResultsFolder(ResultsFolder&& other) noexcept
+    : path_(std::move(other.path_)),
+      lock_fd_(std::exchange(other.lock_fd_, -1)),
+      trials_fd_(std::exchange(other.trials_fd_, -1)) {}
+
+ResultsFolder& ResultsFolder::operator=(ResultsFolder&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(lock_fd_, other.lock_fd_);
+  std::swap(trials_fd_, other.trials_fd_);
+  return *this;
+}
+
+ResultsFolder::~ResultsFolder() {
+  if (trials_fd_ >= 0) ::close(trials_fd_);
+  if (lock_fd_ < 0) return;
+  if (!path_.empty()) ::unlink((path_ / kLockName).c_str());
+  ::close(lock_fd_);
+}
+
+Result<void> ResultsFolder::append(const TrialResult& trial) {
+  const fs::path path = path_ / kTrialsName;
+  const std::string hist_name = hist_log_name(trial.order);
+  const std::string hist_text = hist_log_text(trial);
+  if (!hist_text.empty()) PM_TRYV(write_file(hist_name, hist_text));
+
+  const std::string line =
+      to_json(trial).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const off_t begin = ::lseek(trials_fd_, 0, SEEK_END);
+  if (begin < 0) return io_error(errno, path, "be appended to");
+  int code = write_all(trials_fd_, line);
+  if (code == 0 && ::fsync(trials_fd_) != 0) code = errno;
+  if (code == 0) return {};
+  // A record is there whole or not at all.
+  const bool cut = ::ftruncate(trials_fd_, begin) == 0 && ::fsync(trials_fd_) == 0;
+  if (!hist_text.empty()) ::unlink((path_ / hist_name).c_str());
+  if (!cut) return io_error(errno, path, "be cut back after a short write");
+  return io_error(code, path, "be appended to");
+}
+
+Result<void> ResultsFolder::write_file(std::string_view name, std::string_view content) {
+  const fs::path relative(name);
+  PM_CHECK(!relative.empty() && relative.is_relative());
+  for (const fs::path& part : relative) PM_CHECK(part != "..");
+  const fs::path path = path_ / relative;
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) return io_error(error.value(), path, "be written");
+  return write_by_rename(path, content);
+}
+
+fs::path default_folder(std::string_view experiment_name, double epoch_seconds) {
+  std::string name;
+  for (const char c : experiment_name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '_';
+    if (plain && !(name.empty() && c == '.')) {
+      name += c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  if (name.empty()) name = "experiment";
+  const fs::path wanted =
+      fs::path("results") / fmt::format("{}-{}", name, utc_compact(epoch_seconds));
+  fs::path path = wanted;
+  std::error_code error;
+  for (int n = 2; fs::exists(path, error); ++n) path = fmt::format("{}-{}", wanted.string(), n);
+  return path;
+}
+
+}  // namespace pollmark
