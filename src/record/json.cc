@@ -739,8 +739,9 @@ Json to_json(const Provenance& provenance) {
           {"pollmark_version", provenance.pollmark_version},
           {"started_utc", provenance.started_utc},
           {"command_line", provenance.command_line},
-          {"experiment_sha256", provenance.experiment_sha256},
+          {"experiment_folder", provenance.experiment_folder},
           {"overrides", provenance.overrides},
+          {"quick", provenance.quick},
           {"host", object_of(provenance.host)},
           {"libraries", object_of(provenance.libraries)},
           {"calibration", object_of(provenance.calibration)},
@@ -760,8 +761,9 @@ Result<Provenance> provenance_from_json(const Json& json) {
   in.read("pollmark_version", provenance.pollmark_version);
   in.read("started_utc", provenance.started_utc);
   in.read("command_line", provenance.command_line);
-  in.read("experiment_sha256", provenance.experiment_sha256);
+  in.read("experiment_folder", provenance.experiment_folder);
   in.read("overrides", provenance.overrides);
+  in.read("quick", provenance.quick);
   in.read("host", provenance.host);
   in.read("libraries", provenance.libraries);
   in.read("calibration", provenance.calibration);

@@ -11,8 +11,9 @@ struct Provenance {
   std::string pollmark_version;  // version and commit
   std::string started_utc;
   std::string command_line;
-  std::string experiment_sha256;
+  std::string experiment_folder;  // where names in the experiment (captures) start
   std::vector<std::string> overrides;              // --set, in order
+  bool quick = false;                              // --quick
   std::map<std::string, std::string> host;         // cpu_model, cpus, kernel, hypervisor, ...
   std::map<std::string, std::string> libraries;    // dpdk, libpcap, compiler, ...
   std::map<std::string, std::string> calibration;  // tsc_hz, empty_bracket_cycles, ...
