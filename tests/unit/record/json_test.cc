@@ -7,7 +7,7 @@
 #include <limits>
 #include <set>
 
-#include "random_trial.h"
+#include "support/random_trial.h"
 
 namespace pollmark {
 namespace {

@@ -16,8 +16,8 @@
 #include <iterator>
 #include <set>
 
-#include "random_trial.h"
 #include "store/hist_log.h"
+#include "support/random_trial.h"
 
 namespace pollmark {
 namespace {

@@ -4,7 +4,7 @@
 #include <rapidcheck.h>
 
 #include "base/text.h"
-#include "random_trial.h"
+#include "support/random_trial.h"
 
 namespace pollmark {
 namespace {
