@@ -229,7 +229,7 @@ INSTANTIATE_TEST_SUITE_P(
         Death{"UnknownEthertype", [](FrameBytes& f) { f[12] = 0x99; }, {{"kernel_link_rx", 250}}}),
     [](const auto& death) { return death.param.name; });
 
-TEST(KernelBooks, MartianSourceHasNoCounterAndStaysUnaccounted) {
+TEST(BooksOverVeth, MartianSourceHasNoCounterAndStaysUnaccounted) {
   NEEDS_NETWORK_LAB();
   GunOrder gun{.frames = 1000};
   gun.spoil = [](FrameBytes& frame, std::int64_t i) {
@@ -246,7 +246,7 @@ TEST(KernelBooks, MartianSourceHasNoCounterAndStaysUnaccounted) {
   EXPECT_TRUE(has_reason(*result, "books_open"));
 }
 
-TEST(KernelBooks, FramesBeyondThePeersMtuAreChargedOnceThoughVethCountsThemTwice) {
+TEST(BooksOverVeth, FramesBeyondThePeersMtuAreChargedOnceThoughVethCountsThemTwice) {
   NEEDS_NETWORK_LAB();
   TrialOrder order = udp_order();
   order.traffic.frame_bytes = {1000};
@@ -262,9 +262,10 @@ TEST(KernelBooks, FramesBeyondThePeersMtuAreChargedOnceThoughVethCountsThemTwice
   EXPECT_EQ(result->counters.at("receiver.link.rx_dropped").delta, 500);
 }
 
-TEST(KernelBooks, PeerThatIsDownIsTheSendersDeviceDropping) {
+TEST(BooksOverVeth, PeerThatIsDownIsTheSendersDeviceDropping) {
   NEEDS_NETWORK_LAB();
-  const TrialOrder order = udp_order();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
   const auto lab = VethLab::create(order);
   ASSERT_TRUE(lab) << lab.error().text();
   auto netlink = Netlink::open(lab->receiver_place().netns_fd);
@@ -280,7 +281,7 @@ TEST(KernelBooks, PeerThatIsDownIsTheSendersDeviceDropping) {
   EXPECT_TRUE(has_reason(*result, "link_flap"));
 }
 
-TEST(KernelBooks, TokenBucketsDropsAreTheQdiscs) {
+TEST(BooksOverVeth, TokenBucketsDropsAreTheQdiscs) {
   NEEDS_NETWORK_LAB();
   TrialOrder order = udp_order();
   order.receiver.socket_buffer_bytes = 16 << 20;
