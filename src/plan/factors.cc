@@ -49,6 +49,12 @@ Applied set_int(std::string_view text, Limits limits, std::string_view allowed, 
   return {};
 }
 
+std::string ratio_of(const std::vector<int>& numbers) {
+  std::vector<std::string> parts;
+  for (const int number : numbers) parts.push_back(fmt::format("{}", number));
+  return join(parts, ":");
+}
+
 // Names that later releases bring: refused as such, not as unknown.
 using Later = std::vector<std::string_view>;
 
@@ -166,7 +172,7 @@ Applied apply_reta(std::string_view text, TrialOrder& order) {
 }
 std::string reta_level(const TrialOrder& order) {
   if (order.receiver.reta_weights.empty()) return "equal";
-  return fmt::format("{}", fmt::join(order.receiver.reta_weights, ":"));
+  return ratio_of(order.receiver.reta_weights);
 }
 
 const std::vector<std::string>& rx_offload_names() {
@@ -283,7 +289,7 @@ Applied apply_frame(std::string_view text, TrialOrder& order) {
 }
 std::string frame_level(const TrialOrder& order) {
   if (order.traffic.frame_bytes == imix_frame_bytes()) return "imix";
-  return fmt::format("{}", fmt::join(order.traffic.frame_bytes, ":"));
+  return ratio_of(order.traffic.frame_bytes);
 }
 
 // Every flow has an address pair and ports of its own in 198.18.0.0/15.

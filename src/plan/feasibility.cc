@@ -85,19 +85,6 @@ Broken veth_has_no_offloads(const TrialOrder& order) {
   return "rx_offloads on veth: its poll-mode driver has none; allowed: []";
 }
 
-constexpr int kMostVethFrameBytes = 1518;  // MTU 1500
-
-Broken veth_mtu(const TrialOrder& order) {
-  if (order.receiver_port != "veth" || order.traffic.kind == TrafficKind::replay) {
-    return std::nullopt;
-  }
-  const int largest =
-      *std::max_element(order.traffic.frame_bytes.begin(), order.traffic.frame_bytes.end());
-  if (largest <= kMostVethFrameBytes) return std::nullopt;
-  return fmt::format("frames of {} bytes exceed the MTU of the veth (1500); allowed: up to {}",
-                     largest, kMostVethFrameBytes);
-}
-
 Broken replay_to_a_socket(const TrialOrder& order) {
   if (order.traffic.kind != TrafficKind::replay || order.path != Path::udp_socket) {
     return std::nullopt;
@@ -140,7 +127,6 @@ const std::vector<Rule>& all_rules() {
        corruption_can_be_found},
       {{"queues", "path", "port"}, "dpdk on veth has one queue", veth_has_one_queue},
       {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
-      {{"frame", "port"}, "frames fit the MTU of the veth", veth_mtu},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"arrivals", "kind"}, "replay has constant arrivals", replay_arrivals},
       {{"load", "path"}, "max is not offered on the model", max_is_not_judged},
