@@ -45,11 +45,11 @@ std::string path_names(const std::vector<Path>& paths) {
   return join(names, ", ");
 }
 
+// The load as asked, and in packets per second where that is another thing.
 std::string offered(const TrialOrder& order) {
-  const std::string load = order.traffic.load.text();
-  if (order.traffic.intended_pps == 0.0) return load;
-  const std::string pps = si(order.traffic.intended_pps, "pps");
-  return pps == load ? load : fmt::format("{} = {}", load, pps);
+  const Load& load = order.traffic.load;
+  if (load.unit == LoadUnit::pps || load.unit == LoadUnit::max) return load.text();
+  return fmt::format("{} = {}", load.text(), si(order.traffic.intended_pps, "pps"));
 }
 
 bool is_swept(const Group& group, std::string_view factor) {
@@ -119,6 +119,15 @@ std::string render_plan(const Plan& plan) {
   }
   fmt::format_to(out, "\n");
   for (const Group& group : experiment.groups) print_group(plan, group, out);
+  const JudgeOrder& judge = experiment.judge;
+  fmt::format_to(out, "judged by {}, from {} on", judge.metric, ratio_text(judge.matters));
+  for (const auto& [factor, level] : judge.baseline) {
+    fmt::format_to(out, "{} {}={}", factor == judge.baseline.begin()->first ? ", against" : ",",
+                   factor, level);
+  }
+  fmt::format_to(out, "\n");
+  if (!judge.choose.empty()) fmt::format_to(out, "to choose: {}\n", judge.choose);
+  fmt::format_to(out, "\n");
 
   fmt::format_to(out, "cells\n");
   std::size_t refused = 0;
