@@ -2,7 +2,9 @@
 // here that is not in them.
 #pragma once
 
+#include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "judge/summary.h"
@@ -18,6 +20,8 @@ struct ReportInput {
   std::string experiment_text;  // verbatim, for "how to reproduce"
   // Every trial, for the lists of invalid and refused ones and for curves.
   const std::vector<TrialResult>* trials = nullptr;
+  // Of the judge: factor -> level. Only says which cell is the baseline; empty = not said.
+  std::map<std::string, std::string> baseline;
 };
 
 // The final table for stdout. width: columns of the terminal, at least 60.

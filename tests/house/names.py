@@ -47,10 +47,10 @@ def factors(root):
     return set(re.findall(r'\.name = "(\w+)"', path.read_text()))
 
 
-def fields(root, *headers):
-    """Members of the structs of these headers; of every header when none is named."""
+def fields(root):
+    """Members of the structs of every header."""
     found = set()
-    for path in headers or tree.sources(root, "src", endings=(".h",)):
+    for path in tree.sources(root, "src", endings=(".h",)):
         found |= set(FIELD.findall(tree.without_strings((root / path).read_text())))
     return found
 
@@ -75,10 +75,8 @@ def enumerators(root):
 def vocabulary(root):
     kept = fates(root)
     bare = fields(root)
-    contract = settings(root)
     return (set(kept) | {f"{fate}_pkts" for fate in kept} | metrics(root) | factors(root) | bare
-            | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root)
-            | set(contract["record"]) | set(contract["gathering"]))
+            | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root) | set(settings(root)["record"]) | set(settings(root)["gathering"]))
 
 
 def exempt(root):
@@ -86,7 +84,7 @@ def exempt(root):
 
 
 def factor_complaints(root):
-    known = fields(root, "src/record/trial_order.h")
+    known = fields(root)
     special = settings(root)["factor_fields"]
     for factor in sorted(factors(root)):
         field = special.get(factor, factor)

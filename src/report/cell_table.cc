@@ -1,0 +1,108 @@
+#include "report/cell_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "report/readable.h"
+
+namespace pollmark {
+
+namespace {
+
+std::string state_text(CellState state) {
+  return state == CellState::not_run ? "not run" : "no valid trial";
+}
+
+std::string heading_of(const std::string& metric) {
+  if (metric == "cycles_per_pkt") return "cycles /pkt";
+  if (metric == "mpps_per_core") return "Mpps /core";
+  return metric_title(metric);
+}
+
+// The unit stands in the heading of these.
+std::string bare_text(const std::string& metric, double value) {
+  if (metric == "cycles_per_pkt" || metric == "mpps_per_core") return significant(value);
+  return metric_text(metric, value);
+}
+
+}  // namespace
+
+CellTable cell_table(const View& view, const ShownGroup& group) {
+  CellTable table;
+  for (const ShownCell& cell : group.cells) table.rows.push_back({&cell, cell.levels});
+  for (const ShownFactor& factor : group.factors) {
+    const bool numbers =
+        std::all_of(factor.levels.begin(), factor.levels.end(), [](const std::string& level) {
+          return !level.empty() && level.find_first_not_of("0123456789") == std::string::npos;
+        });
+    table.columns.push_back({factor.factor, numbers, true, ""});
+  }
+  const auto add = [&](TableColumn column, const std::function<std::string(const ShownCell&)>& of) {
+    table.columns.push_back(std::move(column));
+    for (TableRow& row : table.rows) row.fields.push_back(of(*row.cell));
+  };
+  if (group.factors.empty()) {
+    add({"cell", false, true, ""}, [](const ShownCell& cell) { return cell.label; });
+  }
+
+  const std::string& judged = view.input->summary.metric;
+  std::vector<std::string> metrics{"loss_ratio"};
+  for (const std::string& metric : {judged, std::string("latency_p99_ns"),
+                                    std::string("cycles_per_pkt"), std::string("mpps_per_core")}) {
+    if (!metric.empty() && std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
+      metrics.push_back(metric);
+    }
+  }
+  bool first = true;
+  for (const std::string& metric : metrics) {
+    const bool measured = std::any_of(
+        group.cells.begin(), group.cells.end(),
+        [&](const ShownCell& cell) { return estimate_of(*cell.summary, metric).has_value(); });
+    if (!measured && !first) {
+      table.absent.push_back(metric);
+      continue;
+    }
+    // What a cell without a number says stands once, in its first metric.
+    const bool says_state = first;
+    first = false;
+    add({heading_of(metric), true, false, metric}, [&, says_state](const ShownCell& cell) {
+      if (cell.state != CellState::measured) {
+        return says_state ? state_text(cell.state) : std::string();
+      }
+      const std::optional<Estimate> estimate = estimate_of(*cell.summary, metric);
+      return estimate ? bare_text(metric, estimate->median) : std::string(kNotMeasured);
+    });
+    if (metric != "loss_ratio" && metric != judged) continue;
+    if (measured) {
+      add({"95 % interval", true, false, metric}, [&](const ShownCell& cell) {
+        const std::optional<Estimate> estimate = estimate_of(*cell.summary, metric);
+        return estimate ? interval_text(metric, *estimate) : std::string();
+      });
+    }
+    const bool compared = std::any_of(
+        group.cells.begin(), group.cells.end(),
+        [&](const ShownCell& cell) { return cell.summary->ratio_to_baseline.count(metric) > 0; });
+    if (metric == judged && compared) {
+      add({"against baseline", true, false, metric}, [&](const ShownCell& cell) {
+        const auto ratio = cell.summary->ratio_to_baseline.find(metric);
+        if (ratio == cell.summary->ratio_to_baseline.end()) {
+          if (cell.state != CellState::measured) return std::string();
+          return std::string(cell.baseline ? "baseline" : "none");
+        }
+        return factor_text(ratio->second);
+      });
+    }
+  }
+  add({"limited by", false, false, ""}, [](const ShownCell& cell) {
+    if (cell.state != CellState::measured) return std::string();
+    return cell.summary->limited_by.empty() ? std::string("nothing") : cell.summary->limited_by;
+  });
+  add({"valid /all", true, false, ""}, [](const ShownCell& cell) {
+    return fmt::format("{}/{}", cell.summary->valid, cell.summary->trials);
+  });
+  return table;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <set>
+
+#include "report/readable.h"
+#include "report/report.h"
+
+namespace pollmark {
+
+namespace {
+
+// RFC 4180: quoted where it holds a comma, a quote or a line break.
+std::string field(std::string_view text) {
+  std::string clean = readable(text);
+  if (clean.find_first_of(",\"\n\r") == std::string::npos) return clean;
+  std::string quoted = "\"";
+  for (const char c : clean) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+}  // namespace
+
+std::string render_csv(const ReportInput& input) {
+  std::set<std::string> factors;
+  for (const CellSummary& cell : input.summary.cells) {
+    for (const auto& [factor, level] : cell.cell) factors.insert(factor);
+  }
+  factors.erase("path");  // has its own column in every row
+
+  std::string out = "group";
+  for (const std::string& factor : factors) out += fmt::format(",{}", field(factor));
+  out += ",path,metric,unit,median,low,high,confidence,values,trials,valid\n";
+
+  for (const CellSummary& cell : input.summary.cells) {
+    std::string head = field(cell.group);
+    for (const std::string& factor : factors) {
+      const auto level = cell.cell.find(factor);
+      head += fmt::format(",{}", level == cell.cell.end() ? std::string() : field(level->second));
+    }
+    head += fmt::format(",{}", name_of(cell.path));
+    std::set<std::string> known;
+    const auto row = [&](const std::string& metric, const std::string& unit) {
+      known.insert(metric);
+      out += fmt::format("{},{},{},", head, field(metric), field(unit));
+      const auto found = cell.metrics.find(metric);
+      if (found == cell.metrics.end()) {
+        out += ",,,,0";  // not measured: empty, so that no reader takes it for a number
+      } else if (const Estimate& estimate = found->second; estimate.interval) {
+        out += fmt::format("{},{},{},{},{}", estimate.median, estimate.interval->low,
+                           estimate.interval->high, estimate.interval->confidence, estimate.values);
+      } else {
+        out += fmt::format("{},,,,{}", estimate.median, estimate.values);
+      }
+      out += fmt::format(",{},{}\n", cell.trials, cell.valid);
+    };
+    for (const MetricFacts& facts : all_metrics()) row(facts.name, facts.unit);
+    for (const auto& [metric, estimate] : cell.metrics) {
+      if (known.count(metric) == 0) row(metric, "");
+    }
+  }
+  return out;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,274 @@
+#include <fmt/format.h>
+
+#include "report/readable.h"
+#include "report/report.h"
+#include "report/view.h"
+
+namespace pollmark {
+
+namespace {
+
+constexpr int kSummarySchemaVersion = 1;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json ledger_json(const Ledger& ledger) {
+  Json fates = Json::object();
+  for (const Fate fate : all_fates()) {
+    fates[fmt::format("{}_pkts", fate_name(fate))] = or_null(ledger.pkts(fate));
+  }
+  return fates;
+}
+
+// The sums that stand beside the fates wherever books are shown.
+void add_books(Json& json, const Ledger& ledger) {
+  json["intended_pkts"] = ledger.intended_pkts();
+  json["offered_pkts"] = ledger.offered_pkts();
+  json["ledger"] = ledger_json(ledger);
+  json["lost_pkts"] = ledger.lost_pkts();
+  json["unaccounted_pkts"] = ledger.unaccounted_pkts();
+  json["loss_ratio"] = or_null(ledger.loss_ratio());
+}
+
+Json estimate_json(const Estimate& estimate) {
+  Json json;
+  json["median"] = estimate.median;
+  json["low"] = estimate.interval ? Json(estimate.interval->low) : Json(nullptr);
+  json["high"] = estimate.interval ? Json(estimate.interval->high) : Json(nullptr);
+  json["confidence"] = estimate.interval ? Json(estimate.interval->confidence) : Json(nullptr);
+  json["values"] = estimate.values;
+  return json;
+}
+
+Json curve_json(const std::optional<LatencyCurve>& curve) {
+  if (!curve) return nullptr;
+  Json json;
+  json["kind"] = curve->kind;
+  json["count"] = curve->count;
+  json["out_of_range"] = curve->out_of_range;
+  json["max_ns"] = or_null(curve->max_ns);
+  json["cut_percent"] = curve->cut_percent;
+  Json points = Json::array();
+  for (const CurvePoint& point : curve->points) points.push_back({point.percent, point.ns});
+  json["points"] = std::move(points);
+  return json;
+}
+
+Json cell_json(const ShownCell& cell) {
+  const CellSummary& summary = *cell.summary;
+  Json json;
+  json["group"] = summary.group;
+  json["label"] = cell.label;
+  json["cell"] = summary.cell;
+  json["path"] = name_of(summary.path);
+  json["state"] = name_of(cell.state);
+  json["baseline"] = cell.baseline;
+  json["not_measured"] = or_null(summary.not_measured);
+  json["trials"] = summary.trials;
+  json["valid"] = summary.valid;
+  Json metrics = Json::object();
+  for (const MetricFacts& facts : all_metrics()) {
+    const std::optional<Estimate> estimate = estimate_of(summary, facts.name);
+    metrics[facts.name] = estimate ? estimate_json(*estimate) : Json(nullptr);
+  }
+  for (const auto& [name, estimate] : summary.metrics) metrics[name] = estimate_json(estimate);
+  json["metrics"] = std::move(metrics);
+  json["ratio_to_baseline"] = summary.ratio_to_baseline;
+  if (cell.state == CellState::measured) {
+    add_books(json, summary.ledger);
+  } else {
+    json["ledger"] = nullptr;
+  }
+  json["latency_curve"] = curve_json(cell.curve);
+  json["limited_by"] = text_or_null(summary.limited_by);
+  json["limited_why"] = text_or_null(summary.limited_why);
+  json["invalid_reasons"] = summary.invalid_reasons;
+  json["not_checked"] = summary.not_checked;
+  Json knobs = Json::object();
+  for (const auto& [name, knob] : summary.knobs) {
+    knobs[name] = {{"requested", knob.requested},
+                   {"effective", knob.effective},
+                   {"state", name_of(knob.state)},
+                   {"evidence", text_or_null(knob.evidence)},
+                   {"exercised", knob.exercised}};
+  }
+  json["knobs"] = std::move(knobs);
+  return json;
+}
+
+// Plots refer to cells by their index in "cells": the numbers stand there once.
+Json panels_json(const ShownGroup& group, const std::vector<Panel>& panels) {
+  Json json = Json::array();
+  for (const Panel& panel : panels) {
+    Json series = Json::array();
+    for (const Series& line : panel.series) {
+      Json cells = Json::array();
+      for (const std::size_t c : line.cells) cells.push_back(group.cells[c].index);
+      series.push_back({{"label", line.label}, {"cells", std::move(cells)}});
+    }
+    json.push_back({{"title", panel.title}, {"series", std::move(series)}});
+  }
+  return json;
+}
+
+Json heat_json(const ShownGroup& group) {
+  Json json = Json::array();
+  for (const HeatPanel& panel : group.heat_panels) {
+    Json rows = Json::array();
+    for (std::size_t r = 0; r < panel.rows.size(); ++r) {
+      Json cells = Json::array();
+      for (const auto& c : panel.cells[r]) {
+        cells.push_back(c ? Json(group.cells[*c].index) : Json(nullptr));
+      }
+      rows.push_back({{"label", panel.rows[r]}, {"cells", std::move(cells)}});
+    }
+    json.push_back({{"title", panel.title}, {"rx_ring", panel.rings}, {"rows", std::move(rows)}});
+  }
+  return json;
+}
+
+Json group_json(const ShownGroup& group) {
+  Json json;
+  json["name"] = group.name;
+  json["model"] = group.model;
+  Json paths = Json::array();
+  for (const Path path : group.paths) paths.push_back(name_of(path));
+  json["paths"] = std::move(paths);
+  Json factors = Json::object();
+  for (const ShownFactor& factor : group.factors) factors[factor.factor] = factor.levels;
+  json["factors"] = std::move(factors);
+  Json fixed = Json::object();
+  for (const auto& [factor, level] : group.fixed) fixed[factor] = level;
+  json["fixed"] = std::move(fixed);
+  Json setup = Json::array();
+  for (const Station& station : group.setup) {
+    setup.push_back({{"station", station.name}, {"facts", station.facts}});
+  }
+  json["setup"] = std::move(setup);
+  Json books = Json::array();
+  for (const ShownBooks& kept : group.books) {
+    Json one;
+    one["path"] = name_of(kept.path);
+    one["cells"] = kept.cells;
+    one["trials"] = kept.trials;
+    add_books(one, kept.ledger);
+    Json counting = Json::object();
+    for (const auto& [fate, cells] : kept.counting_cells) {
+      counting[fmt::format("{}_pkts", fate_name(fate))] = cells;
+    }
+    one["counting_cells"] = std::move(counting);
+    books.push_back(std::move(one));
+  }
+  json["books"] = std::move(books);
+  json["ring_metric"] = text_or_null(group.ring_metric);
+  json["ring_panels"] = panels_json(group, group.ring_panels);
+  json["heat_panels"] = heat_json(group);
+  json["curve_panels"] = panels_json(group, group.curve_panels);
+  json["compares_kernel"] = group.compares_kernel;
+  json["floor_p50_ns"] = group.floor_p50_ns.empty() ? Json(nullptr) : Json(group.floor_p50_ns);
+  return json;
+}
+
+// Every string as readable() makes it, so that the text can be written as JSON at all.
+Json made_readable(const Json& json) {
+  if (json.is_string()) return readable(json.get_ref<const std::string&>());
+  if (json.is_array()) {
+    Json out = Json::array();
+    for (const Json& item : json) out.push_back(made_readable(item));
+    return out;
+  }
+  if (json.is_object()) {
+    Json out = Json::object();
+    for (const auto& [key, value] : json.items()) out[readable(key)] = made_readable(value);
+    return out;
+  }
+  return json;
+}
+
+}  // namespace
+
+Json summary_json(const ReportInput& input) {
+  const View view = view_of(input);
+  const Summary& summary = input.summary;
+  Json json;
+  json["schema"] = kSummarySchemaVersion;
+  json["name"] = summary.name;
+  json["question"] = summary.question;
+  json["answer"] = summary.answer;
+  json["metric"] = summary.metric;
+  json["baseline"] = input.baseline;
+  json["quick"] = summary.quick;
+  json["model"] = view.any_model;
+  json["folder"] = input.folder;
+  json["trials"] = summary.trials;
+  json["valid"] = summary.valid;
+  const bool counted = view.cells_measured > 0;
+  json["offered_pkts"] = counted ? Json(view.offered_pkts) : Json(nullptr);
+  json["unaccounted_pkts"] = counted ? Json(view.unaccounted_pkts) : Json(nullptr);
+  json["cells_measured"] = view.cells_measured;
+  json["cells_not_run"] = view.cells_not_run;
+  json["cells_no_valid_trial"] = view.cells_no_valid_trial;
+  json["invalid_reasons"] = view.invalid_reasons;
+  Json groups = Json::array();
+  std::vector<Json> cells(summary.cells.size());
+  for (const ShownGroup& group : view.groups) {
+    groups.push_back(group_json(group));
+    for (const ShownCell& cell : group.cells) cells[cell.index] = cell_json(cell);
+  }
+  json["groups"] = std::move(groups);
+  json["cells"] = cells;
+  Json effects = Json::array();
+  for (const FactorEffect& effect : summary.effects) {
+    effects.push_back(
+        {{"group", effect.group},
+         {"factor", effect.factor},
+         {"metric", effect.metric},
+         {"best_level", effect.best_level},
+         {"best", effect.best},
+         {"worst_level", effect.worst_level},
+         {"worst", effect.worst},
+         {"exercised", effect.exercised},
+         {"combinations", effect.combinations},
+         {"blocks", effect.blocks},
+         {"difference_low", effect.difference ? Json(effect.difference->low) : Json(nullptr)},
+         {"difference_high", effect.difference ? Json(effect.difference->high) : Json(nullptr)},
+         {"verdict", text_or_null(effect.verdict)},
+         {"sentence", effect.sentence}});
+  }
+  json["effects"] = std::move(effects);
+  Json invalid = Json::array();
+  for (const InvalidTrial& trial : view.invalid) {
+    invalid.push_back({{"trial", trial.trial},
+                       {"group", trial.group},
+                       {"label", trial.label},
+                       {"block", trial.block},
+                       {"attempt", trial.attempt},
+                       {"invalid_reasons", trial.reasons}});
+  }
+  json["invalid"] = std::move(invalid);
+  Json unexercised = Json::array();
+  for (const UnexercisedLevel& level : view.not_exercised) {
+    unexercised.push_back({{"group", level.group},
+                           {"factor", level.factor},
+                           {"requested", level.requested},
+                           {"effective", level.effective},
+                           {"state", name_of(level.state)},
+                           {"cells", level.cells}});
+  }
+  json["not_exercised"] = std::move(unexercised);
+  Json unchecked = Json::array();
+  for (const UncheckedFact& fact : view.not_checked) {
+    unchecked.push_back({{"group", fact.group}, {"what", fact.what}, {"cells", fact.cells}});
+  }
+  json["not_checked"] = std::move(unchecked);
+  json["provenance"] = to_json(input.provenance);
+  json["experiment"] = input.experiment_text;
+  return made_readable(json);
+}
+
+}  // namespace pollmark

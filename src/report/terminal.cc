@@ -1,0 +1,366 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "report/cell_table.h"
+#include "report/readable.h"
+#include "report/report.h"
+#include "report/view.h"
+
+namespace pollmark {
+
+namespace {
+
+constexpr std::size_t kNarrowest = 60;
+constexpr std::size_t kLabelsNamed = 3;
+
+std::string plural(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+// Words filled into lines of at most `width` columns; a longer word stands alone and is not cut.
+std::string wrapped(std::string_view text, std::size_t width, std::string_view first_indent,
+                    std::string_view indent) {
+  std::string out;
+  std::string line(first_indent);
+  bool empty = true;
+  for (const std::string& paragraph : split(text, '\n')) {
+    for (const std::string& word : split(paragraph, ' ')) {
+      if (word.empty()) continue;
+      if (!empty && columns_of(line) + 1 + columns_of(word) > width) {
+        out += line + '\n';
+        line = indent;
+        empty = true;
+      }
+      if (!empty) line += ' ';
+      line += word;
+      empty = false;
+    }
+  }
+  return out + line + '\n';
+}
+
+std::string padded(std::string_view text, std::size_t width, bool right) {
+  const std::size_t columns = columns_of(text);
+  const std::string space(width > columns ? width - columns : 0, ' ');
+  return right ? space + std::string(text) : std::string(text) + space;
+}
+
+void trim_end(std::string& line) {
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+}
+
+// A heading in at most two lines: the last word under the others.
+std::pair<std::string, std::string> in_two(const std::string& heading) {
+  const std::size_t space = heading.rfind(' ');
+  if (space == std::string::npos) return {"", heading};
+  return {heading.substr(0, space), heading.substr(space + 1)};
+}
+
+struct Widths {
+  std::vector<std::size_t> of;
+  std::size_t total = 0;
+};
+
+Widths widths_of(const CellTable& table, std::size_t from, std::string_view gap) {
+  Widths widths;
+  for (std::size_t c = from; c < table.columns.size(); ++c) {
+    const auto [upper, lower] = in_two(table.columns[c].heading);
+    std::size_t width = std::max(columns_of(upper), columns_of(lower));
+    for (const TableRow& row : table.rows) width = std::max(width, columns_of(row.fields[c]));
+    widths.of.push_back(width);
+    widths.total += width + (c == from ? 0 : gap.size());
+  }
+  return widths;
+}
+
+std::string table_line(const CellTable& table, const Widths& widths, std::size_t from,
+                       std::string_view gap, const std::function<std::string(std::size_t)>& field) {
+  std::string line;
+  for (std::size_t c = from; c < table.columns.size(); ++c) {
+    if (c > from) line += gap;
+    line += padded(field(c), widths.of[c - from], table.columns[c].numeric);
+  }
+  return line;
+}
+
+std::string table_head(const CellTable& table, const Widths& widths, std::size_t from,
+                       std::string_view gap, std::string_view indent) {
+  std::string upper =
+      std::string(indent) + table_line(table, widths, from, gap, [&](std::size_t c) {
+        return in_two(table.columns[c].heading).first;
+      });
+  std::string lower =
+      std::string(indent) + table_line(table, widths, from, gap, [&](std::size_t c) {
+        return in_two(table.columns[c].heading).second;
+      });
+  std::string rule(indent);
+  for (std::size_t c = from; c < table.columns.size(); ++c) {
+    if (c > from) rule += gap;
+    rule += std::string(widths.of[c - from], '-');
+  }
+  trim_end(upper);
+  trim_end(lower);
+  return upper + '\n' + lower + '\n' + rule + '\n';
+}
+
+// The cells' rows from column `from` on, under a line with the levels of the factors before it
+// wherever one of those changes.
+std::string rows_text(const CellTable& table, const Widths& widths, std::size_t from,
+                      std::string_view gap, std::size_t width) {
+  std::string out;
+  std::string last;
+  for (const TableRow& row : table.rows) {
+    std::vector<std::string> above;
+    for (std::size_t c = 0; c < from; ++c) {
+      if (row.fields[c].empty()) continue;
+      above.push_back(fmt::format("{}={}", table.columns[c].heading, row.fields[c]));
+    }
+    const std::string heading = join(above, " ");
+    if (heading != last) out += wrapped(heading, width, "  ", "    ");
+    last = heading;
+    std::string line = "  ";
+    line += table_line(table, widths, from, gap, [&](std::size_t c) { return row.fields[c]; });
+    trim_end(line);
+    out += line + '\n';
+  }
+  return out;
+}
+
+// "0.37 .. 0.46 %" as "0.37..0.46 %".
+CellTable tightened(CellTable table) {
+  for (TableRow& row : table.rows) {
+    for (std::string& field : row.fields) {
+      const std::size_t dots = field.find(" .. ");
+      if (dots != std::string::npos) field.replace(dots, 4, "..");
+    }
+  }
+  return table;
+}
+
+// A table with a column for every factor; where that is too wide, the factors that change least
+// often move into lines of their own, as few as needed; else every number with its name.
+std::string table_text(const CellTable& table, std::size_t width) {
+  std::size_t factors = 0;
+  while (factors < table.columns.size() && table.columns[factors].factor) ++factors;
+  const CellTable tight = tightened(table);
+  for (std::size_t from = 0; from <= factors; ++from) {
+    for (const std::string_view gap : {"  ", " "}) {
+      const CellTable& used = gap.size() == 1 ? tight : table;
+      const Widths widths = widths_of(used, from, gap);
+      if (widths.total + 2 > width) continue;
+      return table_head(used, widths, from, gap, "  ") + rows_text(used, widths, from, gap, width);
+    }
+  }
+  std::string out;
+  for (const TableRow& row : table.rows) {
+    out += wrapped(row.cell->label, width, "  ", "    ");
+    std::string line = "   ";
+    for (std::size_t c = factors; c < table.columns.size(); ++c) {
+      if (row.fields[c].empty()) continue;
+      const std::string part = fmt::format(" {}: {};", table.columns[c].heading, row.fields[c]);
+      if (line.size() > 3 && columns_of(line) + columns_of(part) > width) {
+        out += line + '\n';
+        line = "   ";
+      }
+      line += part;
+    }
+    if (line.back() == ';') line.pop_back();
+    out += line + '\n';
+  }
+  return out;
+}
+
+std::string books_text(const ShownGroup& group, const ShownBooks& books) {
+  const Ledger& ledger = books.ledger;
+  struct Line {
+    std::string sign, name, pkts, share;
+  };
+  std::vector<Line> lines;
+  const std::int64_t offered = ledger.offered_pkts();
+  lines.push_back({" ", "offered_pkts", grouped(offered), ""});
+  for (const Fate fate : all_fates()) {
+    if (fate_kind(fate) != FateKind::loss || !ledger.pkts(fate)) continue;
+    const std::int64_t pkts = *ledger.pkts(fate);
+    lines.push_back({"-", fmt::format("{}_pkts", fate_name(fate)), grouped(pkts),
+                     pkts == 0 ? "" : share_text(pkts, offered)});
+  }
+  lines.push_back({"-", "unaccounted_pkts", grouped(ledger.unaccounted_pkts()),
+                   ledger.unaccounted_pkts() == 0 ? "" : "the books do not close"});
+  const std::optional<std::int64_t> received = ledger.pkts(Fate::received);
+  lines.push_back({"=", "received_pkts", received ? grouped(*received) : std::string(kNotMeasured),
+                   received ? share_text(*received, offered) : ""});
+  for (const Fate fate : all_fates()) {
+    const FateKind kind = fate_kind(fate);
+    if ((kind != FateKind::extra && kind != FateKind::sender) || !ledger.pkts(fate)) continue;
+    if (*ledger.pkts(fate) == 0) continue;
+    lines.push_back({" ", fmt::format("{}_pkts", fate_name(fate)), grouped(*ledger.pkts(fate)),
+                     kind == FateKind::sender ? "not offered" : "outside the sum"});
+  }
+  std::size_t names = 0;
+  std::size_t counts = 0;
+  for (const Line& line : lines) {
+    names = std::max(names, columns_of(line.name));
+    counts = std::max(counts, columns_of(line.pkts));
+  }
+  std::string out = fmt::format("  {} / {}: {}, {}\n", group.name, name_of(books.path),
+                                plural(books.cells, "cell"), plural(books.trials, "valid trial"));
+  for (const Line& line : lines) {
+    std::string text = fmt::format("    {} {}  {}  {}", line.sign, padded(line.name, names, false),
+                                   padded(line.pkts, counts, true), line.share);
+    trim_end(text);
+    out += text + '\n';
+  }
+  return out;
+}
+
+// "6 cells (a; b; c; and 3 more)"
+std::string cells_named(const std::vector<std::string>& labels) {
+  std::string names;
+  for (std::size_t i = 0; i < std::min(labels.size(), kLabelsNamed); ++i) {
+    if (i > 0) names += "; ";
+    names += labels[i];
+  }
+  if (labels.size() > kLabelsNamed) {
+    names += fmt::format("; and {} more", labels.size() - kLabelsNamed);
+  }
+  return fmt::format("{} {} ({})", labels.size(), labels.size() == 1 ? "cell" : "cells", names);
+}
+
+void add_without_numbers(const View& view, CellState state, std::string_view heading,
+                         std::size_t width, std::string& out) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> by_reason;
+  for (const ShownGroup& group : view.groups) {
+    for (const ShownCell& cell : group.cells) {
+      if (cell.state != state) continue;
+      std::string reason = cell.summary->not_measured.value_or("no reason was recorded");
+      reason = fmt::format("{}: {}", group.name, reason);
+      auto known = std::find_if(by_reason.begin(), by_reason.end(),
+                                [&](const auto& entry) { return entry.first == reason; });
+      if (known == by_reason.end()) known = by_reason.insert(by_reason.end(), {reason, {}});
+      known->second.push_back(cell.label);
+    }
+  }
+  if (by_reason.empty()) return;
+  out += fmt::format("{}\n", heading);
+  for (const auto& [reason, labels] : by_reason) {
+    out += wrapped(fmt::format("{}: {}", reason, cells_named(labels)), width, "  ", "    ");
+  }
+}
+
+}  // namespace
+
+std::string render_text(const ReportInput& input, int width_columns) {
+  const std::size_t width = width_columns < 0
+                                ? kNarrowest
+                                : std::max(kNarrowest, static_cast<std::size_t>(width_columns));
+  const View view = view_of(input);
+  const Summary& summary = input.summary;
+  std::string out;
+  out += wrapped(summary.question.empty() ? summary.name : summary.question, width, "", "");
+  out += wrapped(
+      summary.answer.empty() ? std::string("No answer: nothing was measured.") : summary.answer,
+      width, "-> ", "   ");
+  if (summary.quick) {
+    out += wrapped("A quick run: few blocks, a ranking without verdicts.", width, "   ", "   ");
+  }
+  for (const std::string& warning : input.provenance.warnings) {
+    out += wrapped(warning, width, "!  ", "   ");
+  }
+
+  for (const ShownGroup& group : view.groups) {
+    int trials = 0;
+    int valid = 0;
+    int not_run = 0;
+    for (const ShownCell& cell : group.cells) {
+      trials += cell.summary->trials;
+      valid += cell.summary->valid;
+      not_run += cell.state == CellState::not_run ? 1 : 0;
+    }
+    std::string head =
+        fmt::format("{}: {}{}, {} of {} trials valid", group.name,
+                    plural(static_cast<std::int64_t>(group.cells.size()), "cell"),
+                    not_run == 0 ? "" : fmt::format(" ({} not run)", not_run), valid, trials);
+    if (group.model) head += " (model, not a NIC)";
+    out += '\n' + wrapped(head, width, "", "  ");
+    if (!group.fixed.empty()) {
+      std::vector<std::string> parts;
+      for (const auto& [factor, level] : group.fixed) {
+        parts.push_back(fmt::format("{}={}", factor, level));
+      }
+      out += wrapped(fmt::format("in every cell: {}", join(parts, " ")), width, "  ", "    ");
+    }
+    CellTable table = cell_table(view, group);
+    // Their reasons stand below; here they would be rows without a number.
+    table.rows.erase(
+        std::remove_if(table.rows.begin(), table.rows.end(),
+                       [](const TableRow& row) { return row.cell->state == CellState::not_run; }),
+        table.rows.end());
+    if (!table.rows.empty()) out += table_text(table, width);
+    if (!table.absent.empty()) {
+      out += wrapped(fmt::format("{} in any cell: {}", kNotMeasured, join(table.absent, ", ")),
+                     width, "  ", "    ");
+    }
+  }
+
+  bool first_effect = true;
+  for (const FactorEffect& effect : summary.effects) {
+    if (first_effect) out += "\nWhat each factor did\n";
+    first_effect = false;
+    out += wrapped(fmt::format("{}: {}", effect.group, effect.sentence), width, "  ", "    ");
+  }
+
+  bool first_books = true;
+  for (const ShownGroup& group : view.groups) {
+    for (const ShownBooks& books : group.books) {
+      if (first_books) out += "\nLedger, in packets\n";
+      first_books = false;
+      out += books_text(group, books);
+    }
+  }
+
+  std::string rest;
+  add_without_numbers(view, CellState::not_run, "Refused or not run", width, rest);
+  add_without_numbers(view, CellState::no_valid_trial, "No valid trial", width, rest);
+  if (!view.invalid_reasons.empty()) {
+    std::vector<std::string> parts;
+    for (const auto& [code, times] : view.invalid_reasons) {
+      parts.push_back(fmt::format("{} x{}", code, times));
+    }
+    rest += "Invalid trials (kept, not used)\n";
+    rest += wrapped(fmt::format("{} of {}: {}", summary.trials - summary.valid, summary.trials,
+                                join(parts, ", ")),
+                    width, "  ", "    ");
+  }
+  if (!view.not_exercised.empty()) {
+    rest += "Not exercised: no evidence that the setting acted\n";
+    for (const UnexercisedLevel& level : view.not_exercised) {
+      rest += wrapped(fmt::format("{}: {}={} ({}, effective {}): {}", level.group, level.factor,
+                                  level.requested, name_of(level.state),
+                                  level.effective.empty() ? "unknown" : level.effective,
+                                  plural(level.cells, "cell")),
+                      width, "  ", "    ");
+    }
+  }
+  if (!view.not_checked.empty()) {
+    rest += "Not checked\n";
+    for (const UncheckedFact& fact : view.not_checked) {
+      rest += wrapped(fmt::format("{}: {} ({})", fact.group, fact.what, plural(fact.cells, "cell")),
+                      width, "  ", "    ");
+    }
+  }
+  if (!rest.empty()) out += '\n' + rest;
+  if (!input.folder.empty()) {
+    std::string folder = input.folder;
+    while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+    out += fmt::format("\n{}/report.html\n", folder);
+    out += wrapped("beside it: summary.json summary.csv trials.jsonl hist/ experiment.toml", width,
+                   "  ", "    ");
+  }
+  return readable(out);
+}
+
+}  // namespace pollmark
