@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 namespace pollmark {
 namespace {
@@ -83,13 +84,16 @@ Result<void> pin_this_thread(int cpu) {
 
 std::vector<int> allowed_cpus() {
   std::vector<int> cpus;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // The process' main thread: a caller that is pinned itself asks for the others too.
-  if (sched_getaffinity(getpid(), sizeof set, &set) != 0) return cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
-  }
+  // A thread of its own asks for all; the kernel cuts that down to the cpuset.
+  std::thread([&cpus] {
+    cpu_set_t set;
+    std::memset(&set, 0xff, sizeof set);
+    (void)sched_setaffinity(0, sizeof set, &set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
+    }
+  }).join();
   return cpus;
 }
 

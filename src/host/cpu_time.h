@@ -45,7 +45,8 @@ struct CpuStat {
 // Pins the calling thread to that CPU. Errors: host_cannot when the CPU is not there or not
 // allowed.
 [[nodiscard]] Result<void> pin_this_thread(int cpu);
-// CPUs that this process may run on, ascending.
+// CPUs that this process may use, ascending: those of its cpuset. A narrower affinity is no limit
+// here, because EAL narrows the calling thread's own.
 [[nodiscard]] std::vector<int> allowed_cpus();
 
 }  // namespace pollmark

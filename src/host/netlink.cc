@@ -1,9 +1,9 @@
 #include "host/netlink.h"
 
 #include <fmt/format.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
-#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -104,6 +104,10 @@ int collect_link(nl_msg* message, void* argument) {
   if (attributes[IFLA_MTU] != nullptr)
     link.mtu = static_cast<int>(nla_get_u32(attributes[IFLA_MTU]));
   if (attributes[IFLA_CARRIER] != nullptr) link.carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
+  if (attributes[IFLA_OPERSTATE] != nullptr) {
+    link.operational = nla_get_u8(attributes[IFLA_OPERSTATE]) == IF_OPER_UP;
+  }
+  if (attributes[IFLA_QDISC] != nullptr) link.qdisc = nla_get_string(attributes[IFLA_QDISC]);
   if (attributes[IFLA_CARRIER_CHANGES] != nullptr) {
     link.carrier_changes = nla_get_u32(attributes[IFLA_CARRIER_CHANGES]);
   }

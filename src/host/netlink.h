@@ -37,6 +37,8 @@ struct LinkState {
   int mtu = 0;
   bool up = false;
   bool carrier = false;
+  bool operational = false;  // the kernel has taken note of the carrier
+  std::string qdisc;         // "noop": frames are dropped, the device is not activated yet
   MacAddress mac{};
   std::uint64_t carrier_changes = 0;
   LinkStats stats;

@@ -45,14 +45,20 @@ Result<void> quieten(Netlink& netlink, const NetdevPlace& place) {
   return switch_features_off(netdev, frame_joining_features());
 }
 
-Result<void> wait_for_carrier(Netlink& netlink, const NetdevPlace& place) {
-  constexpr int kTries = 200;
+// A device has its carrier before it sends: until a kernel worker has noticed, its queueing
+// discipline is noop, which drops every frame. The second to come up is activated on the spot (and
+// its operational state noted up to 1 s later), so that only the first needs waiting for.
+Result<void> wait_until_it_sends(Netlink& netlink, const NetdevPlace& place) {
+  constexpr int kTries = 1000;
   for (int i = 0; i < kTries; ++i) {
     PM_TRY(const LinkState state, netlink.link(place.netdev));
-    if (state.up && state.carrier) return {};
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (state.up && state.carrier && state.operational && state.qdisc != "noop") {
+      // The worker holds the kernel's configuration lock until all is in place; so does this.
+      return netlink.set_up(place.netdev);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return fail(Errc::host_cannot, "no carrier after 1 s", place.netdev);
+  return fail(Errc::host_cannot, "not operational after 2 s", place.netdev);
 }
 
 }  // namespace
@@ -100,8 +106,7 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
   PM_TRYV(of_receiver.set_up(receiver.netdev));
   PM_TRYV(of_sender.add_neighbour(sender.netdev, receiver.ipv4, receiver.mac));
   PM_TRYV(of_receiver.add_neighbour(receiver.netdev, sender.ipv4, sender.mac));
-  PM_TRYV(wait_for_carrier(of_sender, sender));
-  PM_TRYV(wait_for_carrier(of_receiver, receiver));
+  PM_TRYV(wait_until_it_sends(of_sender, sender));
   return lab;
 }
 

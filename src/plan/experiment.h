@@ -2,10 +2,13 @@
 // schedule and TrialOrders. No port is opened and no file but the experiment is read here.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -13,20 +16,20 @@
 
 namespace pollmark {
 
-// All mistakes of a file at once; each "file:line:column: what; allowed".
-struct Mistakes {
-  std::vector<std::string> lines;
-};
-
+// One column of the factorial. A simple factor sets itself; the compound `layout` sets several
+// factors at once, and never appears in a cell: the factors that it sets do.
 struct FactorLevels {
   std::string factor;
   std::vector<std::string> levels;  // canonical text, as in TrialOrder::cell
+  // For each level what it sets: factor -> canonical level. Every level names the same factors.
+  std::vector<std::vector<std::pair<std::string, std::string>>> sets;
 };
 
 struct Group {
   std::string name;                   // "main" for the top-level tables
   TrialOrder base;                    // everything set once
   std::vector<FactorLevels> factors;  // in file order
+  std::int64_t packets = 0;           // of each trial's window; 0: base.seconds holds
 };
 
 struct JudgeOrder {
@@ -73,13 +76,18 @@ struct Plan {
 struct ReadOptions {
   std::vector<std::string> overrides;  // "trial.blocks=4", "factors.rx_ring=[64]"
   bool quick = false;                  // few blocks (2), ranking without verdicts
+  // Where relative names in the file (pcap, stall traces) start; empty: beside the experiment.
+  std::filesystem::path folder;
 };
 
-// Reads, checks and resolves. Errors: bad_experiment, whose text holds every mistake, one a line.
+// Reads, checks and resolves. Errors: bad_experiment, whose text holds every mistake, one a line,
+// each "file:line:column: what; allowed: ..." or "--set key=value: what; allowed: ...".
 [[nodiscard]] Result<Experiment> read_experiment(const std::filesystem::path& file,
                                                  const ReadOptions& options);
 [[nodiscard]] Result<Experiment> parse_experiment(std::string_view text, std::string_view file_name,
                                                   const ReadOptions& options);
+// Cells of every group, refusals, and the schedule of those that can run. Errors: bad_experiment
+// when there are too many cells, or none that can run (each reason once).
 [[nodiscard]] Result<Plan> plan_experiment(Experiment experiment);
 // The order of one scheduled trial: number, block, attempt, seed (mixed from the experiment's seed,
 // block and cell pairing so that every cell of a block sees the same traffic), epoch.

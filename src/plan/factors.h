@@ -1,8 +1,10 @@
 // Every factor: what it is called here, in ethtool and in testpmd; how a level is written; its
-// limits; on which paths it acts.
+// limits; on which paths it acts. A factor is also a key: set once in its own table, or swept in
+// [factors]. The one list of them; the parser, the help and the `factors` verb read it.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -10,18 +12,50 @@
 
 namespace pollmark {
 
+// How a level may be written in TOML.
+enum class LevelForm : std::uint8_t {
+  integer,   // 512
+  text,      // "80 %"
+  integers,  // [4, 2, 1, 1]: canonical 4:2:1:1
+  texts,     // ["checksum"]: canonical checksum; several joined by +
+  kind,      // { kind = "checksum" }
+};
+
 struct FactorFacts {
   std::string name;           // TOML key = cell key = CSV column
+  std::string table;          // where it is set once: "receiver"
   std::string syntax;         // "integer", "list of ...", ...
-  std::string limits;         // "4..32768, a power of two on the model"
+  std::string limits;         // "32 to 32768"
   std::string default_level;  // canonical
   std::string ethtool;        // "-G rx"; empty: none
   std::string testpmd;        // "--rxd"; empty: none
   std::vector<Path> paths;    // where it acts
   bool costly = false;        // changes least often (path)
   std::string sentence;
+  std::vector<LevelForm> forms;
 };
 
+// The name under which several factors move together: each level is a table of factor = level.
+inline constexpr std::string_view kLayout = "layout";
+
 [[nodiscard]] const std::vector<FactorFacts>& all_factors();
+// nullptr for a name that is not a factor.
+[[nodiscard]] const FactorFacts* find_factor(std::string_view name);
+[[nodiscard]] bool acts_on(const FactorFacts& factor, Path path);
+
+// Sets the level, given as text (canonical or as a user writes it), in the order. The name must be
+// a factor's. Errors: bad_experiment, "what; allowed: ..." without a place; the order is unchanged.
+[[nodiscard]] Result<void> apply_level(std::string_view factor, std::string_view level,
+                                       TrialOrder& order);
+// The canonical text of what the order holds: apply_level(f, level_of(f, order), order) changes
+// nothing. The name must be a factor's.
+[[nodiscard]] std::string level_of(std::string_view factor, const TrialOrder& order);
+
+// Sizes 64, 570 and 1518 in the ratio 7:4:1, spread as evenly as whole frames allow (smooth
+// weighted round robin); 12 frames.
+[[nodiscard]] const std::vector<int>& imix_frame_bytes();
+
+// Duration in the largest unit that keeps it whole: 1500000 -> "1500 us". Reads back exactly.
+[[nodiscard]] std::string whole_duration_text(std::int64_t ns);
 
 }  // namespace pollmark

@@ -6,7 +6,8 @@
 - Every symbol that an object of src/datapath needs from outside datapath stands in hot_symbols.txt.
 - An object compiled for one ISA level (-DPM_ISA_LEVEL=x) defines weak symbols in namespace x only: the
   linker keeps one copy of a weak function, and one compiled for AVX-512 must never serve the rest.
-Plain builds only: a sanitizer adds calls of its own. Exit: 0, 1, or 77 "needs a plain build".
+Plain builds only: a sanitizer adds calls of its own, and without optimisation nothing is inlined.
+Exit: 0, 1, or 77 "needs a plain build".
 """
 import fnmatch
 import json
@@ -20,8 +21,9 @@ import tree
 
 def is_plain(build):
     options = json.loads((build / "meson-info/intro-buildoptions.json").read_text())
-    return all(option["value"] in ("none", False) for option in options
-               if option["name"] in ("b_sanitize", "b_coverage"))
+    value = {option["name"]: option["value"] for option in options}
+    return (value["b_sanitize"] == "none" and not value.get("b_coverage", False)
+            and value["optimization"] in ("2", "3"))
 
 
 class HotObject:
@@ -46,7 +48,7 @@ def symbols(path):
     run = subprocess.run(["nm", "-C", path], capture_output=True, text=True, check=True)
     for line in run.stdout.splitlines():
         match = re.fullmatch(r"[0-9a-f]* +([A-Za-z]) (.+)", line)
-        if match:
+        if match and match.group(2) != "_GLOBAL_OFFSET_TABLE_":  # the linker's own
             yield match.group(1), match.group(2)
 
 

@@ -69,8 +69,9 @@ class HotSymbols(unittest.TestCase):
     def test_a_sanitized_build_is_not_looked_at(self):
         (self.root / "meson-info").mkdir()
         options = self.root / "meson-info/intro-buildoptions.json"
-        for value, plain in (("none", True), ("address,undefined", False)):
-            options.write_text(json.dumps([{"name": "b_sanitize", "value": value}]))
+        for sanitize, optimization, plain in (("none", "3", True), ("address", "3", False), ("none", "1", False)):
+            options.write_text(json.dumps([{"name": "b_sanitize", "value": sanitize},
+                                           {"name": "optimization", "value": optimization}]))
             self.assertEqual(plain, hot_symbols.is_plain(self.root))
 
 

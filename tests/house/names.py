@@ -47,10 +47,10 @@ def factors(root):
     return set(re.findall(r'\.name = "(\w+)"', path.read_text()))
 
 
-def fields(root):
-    """Members of the structs of every header."""
+def fields(root, *headers):
+    """Members of the structs of these headers; of every header when none is named."""
     found = set()
-    for path in tree.sources(root, "src", endings=(".h",)):
+    for path in headers or tree.sources(root, "src", endings=(".h",)):
         found |= set(FIELD.findall(tree.without_strings((root / path).read_text())))
     return found
 
@@ -75,8 +75,10 @@ def enumerators(root):
 def vocabulary(root):
     kept = fates(root)
     bare = fields(root)
+    contract = settings(root)
     return (set(kept) | {f"{fate}_pkts" for fate in kept} | metrics(root) | factors(root) | bare
-            | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root) | set(settings(root)["record"]) | set(settings(root)["gathering"]))
+            | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root)
+            | set(contract["record"]) | set(contract["gathering"]))
 
 
 def exempt(root):
@@ -84,7 +86,7 @@ def exempt(root):
 
 
 def factor_complaints(root):
-    known = fields(root)
+    known = fields(root, "src/record/trial_order.h")
     special = settings(root)["factor_fields"]
     for factor in sorted(factors(root)):
         field = special.get(factor, factor)

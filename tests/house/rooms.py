@@ -58,7 +58,7 @@ def own_include(table, place, room, in_tests, include, beside):
         return None
     if "/" not in include.name:
         return f'{place}: "{include.name}" names no room; write "room/file.h"'
-    if in_tests and target == "support":
+    if in_tests and target in ("support", "tests"):
         return None
     if target not in table.rooms or target == "apps" and room != "apps":
         return f'{place}: "{include.name}": {target} is no room'

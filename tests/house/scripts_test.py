@@ -127,7 +127,8 @@ class CountTests(Scratch):
         self.skips.write_text("")
 
     def options(self, sanitize):
-        text = json.dumps([{"name": "b_sanitize", "value": sanitize}])
+        text = json.dumps([{"name": "b_sanitize", "value": sanitize},
+                           {"name": "optimization", "value": "3"}])
         (self.folder / "meson-info/intro-buildoptions.json").write_text(text)
 
     def program(self, name, result, cases=None):

@@ -86,7 +86,7 @@ def never_written(root):
 
 
 def bool_parameters(root):
-    parameter = re.compile(r"[(,]\s*(?:const\s+)?bool\s+(\w+)\s*(?=[,)=])")
+    parameter = re.compile(r"[(,]\s*(?:const\s+)?bool\s+((?!k[A-Z])[a-z]\w*)\s*(?=[,)=])")
     for path in tree.sources(root, "src", endings=(".h",)):
         text = tree.without_strings((root / path).read_text())
         for match in parameter.finditer(text):

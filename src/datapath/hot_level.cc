@@ -1,0 +1,222 @@
+// Compiled once per ISA level, see meson.build.
+#include "datapath/hot_level.h"
+
+#include <rte_thash.h>
+
+#include "datapath/toeplitz.h"
+
+#define PM_QUOTED_(name) #name
+#define PM_QUOTED(name) PM_QUOTED_(name)
+
+namespace pollmark {
+inline namespace PM_ISA_LEVEL {
+namespace {
+
+using Clock = LockstepClock<HardwareTsc>;
+using Step = std::uint32_t (*)(ReceiveLcore&, const Clock&) noexcept;
+
+template <StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
+Step step_of(const ReceiveLcore& lcore) noexcept {
+  using Port = ModelPort<kStamps>;
+  if (lcore.ring_count > 0) return take_and_finish<Port, Clock, kStamps, kStage, kChecks>;
+  if (lcore.push_to != nullptr) return receive_and_push<Port, Clock, kStamps>;
+  return receive_and_finish<Port, Clock, kStamps, kStage, kChecks, true>;
+}
+
+template <StampSource kStamps, StageKind kStage>
+Step step_of(const ModelRun& run, const ReceiveLcore& lcore) noexcept {
+  return run.checksum_by == ChecksumBy::port
+             ? step_of<kStamps, kStage, ChecksumBy::port>(lcore)
+             : step_of<kStamps, kStage, ChecksumBy::software>(lcore);
+}
+
+template <StampSource kStamps>
+Step step_of(const ModelRun& run, const ReceiveLcore& lcore) noexcept {
+  switch (run.stage) {
+    case StageKind::none:
+      return step_of<kStamps, StageKind::none>(run, lcore);
+    case StageKind::touch:
+      return step_of<kStamps, StageKind::touch>(run, lcore);
+    case StageKind::checksum:
+      return step_of<kStamps, StageKind::checksum>(run, lcore);
+  }
+  return nullptr;
+}
+
+// One group of virtual lcores and the link that feeds it, as run_lockstep moves them.
+template <Placement kPlacement, Origin kOrigin, Faults kFaults>
+class ModelWorld {
+ public:
+  ModelWorld(const ModelRun& run, ModelGroup& group) noexcept : run_(run), group_(group) {
+    for (std::uint32_t i = 0; i < group.count; ++i) {
+      steps_[i] = kOrigin == Origin::capture
+                      ? step_of<StampSource::dynamic_field>(run, *group.lcores[i])
+                      : step_of<StampSource::payload>(run, *group.lcores[i]);
+      group.lcores[i]->epoch = run.traffic->warmup_epoch;
+    }
+  }
+
+  void open_link() noexcept { link_.open(group_.link); }
+  void close_link() noexcept {
+    group_.tallies = link_.tallies();
+    group_.unsent = link_.unsent();
+  }
+
+  [[gnu::always_inline]] inline void deliver(Ticks v) noexcept { link_.deliver(v); }
+
+  [[gnu::always_inline]] inline std::uint32_t waiting(std::uint32_t number, Ticks v) noexcept {
+    const ReceiveLcore& lcore = *group_.lcores[number];
+    std::uint32_t frames = 0;
+    for (std::uint32_t i = 0; i < lcore.queue_count; ++i) {
+      const ModelQueue& queue = *lcore.model_queues[i];
+      const std::uint32_t filled = queue.enqueued_to - queue.taken_to;
+      frames += filled < lcore.burst ? filled : lcore.burst;
+    }
+    for (std::uint32_t i = 0; i < lcore.ring_count; ++i) {
+      const std::uint32_t seen = visible(*lcore.take_from[i], v);
+      frames += seen < lcore.burst ? seen : lcore.burst;
+    }
+    return frames;
+  }
+
+  [[gnu::always_inline]] inline std::uint32_t step(std::uint32_t number,
+                                                   const Clock& clock) noexcept {
+    return steps_[number](*group_.lcores[number], clock);
+  }
+
+  [[gnu::always_inline]] inline void settle(std::uint32_t number, Ticks v) noexcept {
+    ReceiveLcore& lcore = *group_.lcores[number];
+    if (lcore.push_to == nullptr) return;
+    announce(*lcore.push_to, v);
+    for (std::uint32_t i = 0; i < lcore.pushed_count; ++i) {
+      const rte_mbuf* mbuf = lcore.pushed[i];
+      place<kPlacement>(bytes_of(mbuf), mbuf->data_len);
+      place<kPlacement>(mbuf, sizeof *mbuf);
+    }
+    lcore.pushed_count = 0;
+  }
+
+  void open_window(std::uint32_t number) noexcept {
+    ReceiveLcore& lcore = *group_.lcores[number];
+    lcore.epoch = run_.traffic->epoch;
+    lcore.tallies = ReceiveTallies{};
+    forget(lcore.rx);
+    forget(lcore.done);
+    if (group_.window_trackers[number] != nullptr) lcore.tracker = group_.window_trackers[number];
+    if (lcore.push_to != nullptr) {
+      lcore.push_to->overflow = 0;
+      lcore.push_to->high_water = 0;
+    }
+  }
+
+  Ticks next_input(std::uint32_t number, Ticks v) noexcept {
+    ReceiveLcore& lcore = *group_.lcores[number];
+    Ticks next = kNever;
+    if (lcore.queue_count > 0) {
+      next = link_.next_arrival();
+      for (std::uint32_t i = 0; i < lcore.queue_count; ++i) {
+        // An empty round tries again to post what the pool refused.
+        ModelQueue& queue = *lcore.model_queues[i];
+        if (queue.posted_to - queue.taken_to == queue.descriptors) continue;
+        post_free_descriptors(queue, lcore.access);
+        if (queue.pool_empty && v + 1 < next) next = v + 1;
+      }
+    }
+    for (std::uint32_t i = 0; i < lcore.ring_count; ++i) {
+      const SoftwareRing& ring = *lcore.take_from[i];
+      const Ticks item = next_visible(ring);
+      if (item < next) next = item;
+      // It may push no sooner than in its own next iteration.
+      const LockstepLcore& producer = group_.clocks[ring.producer];
+      if (!producer.finished && producer.v < next) next = producer.v;
+    }
+    return next > v ? next : v + 1;
+  }
+
+  [[nodiscard]] bool exhausted(std::uint32_t number) const noexcept {
+    const ReceiveLcore& lcore = *group_.lcores[number];
+    if (lcore.queue_count > 0) return link_.next_arrival() == kNever;
+    for (std::uint32_t i = 0; i < lcore.ring_count; ++i) {
+      const SoftwareRing& ring = *lcore.take_from[i];
+      if (ring.taken_to != ring.pushed_to || !group_.clocks[ring.producer].finished) return false;
+    }
+    return true;
+  }
+
+  [[nodiscard]] bool abandoned() const noexcept {
+    return run_.abandoned->load(std::memory_order_relaxed);
+  }
+
+ private:
+  const ModelRun& run_;
+  ModelGroup& group_;
+  ModelLink<kPlacement, kOrigin, kFaults> link_;
+  Step steps_[2 * kMostInputs] = {};
+};
+
+template <Placement kPlacement, Origin kOrigin, Faults kFaults>
+void run_groups(ModelRun& run) noexcept {
+  run.times.bracket_ticks = calibrate_bracket<HardwareTsc>();
+  for (std::uint32_t i = 0; i < run.group_count; ++i) {
+    ModelGroup& group = run.groups[i];
+    ModelWorld<kPlacement, kOrigin, kFaults> world(run, group);
+    for (std::uint32_t lcore = 0; lcore < group.count; ++lcore)
+      group.clocks[lcore].empty_round_ticks =
+          calibrate_empty_round<HardwareTsc>(world, lcore, run.times.bracket_ticks);
+    world.open_link();
+    run_lockstep<HardwareTsc>(world, group.clocks, group.count, run.times);
+    world.close_link();
+    if (run.abandoned->load(std::memory_order_relaxed)) return;
+  }
+}
+
+template <Placement kPlacement>
+void run_placed(ModelRun& run) noexcept {
+  const bool faults = run.traffic->has_faults;
+  if (run.stamps == StampSource::dynamic_field)
+    faults ? run_groups<kPlacement, Origin::capture, Faults::planted>(run)
+           : run_groups<kPlacement, Origin::capture, Faults::none>(run);
+  else
+    faults ? run_groups<kPlacement, Origin::flows, Faults::planted>(run)
+           : run_groups<kPlacement, Origin::flows, Faults::none>(run);
+}
+
+void run_model(ModelRun& run) noexcept {
+  switch (run.placement) {
+    case Placement::llc:
+      return run_placed<Placement::llc>(run);
+    case Placement::hot:
+      return run_placed<Placement::hot>(run);
+    case Placement::memory:
+      return run_placed<Placement::memory>(run);
+  }
+}
+
+}  // namespace
+}  // namespace PM_ISA_LEVEL
+
+namespace PM_ISA_LEVEL {
+
+const HotLevel hot_level = {
+    .name = PM_QUOTED(PM_ISA_LEVEL),
+#ifdef __AVX2__
+    .has_avx2 = true,
+#else
+    .has_avx2 = false,
+#endif
+#ifdef __AVX512F__
+    .has_avx512f = true,
+#else
+    .has_avx512f = false,
+#endif
+#ifdef __GFNI__
+    .has_gfni = true,
+#else
+    .has_gfni = false,
+#endif
+    .run_model = run_model,
+    .hash_tuples = hash_tuples,
+};
+
+}  // namespace PM_ISA_LEVEL
+}  // namespace pollmark

@@ -1,0 +1,40 @@
+// The hot code as compiled for one ISA level: x86-64-v2, v3, or v4 with GFNI. Chosen once.
+#pragma once
+
+#include <cstdint>
+
+#include "datapath/model_run.h"
+
+namespace pollmark {
+
+// A Toeplitz key as each implementation wants it; made by the rig.
+struct ToeplitzKey {
+  std::uint8_t bytes[40] = {};
+  std::uint32_t host_words[10] = {};  // rte_softrss_be
+  std::uint64_t matrices[40] = {};    // rte_thash_gfni
+};
+
+struct HotLevel {
+  const char* name;  // "v2", "v3", "v4"
+  // what the compiler was told
+  bool has_avx2;
+  bool has_avx512f;
+  bool has_gfni;
+  void (*run_model)(ModelRun& run) noexcept;
+  // Hashes of `count` tuples of `length` bytes (a multiple of 4, at most 36) in network order,
+  // `stride` bytes apart (at least length).
+  void (*hash_tuples)(const ToeplitzKey& key, const std::uint8_t* tuples, std::uint32_t stride,
+                      std::uint32_t length, std::uint32_t* hashes, std::uint32_t count) noexcept;
+};
+
+namespace v2 {
+extern const HotLevel hot_level;
+}
+namespace v3 {
+extern const HotLevel hot_level;
+}
+namespace v4 {
+extern const HotLevel hot_level;
+}
+
+}  // namespace pollmark

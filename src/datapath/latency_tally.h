@@ -1,0 +1,72 @@
+// The histogram that hot loops write: 256 steps per octave of ticks (a bin is at most 0.4 % wide),
+// turned into a LatencyHistogram of ns after the loops have joined.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "datapath/clock.h"
+#include "datapath/isa_level.h"
+
+namespace pollmark {
+
+inline constexpr std::uint32_t kLatencyStepBits = 8;
+inline constexpr std::uint32_t kLatencyTopBit = 40;  // ticks of 2^40 and more share the last bin
+inline constexpr std::uint32_t kLatencyBins =
+    ((kLatencyTopBit - kLatencyStepBits) << kLatencyStepBits) + (2U << kLatencyStepBits);
+
+// written by: one lcore; read by: control after join
+struct LatencyTally {
+  std::uint32_t* counts = nullptr;   // [kLatencyBins]; 32 bits, to lie in few cache lines
+  std::uint64_t* spilled = nullptr;  // [kLatencyBins]; what counts held before it could wrap
+  std::uint64_t since_spill = 0;
+  Ticks min = kNever;
+  Ticks max = 0;
+};
+
+inline namespace PM_ISA_LEVEL {
+
+[[gnu::always_inline]] inline std::uint32_t latency_bin(Ticks ticks) noexcept {
+  const std::uint32_t octave =
+      63U - kLatencyStepBits -
+      static_cast<std::uint32_t>(__builtin_clzll(ticks | ((Ticks{2} << kLatencyStepBits) - 1)));
+  const auto bin = (octave << kLatencyStepBits) + static_cast<std::uint32_t>(ticks >> octave);
+  return ticks >> kLatencyTopBit != 0 ? kLatencyBins - 1 : bin;
+}
+
+// Lowest ticks of a bin; the bin reaches to the next one's lowest.
+[[gnu::always_inline]] inline Ticks latency_bin_lowest(std::uint32_t bin) noexcept {
+  if (bin < (2U << kLatencyStepBits)) return bin;
+  const std::uint32_t octave = (bin >> kLatencyStepBits) - 1;
+  return static_cast<Ticks>(bin - (octave << kLatencyStepBits)) << octave;
+}
+
+[[gnu::always_inline]] inline void record(LatencyTally& tally, Ticks ticks) noexcept {
+  ++tally.counts[latency_bin(ticks)];
+  tally.min = ticks < tally.min ? ticks : tally.min;
+  tally.max = ticks > tally.max ? ticks : tally.max;
+}
+
+inline void forget(LatencyTally& tally) noexcept {
+  std::memset(tally.counts, 0, kLatencyBins * sizeof *tally.counts);
+  std::memset(tally.spilled, 0, kLatencyBins * sizeof *tally.spilled);
+  tally.since_spill = 0;
+  tally.min = kNever;
+  tally.max = 0;
+}
+
+// Once per burst, with the number recorded: keeps the 32-bit counts from wrapping.
+[[gnu::always_inline]] inline void keep_from_wrapping(LatencyTally& tally,
+                                                      std::uint32_t recorded) noexcept {
+  tally.since_spill += recorded;
+  if (tally.since_spill < 0x80000000U) [[likely]]
+    return;
+  for (std::uint32_t bin = 0; bin < kLatencyBins; ++bin) {
+    tally.spilled[bin] += tally.counts[bin];
+    tally.counts[bin] = 0;
+  }
+  tally.since_spill = 0;
+}
+
+}  // namespace PM_ISA_LEVEL
+}  // namespace pollmark

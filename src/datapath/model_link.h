@@ -1,0 +1,420 @@
+// A model of a NIC's receive side. Per queue N posted mbufs in FIFO order: a frame takes the oldest
+// posted one; none posted: missed, and never built. The link side (deliver) stands for hardware and
+// costs nothing; the driver side (receive_burst) is real work of the lcore: rx_burst on a port made
+// of rings, completions read into mbufs, mbufs allocated, rearmed and posted.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "datapath/arrivals.h"
+#include "datapath/clock.h"
+#include "datapath/frame.h"
+#include "datapath/isa_level.h"
+
+namespace pollmark {
+
+// Where a frame lies when it arrives.
+enum class Placement : std::uint8_t {
+  llc,     // pushed out of the core's own caches (cldemote), as after a DMA write by DDIO
+  hot,     // as the link left it: in the core's own caches
+  memory,  // flushed (clflushopt)
+};
+
+// What the link carries.
+enum class Origin : std::uint8_t { flows, capture };
+enum class Faults : std::uint8_t { none, planted };
+
+// A port's verdict on checksums, as bits. 0: it did not look, or cannot tell.
+inline constexpr std::uint8_t kIpv4Good = 1;
+inline constexpr std::uint8_t kIpv4Bad = 2;
+inline constexpr std::uint8_t kL4Good = 4;
+inline constexpr std::uint8_t kL4Bad = 8;
+
+// What the device writes beside a frame; laid out so that the driver copies it in two moves.
+struct alignas(32) Completion {
+  std::uint64_t ol_flags;
+  std::uint64_t unused;
+  std::uint32_t packet_type;  // from here as rx_descriptor_fields1
+  std::uint32_t pkt_len;
+  std::uint16_t data_len;
+  std::uint16_t vlan_tci;
+  std::uint32_t rss_hash;
+};
+static_assert(sizeof(Completion) == 32);
+
+inline constexpr std::uint32_t kPostedDataOffset = sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM;
+
+// One receive queue. Indices run freely; slots are index & mask.
+struct alignas(64) ModelQueue {
+  // set by control
+  rte_ring* ring = nullptr;
+  rte_mbuf** posted = nullptr;        // [mask + 1]
+  Completion* completions = nullptr;  // [mask + 1]
+  Stamp* stamps = nullptr;            // [mask + 1]; only where a dynamic field carries them
+  std::uint32_t mask = 0;
+  std::uint32_t descriptors = 0;  // N
+  std::uint16_t port = 0;
+  std::uint16_t queue = 0;
+  std::uint16_t global_queue = 0;
+  // driver: rw
+  std::uint32_t posted_to = 0;  // one past the newest posted
+  std::uint32_t taken_to = 0;   // one past the newest handed over
+  bool pool_empty = false;      // at the last refill
+  std::uint32_t fewest_posted = ~0U;
+  // link: rw
+  std::uint32_t filled_to = 0;    // one past the newest filled
+  std::uint32_t enqueued_to = 0;  // one past the newest that rx_burst can see
+  std::uint32_t occupancy_max = 0;
+  std::uint64_t steered = 0;  // of the window, originals that reached RSS
+  std::uint64_t missed = 0;   // of the window, frames without any delivered copy
+  std::uint64_t no_mbuf = 0;
+  std::uint64_t missed_copies = 0;  // of frames that were delivered
+};
+
+// Books of the link for one group, window only.
+struct LinkTallies {
+  std::uint64_t offered = 0;
+  std::uint64_t offered_bytes = 0;  // incl. FCS
+  std::uint64_t dropped = 0;
+  std::uint64_t duplicated = 0;  // delivered twice
+  std::uint64_t reordered = 0;   // held to be overtaken, and was
+  std::uint64_t corrupted = 0;   // delivered damaged; a damaged frame without descriptor is missed
+  std::uint64_t delayed = 0;     // held for a time, and delivered
+  std::uint64_t overtaken = 0;   // of either cause: delivered behind a later frame of its flow
+  std::uint64_t delivered = 0;   // descriptors filled
+  Ticks first_loss = kNever;
+  Ticks last_loss = 0;
+};
+
+// Link side of one group of lcores, as control sets it up.
+struct LinkOrder {
+  const Traffic* traffic = nullptr;
+  HeldFrame* lanes = nullptr;           // [kHeldLanes][held_capacity]
+  ModelQueue* const* queues = nullptr;  // of this group
+  std::uint32_t queue_count = 0;
+  const std::uint8_t* place_of = nullptr;  // by flow, or by frame of the capture: place in
+                                           // `queues`, or kElsewhere
+  std::uint32_t* latest = nullptr;         // by flow: one past the latest sequence delivered
+  std::uint32_t flow_count = 0;            // of `latest`
+  bool rss_hash = false;                   // the port writes the hash into completions
+  bool checksum = false;                   // ... and its verdicts
+  bool corrupt_is_tracked = false;         // a damaged frame reaches the sequence tracker
+};
+inline constexpr std::uint8_t kElsewhere = 0xff;
+
+// The lcore's own way to the pool.
+struct PoolAccess {
+  rte_mempool* pool = nullptr;
+  rte_mempool_cache* cache = nullptr;
+  std::uint64_t rearm = 0;  // data_off, refcnt, nb_segs, port as one word
+};
+
+inline constexpr std::uint32_t kRearmOffset = offsetof(rte_mbuf, data_off);
+inline constexpr std::uint32_t kFieldsOffset = offsetof(rte_mbuf, packet_type);
+static_assert(offsetof(rte_mbuf, ol_flags) == kRearmOffset + 8);
+static_assert(offsetof(rte_mbuf, pkt_len) == kFieldsOffset + 4);
+static_assert(offsetof(rte_mbuf, data_len) == kFieldsOffset + 8);
+static_assert(offsetof(rte_mbuf, hash) == kFieldsOffset + 12);
+
+inline namespace PM_ISA_LEVEL {
+
+// Sends the lines of [data, data + bytes) where frames lie when they arrive.
+template <Placement kPlacement>
+[[gnu::always_inline]] inline void place(const void* data, std::size_t bytes) noexcept {
+  if constexpr (kPlacement != Placement::hot) {
+    auto line = reinterpret_cast<std::uintptr_t>(data) & ~std::uintptr_t{63};
+    const auto end = reinterpret_cast<std::uintptr_t>(data) + bytes;
+    for (; line < end; line += 64) {
+      auto* at = reinterpret_cast<volatile char*>(line);
+      if constexpr (kPlacement == Placement::llc)
+        asm volatile("cldemote %0" ::"m"(*at));
+      else
+        asm volatile("clflushopt %0" : "+m"(*at));
+    }
+  }
+}
+
+[[gnu::always_inline]] inline std::uint64_t flags_of(std::uint8_t verdict) noexcept {
+  std::uint64_t flags = 0;
+  if ((verdict & kIpv4Good) != 0) flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+  if ((verdict & kIpv4Bad) != 0) flags |= RTE_MBUF_F_RX_IP_CKSUM_BAD;
+  if ((verdict & kL4Good) != 0) flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+  if ((verdict & kL4Bad) != 0) flags |= RTE_MBUF_F_RX_L4_CKSUM_BAD;
+  return flags;
+}
+
+// Draws the events of the link, keeps those of its group's queues, fills descriptors.
+template <Placement kPlacement, Origin kOrigin, Faults kFaults>
+class ModelLink {
+ public:
+  void open(const LinkOrder& order) noexcept {
+    order_ = order;
+    tallies_ = LinkTallies{};
+    window_seen_ = false;
+    wire_.open(*order.traffic, order.lanes);
+    pull();
+  }
+
+  // Lockstep rule 3. Afterwards rx_burst sees every frame with arrival <= now.
+  [[gnu::always_inline]] inline void deliver(Ticks now) noexcept {
+    if (next_.arrival > now) return;
+    do {
+      arrive();
+      pull();
+    } while (next_.arrival <= now);
+    for (std::uint32_t i = 0; i < order_.queue_count; ++i) show(*order_.queues[i]);
+    if constexpr (kPlacement == Placement::memory) _mm_mfence();
+  }
+
+  // Arrival of the next frame for this group; kNever when there is none any more.
+  [[nodiscard]] Ticks next_arrival() const noexcept { return next_.arrival; }
+  [[nodiscard]] const LinkTallies& tallies() const noexcept { return tallies_; }
+  [[nodiscard]] std::uint64_t unsent() const noexcept { return wire_.unsent(); }
+
+ private:
+  static constexpr bool kReplay = kOrigin == Origin::capture;
+  static constexpr bool kFaulty = kFaults == Faults::planted;
+
+  // To the next event that arrives at a queue of this group.
+  void pull() noexcept {
+    const Traffic& traffic = *order_.traffic;
+    for (;;) {
+      if (!wire_.template next<kFaulty>(next_)) {
+        next_.arrival = kNever;
+        return;
+      }
+      place_ = order_.place_of[kReplay ? next_.frame.position : next_.frame.flow];
+      if (place_ == kElsewhere) continue;
+      in_window_ = next_.frame.epoch == traffic.epoch;
+      if (in_window_ && is_offered(next_.event)) {
+        ++tallies_.offered;
+        tallies_.offered_bytes += wire_bytes(next_.frame.position);
+      }
+      if constexpr (kFaulty) {
+        if (next_.event == WireEvent::dropped) {
+          if (in_window_) {
+            ++tallies_.dropped;
+            lost_at(next_.arrival);
+          }
+          continue;
+        }
+        if (next_.event == WireEvent::held) continue;
+      }
+      return;
+    }
+  }
+
+  [[nodiscard]] std::uint32_t wire_bytes(std::uint32_t position) const noexcept {
+    return kReplay ? order_.traffic->replay[position].data_bytes + 4
+                   : order_.traffic->shapes[position].wire_bytes;
+  }
+
+  void lost_at(Ticks arrival) noexcept {
+    if (arrival < tallies_.first_loss) tallies_.first_loss = arrival;
+    if (arrival > tallies_.last_loss) tallies_.last_loss = arrival;
+  }
+
+  [[gnu::always_inline]] inline void arrive() noexcept {
+    ModelQueue& queue = *order_.queues[place_];
+    if constexpr (kFaulty) {
+      if (in_window_ && !window_seen_) {
+        window_seen_ = true;
+        std::memset(order_.latest, 0, order_.flow_count * sizeof *order_.latest);
+      }
+    }
+    const bool is_copy = kFaulty && next_.event == WireEvent::copy;
+    if (in_window_ && !is_copy) ++queue.steered;
+    if (queue.filled_to == queue.posted_to) [[unlikely]] {
+      miss(queue);
+      return;
+    }
+    fill(queue);
+    if (in_window_) {
+      ++tallies_.delivered;
+      const std::uint32_t occupied = queue.filled_to - queue.taken_to;
+      if (occupied > queue.occupancy_max) queue.occupancy_max = occupied;
+      if constexpr (kFaulty) follow(queue);
+    }
+  }
+
+  void miss(ModelQueue& queue) noexcept {
+    if (!in_window_) return;
+    if constexpr (kFaulty) {
+      if (next_.event == WireEvent::copy) {
+        if (!original_missed_) ++queue.missed_copies;
+        return;
+      }
+      original_missed_ = true;
+      original_no_mbuf_ = queue.pool_empty;
+    }
+    ++(queue.pool_empty ? queue.no_mbuf : queue.missed);
+    lost_at(next_.arrival);
+  }
+
+  // The fates of a delivered frame that faults bear on.
+  void follow(ModelQueue& queue) noexcept {
+    switch (next_.event) {
+      case WireEvent::copy:
+        if (original_missed_)
+          --(original_no_mbuf_ ? queue.no_mbuf : queue.missed);  // it came after all
+        else
+          ++tallies_.duplicated;
+        return;
+      case WireEvent::corrupt:
+        ++tallies_.corrupted;
+        if (!order_.corrupt_is_tracked) return;
+        break;
+      case WireEvent::reordered:
+      case WireEvent::delayed: {
+        const bool behind = order_.latest[next_.frame.flow] > next_.frame.sequence;
+        if (next_.event == WireEvent::delayed) ++tallies_.delayed;
+        if (behind) ++tallies_.overtaken;
+        if (behind && next_.event == WireEvent::reordered) ++tallies_.reordered;
+        break;
+      }
+      default:
+        break;
+    }
+    original_missed_ = false;
+    std::uint32_t& latest = order_.latest[next_.frame.flow];
+    if (next_.frame.sequence + 1 > latest) latest = next_.frame.sequence + 1;
+  }
+
+  [[gnu::always_inline]] inline void fill(ModelQueue& queue) noexcept {
+    const Traffic& traffic = *order_.traffic;
+    const std::uint32_t slot = queue.filled_to & queue.mask;
+    // Not a look into the mbuf: its line stays where the driver left it.
+    auto* data = reinterpret_cast<std::uint8_t*>(queue.posted[slot]) + kPostedDataOffset;
+    Stamp stamp;
+    stamp.magic = kStampMagic;
+    stamp.epoch = next_.frame.epoch;
+    stamp.flow = static_cast<std::uint16_t>(next_.frame.flow);
+    stamp.sequence = next_.frame.sequence;
+    stamp.ticks = next_.frame.stamp;
+    Completion& completion = queue.completions[slot];
+    std::uint8_t verdict;
+    std::uint32_t data_bytes;
+    std::uint32_t hash;
+    if constexpr (kReplay) {
+      const ReplayFrame& frame = traffic.replay[next_.frame.position];
+      data_bytes = frame.data_bytes;
+      std::memcpy(data, frame.data, data_bytes);
+      queue.stamps[slot] = stamp;
+      hash = frame.rss_hash;
+      verdict = frame.verdict;
+      if (kFaulty && next_.event == WireEvent::corrupt) {
+        data[frame.flip_at] ^= 0x40;
+        verdict = frame.flipped_verdict;
+      }
+      completion.packet_type = 0;
+    } else {
+      const Flow& flow = traffic.flows[next_.frame.flow];
+      const FrameShape& shape = traffic.shapes[next_.frame.position];
+      data_bytes = shape.data_bytes;
+      build_frame(data, flow, shape, stamp, traffic.payload);
+      hash = flow.rss_hash;
+      verdict = kIpv4Good | kL4Good;
+      if (kFaulty && next_.event == WireEvent::corrupt) {
+        const std::uint64_t draw = drawn(traffic.seed, next_.frame.stamp);
+        const std::uint32_t behind = data_bytes - kStampedBytes;
+        data[kStampedBytes + (draw >> 8) % behind] ^= static_cast<std::uint8_t>(1U << (draw & 7));
+        verdict = kIpv4Good | kL4Bad;
+      }
+      completion.packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_UDP;
+    }
+    completion.ol_flags =
+        (order_.checksum ? flags_of(verdict) : 0) | (order_.rss_hash ? RTE_MBUF_F_RX_RSS_HASH : 0);
+    completion.pkt_len = data_bytes;
+    completion.data_len = static_cast<std::uint16_t>(data_bytes);
+    completion.vlan_tci = 0;
+    completion.rss_hash = order_.rss_hash ? hash : 0;
+    place<kPlacement>(data, data_bytes);
+    ++queue.filled_to;
+  }
+
+  // The filled descriptors become visible to rx_burst.
+  void show(ModelQueue& queue) noexcept {
+    while (queue.enqueued_to != queue.filled_to) {
+      const std::uint32_t slot = queue.enqueued_to & queue.mask;
+      const std::uint32_t left = queue.filled_to - queue.enqueued_to;
+      const std::uint32_t in_row = queue.mask + 1 - slot;
+      const std::uint32_t count = left < in_row ? left : in_row;
+      rte_ring_sp_enqueue_burst(queue.ring, reinterpret_cast<void**>(queue.posted + slot), count,
+                                nullptr);
+      place<kPlacement>(queue.completions + slot, count * sizeof(Completion));
+      if constexpr (kReplay) place<kPlacement>(queue.stamps + slot, count * sizeof(Stamp));
+      queue.enqueued_to += count;
+    }
+  }
+
+  LinkOrder order_;
+  Wire wire_;
+  WireFrame next_;
+  std::uint8_t place_ = 0;
+  bool in_window_ = false;
+  bool window_seen_ = false;
+  bool original_missed_ = false;
+  bool original_no_mbuf_ = false;
+  LinkTallies tallies_;
+};
+
+// Driver side: allocates what is missing of N, rearms, posts. Takes what the pool has.
+[[gnu::always_inline]] inline void post_free_descriptors(ModelQueue& queue,
+                                                         const PoolAccess& access) noexcept {
+  std::uint32_t missing = queue.descriptors - (queue.posted_to - queue.taken_to);
+  std::uint32_t most = 64;
+  while (missing > 0) {
+    const std::uint32_t slot = queue.posted_to & queue.mask;
+    const std::uint32_t in_row = queue.mask + 1 - slot;
+    std::uint32_t count = missing < most ? missing : most;
+    if (count > in_row) count = in_row;
+    rte_mbuf** first = queue.posted + slot;
+    if (rte_mempool_generic_get(access.pool, reinterpret_cast<void**>(first), count,
+                                access.cache) != 0) [[unlikely]] {
+      if (count == 1) {
+        queue.pool_empty = true;
+        return;
+      }
+      most = count / 2;
+      continue;
+    }
+    for (std::uint32_t i = 0; i < count; ++i)
+      std::memcpy(reinterpret_cast<std::uint8_t*>(first[i]) + kRearmOffset, &access.rearm, 8);
+    queue.posted_to += count;
+    missing -= count;
+  }
+  queue.pool_empty = false;
+}
+
+// The driver's receive: filled mbufs in order, completions read into them, as many posted anew.
+// kStampOffset: of the mbuf's dynamic field that carries stamps; 0 where the payload does.
+template <bool kDynamicStamp>
+[[gnu::always_inline]] inline std::uint32_t receive_burst(ModelQueue& queue,
+                                                          const PoolAccess& access,
+                                                          std::uint32_t stamp_offset,
+                                                          rte_mbuf** mbufs,
+                                                          std::uint32_t most) noexcept {
+  const std::uint32_t count =
+      rte_eth_rx_burst(queue.port, queue.queue, mbufs, static_cast<std::uint16_t>(most));
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t slot = (queue.taken_to + i) & queue.mask;
+    const Completion& completion = queue.completions[slot];
+    auto* bytes = reinterpret_cast<std::uint8_t*>(mbufs[i]);
+    rte_prefetch0(bytes + kPostedDataOffset);
+    std::memcpy(bytes + kRearmOffset + 8, &completion.ol_flags, 8);
+    std::memcpy(bytes + kFieldsOffset, &completion.packet_type, 16);
+    if constexpr (kDynamicStamp) std::memcpy(bytes + stamp_offset, &queue.stamps[slot], 16);
+  }
+  queue.taken_to += count;
+  if (queue.posted_to - queue.taken_to != queue.descriptors) post_free_descriptors(queue, access);
+  return count;
+}
+
+}  // namespace PM_ISA_LEVEL
+}  // namespace pollmark

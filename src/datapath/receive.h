@@ -1,0 +1,414 @@
+// What an lcore does with what it receives: validates the stamp, runs the stage, follows sequences,
+// records latency, counts. Templates over where frames come from, the clock, where the stamp is,
+// the stage, and who checks checksums; one iteration is one burst from each input that the lcore
+// owns.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "datapath/clock.h"
+#include "datapath/frame.h"
+#include "datapath/isa_level.h"
+#include "datapath/latency_tally.h"
+#include "datapath/model_link.h"
+#include "datapath/software_ring.h"
+#include "datapath/stage.h"
+#include "record/sequence_tracker.h"
+#include "record/trial_order.h"
+
+namespace pollmark {
+
+enum class StampSource : std::uint8_t {
+  payload,        // behind Ethernet, IPv4 and UDP
+  dynamic_field,  // of the mbuf: replayed frames on the model
+  none,           // counted only
+};
+enum class ChecksumBy : std::uint8_t { software, port };
+
+inline constexpr std::uint32_t kMostInputs = 16;
+inline constexpr std::uint32_t kMostBurst = 64;
+inline constexpr std::uint32_t kHashSamples = 64;
+inline constexpr std::uint32_t kHashSampleEvery = 1000;  // frames
+
+// A hash as a port gave it, beside the frame's own 12 bytes of addresses and ports.
+struct HashSample {
+  std::uint32_t hash = 0;
+  std::uint8_t tuple[12] = {};
+};
+
+// written by: one lcore; read by: control after join
+struct alignas(64) ReceiveTallies {
+  std::uint64_t polled = 0;          // taken by rx_burst
+  std::uint64_t received = 0;        // unique, valid, at the end of the stage
+  std::uint64_t received_bytes = 0;  // incl. FCS
+  std::uint64_t duplicate = 0;
+  std::uint64_t foreign = 0;
+  std::uint64_t late = 0;
+  std::uint64_t corrupt = 0;
+  std::uint64_t stale = 0;
+  std::uint64_t handed = 0;    // unique, offered to the software ring
+  std::uint64_t staged = 0;    // frames that the stage ran on
+  std::uint64_t verdicts = 0;  // of the port, good or bad
+  std::uint64_t hashes = 0;    // of the port
+  Ticks stage_ticks = 0;
+  std::uint64_t stage_result = 0;  // keeps the stage's work from being optimised away
+  Ticks first_loss = kNever;       // of frames lost behind rx_burst
+  Ticks last_loss = 0;
+  std::uint32_t hash_samples = 0;
+  std::uint64_t next_sample = 0;  // of polled
+  std::uint64_t polled_of[kMostInputs] = {};
+  HashSample hash_sample[kHashSamples];
+};
+
+struct EthdevQueue {
+  std::uint16_t port = 0;
+  std::uint16_t queue = 0;
+};
+
+// One lcore of the receiving side: an rx lcore (queues, perhaps one ring to push to) or a worker
+// (rings to take from).
+struct alignas(64) ReceiveLcore {
+  // set by control
+  ModelQueue* model_queues[kMostInputs] = {};
+  EthdevQueue ethdev_queues[kMostInputs];
+  std::uint32_t queue_count = 0;
+  SoftwareRing* push_to = nullptr;
+  SoftwareRing* take_from[kMostInputs] = {};
+  std::uint32_t ring_count = 0;
+  std::uint32_t burst = 32;
+  PoolAccess access;
+  std::uint32_t stamp_offset = 0;  // of the dynamic field
+  std::uint32_t flows = 0;
+  SequenceTracker* tracker = nullptr;  // of an rx lcore; nullptr: untracked
+  // control: wo between iterations
+  std::uint8_t epoch = 0;
+  bool in_window = false;
+  // lcore: wo
+  LatencyTally rx;
+  LatencyTally done;
+  ReceiveTallies tallies;
+  rte_mbuf* pushed[kMostInputs * kMostBurst] = {};  // in this iteration
+  std::uint32_t pushed_count = 0;
+};
+
+inline namespace PM_ISA_LEVEL {
+
+// Where an rx lcore's frames come from, and go.
+template <StampSource kStamps>
+struct ModelPort {
+  static constexpr bool kModel = true;
+  [[gnu::always_inline]] static inline std::uint32_t receive(ReceiveLcore& lcore,
+                                                             std::uint32_t input,
+                                                             rte_mbuf** mbufs) noexcept {
+    return receive_burst<kStamps == StampSource::dynamic_field>(
+        *lcore.model_queues[input], lcore.access, lcore.stamp_offset, mbufs, lcore.burst);
+  }
+  // Single segments with one reference, from one pool: straight back, as drivers do.
+  [[gnu::always_inline]] static inline void free(ReceiveLcore& lcore, rte_mbuf** mbufs,
+                                                 std::uint32_t count) noexcept {
+    rte_mempool_generic_put(lcore.access.pool, reinterpret_cast<void**>(mbufs), count,
+                            lcore.access.cache);
+  }
+};
+
+struct EthdevPort {
+  static constexpr bool kModel = false;
+  [[gnu::always_inline]] static inline std::uint32_t receive(ReceiveLcore& lcore,
+                                                             std::uint32_t input,
+                                                             rte_mbuf** mbufs) noexcept {
+    const EthdevQueue& queue = lcore.ethdev_queues[input];
+    const std::uint32_t count =
+        rte_eth_rx_burst(queue.port, queue.queue, mbufs, static_cast<std::uint16_t>(lcore.burst));
+    for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void*));
+    return count;
+  }
+  [[gnu::always_inline]] static inline void free(ReceiveLcore& /*lcore*/, rte_mbuf** mbufs,
+                                                 std::uint32_t count) noexcept {
+    rte_pktmbuf_free_bulk(mbufs, count);
+  }
+};
+
+[[gnu::always_inline]] inline const std::uint8_t* bytes_of(const rte_mbuf* mbuf) noexcept {
+  return static_cast<const std::uint8_t*>(mbuf->buf_addr) + mbuf->data_off;
+}
+
+template <StampSource kStamps>
+[[gnu::always_inline]] inline Stamp stamp_of(const rte_mbuf* mbuf,
+                                             std::uint32_t stamp_offset) noexcept {
+  Stamp stamp;
+  if constexpr (kStamps == StampSource::payload)
+    std::memcpy(&stamp, bytes_of(mbuf) + kHeaderBytes, sizeof stamp);
+  else
+    std::memcpy(&stamp, reinterpret_cast<const std::uint8_t*>(mbuf) + stamp_offset, sizeof stamp);
+  return stamp;
+}
+
+enum class Belonging : std::uint8_t { ours, foreign, late, corrupt };
+
+// What the stamp and the lengths say.
+template <StampSource kStamps>
+[[gnu::always_inline]] inline Belonging belonging_of(const rte_mbuf* mbuf, const Stamp& stamp,
+                                                     const ReceiveLcore& lcore) noexcept {
+  if constexpr (kStamps == StampSource::payload) {
+    if (mbuf->data_len < kStampedBytes || stamp.magic != kStampMagic) [[unlikely]]
+      return Belonging::foreign;
+    std::uint16_t length;
+    std::memcpy(&length, bytes_of(mbuf) + kEthernetBytes + 2, 2);
+    if (__builtin_bswap16(length) + kEthernetBytes != mbuf->pkt_len) [[unlikely]]
+      return Belonging::corrupt;
+  } else {
+    if (stamp.magic != kStampMagic) [[unlikely]]
+      return Belonging::foreign;
+  }
+  if (stamp.epoch != lcore.epoch) [[unlikely]]
+    return Belonging::late;
+  if (stamp.flow >= lcore.flows) [[unlikely]]
+    return Belonging::corrupt;
+  return Belonging::ours;
+}
+
+inline void lost_at(ReceiveTallies& tallies, Ticks ticks) noexcept {
+  if (ticks < tallies.first_loss) tallies.first_loss = ticks;
+  if (ticks > tallies.last_loss) tallies.last_loss = ticks;
+}
+
+// True when the stage finds the frame sound. kChecks: where its verdict comes from.
+template <StageKind kStage, ChecksumBy kChecks>
+[[gnu::always_inline]] inline bool run_stage(const rte_mbuf* mbuf,
+                                             ReceiveTallies& tallies) noexcept {
+  if constexpr (kStage == StageKind::touch)
+    tallies.stage_result += touched(bytes_of(mbuf), mbuf->data_len);
+  if constexpr (kChecks == ChecksumBy::port) {
+    const std::uint64_t flags = mbuf->ol_flags;
+    const bool ip_bad = (flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
+    const bool l4_bad = (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    tallies.verdicts +=
+        (flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK)) != 0 ? 1 : 0;
+    return !ip_bad && !l4_bad;
+  } else if constexpr (kStage == StageKind::checksum) {
+    const std::uint8_t verdict = verify_checksums(bytes_of(mbuf), mbuf->data_len);
+    tallies.stage_result += verdict;
+    return (verdict & (kIpv4Bad | kL4Bad)) == 0;
+  } else {
+    return true;
+  }
+}
+
+template <StageKind kStage, ChecksumBy kChecks>
+inline constexpr bool kStageWorks = kStage != StageKind::none || kChecks == ChecksumBy::port;
+
+// A sample of the port's hash from time to time; at most one per burst.
+[[gnu::always_inline]] inline void sample_hash(const rte_mbuf* mbuf,
+                                               ReceiveTallies& tallies) noexcept {
+  if (tallies.polled < tallies.next_sample || tallies.hash_samples == kHashSamples ||
+      (mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) [[likely]]
+    return;
+  tallies.next_sample = tallies.polled + kHashSampleEvery;
+  HashSample& sample = tallies.hash_sample[tallies.hash_samples++];
+  sample.hash = mbuf->hash.rss;
+  std::memcpy(sample.tuple, bytes_of(mbuf) + kTupleOffset, sizeof sample.tuple);
+}
+
+// An rx lcore without a software ring: everything on the spot.
+template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, ChecksumBy kChecks,
+          bool kTracked>
+std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept {
+  rte_mbuf* mbufs[kMostBurst];
+  std::uint32_t ours[kMostBurst];
+  Stamp stamps[kMostBurst];
+  ReceiveTallies& tallies = lcore.tallies;
+  std::uint32_t total = 0;
+  for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
+    const std::uint32_t count = Port::receive(lcore, input, mbufs);
+    if (count == 0) continue;
+    const Ticks received_at = clock.now();
+    total += count;
+    tallies.polled += count;
+    tallies.polled_of[input] += count;
+
+    std::uint32_t kept = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) ++tallies.hashes;
+      if constexpr (kStamps == StampSource::none) {
+        ours[kept++] = i;
+      } else {
+        stamps[kept] = stamp_of<kStamps>(mbufs[i], lcore.stamp_offset);
+        const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamps[kept], lcore);
+        ours[kept] = i;
+        if (belonging == Belonging::ours) [[likely]] {
+          ++kept;
+        } else if (belonging == Belonging::foreign) {
+          ++tallies.foreign;
+        } else if (belonging == Belonging::late) {
+          ++tallies.late;
+        } else {
+          ++tallies.corrupt;
+          lost_at(tallies, received_at);
+        }
+      }
+    }
+    sample_hash(mbufs[0], tallies);
+
+    if constexpr (kStageWorks<kStage, kChecks>) {
+      const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
+      std::uint32_t sound = 0;
+      for (std::uint32_t i = 0; i < kept; ++i) {
+        const bool good = run_stage<kStage, kChecks>(mbufs[ours[i]], tallies);
+        if (!good) [[unlikely]]
+          lost_at(tallies, received_at);
+        ours[sound] = ours[i];
+        if constexpr (kStamps != StampSource::none) stamps[sound] = stamps[i];
+        sound += good ? 1 : 0;
+      }
+      tallies.corrupt += kept - sound;
+      if constexpr (kStage != StageKind::none) tallies.staged += kept;
+      kept = sound;
+      if constexpr (kStage != StageKind::none) {
+        const Ticks stage_to = clock.now();
+        if (stage_to > stage_from) tallies.stage_ticks += stage_to - stage_from;
+      }
+    }
+    const Ticks done_at = clock.now();
+
+    std::uint32_t unique = 0;
+    for (std::uint32_t i = 0; i < kept; ++i) {
+      if constexpr (kTracked) {
+        const Arrival arrival = lcore.tracker->record(stamps[i].flow, stamps[i].sequence);
+        if (arrival >= Arrival::duplicate) [[unlikely]] {
+          ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
+          continue;
+        }
+      }
+      ++unique;
+      tallies.received_bytes += mbufs[ours[i]]->pkt_len + 4;
+      if constexpr (kStamps != StampSource::none) {
+        record(lcore.rx, received_at - stamps[i].ticks);
+        record(lcore.done, done_at - stamps[i].ticks);
+      }
+    }
+    tallies.received += unique;
+    if constexpr (kStamps != StampSource::none) {
+      keep_from_wrapping(lcore.rx, unique);
+      keep_from_wrapping(lcore.done, unique);
+    }
+    Port::free(lcore, mbufs, count);
+  }
+  return total;
+}
+
+// An rx lcore with a software ring: validates, follows sequences (it alone sees each flow), hands
+// what is unique to the workers.
+template <typename Port, typename Clock, StampSource kStamps>
+std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept {
+  rte_mbuf* mbufs[kMostBurst];
+  rte_mbuf* freed[kMostBurst];
+  ReceiveTallies& tallies = lcore.tallies;
+  SoftwareRing& ring = *lcore.push_to;
+  std::uint32_t total = 0;
+  lcore.pushed_count = 0;
+  for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
+    const std::uint32_t count = Port::receive(lcore, input, mbufs);
+    if (count == 0) continue;
+    const Ticks received_at = clock.now();
+    total += count;
+    tallies.polled += count;
+    tallies.polled_of[input] += count;
+    rte_mbuf** kept = lcore.pushed + lcore.pushed_count;
+    std::uint32_t kept_count = 0;
+    std::uint32_t freed_count = 0;
+    std::uint64_t hashes = 0;
+    sample_hash(mbufs[0], tallies);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) ++hashes;
+      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore.stamp_offset);
+      const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamp, lcore);
+      if (belonging == Belonging::ours) [[likely]] {
+        const Arrival arrival = lcore.tracker->record(stamp.flow, stamp.sequence);
+        if (arrival < Arrival::duplicate) [[likely]] {
+          record(lcore.rx, received_at - stamp.ticks);
+          kept[kept_count++] = mbufs[i];
+          continue;
+        }
+        ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
+      } else if (belonging == Belonging::foreign) {
+        ++tallies.foreign;
+      } else if (belonging == Belonging::late) {
+        ++tallies.late;
+      } else {
+        ++tallies.corrupt;
+        lost_at(tallies, received_at);
+      }
+      freed[freed_count++] = mbufs[i];
+    }
+    tallies.hashes += hashes;
+    keep_from_wrapping(lcore.rx, kept_count);
+    tallies.handed += kept_count;
+    const std::uint32_t accepted =
+        rte_ring_enqueue_burst(ring.ring, reinterpret_cast<void**>(kept), kept_count, nullptr);
+    ring.pushed_to += accepted;
+    lcore.pushed_count += accepted;
+    const auto occupied = static_cast<std::uint32_t>(ring.pushed_to - ring.taken_to);
+    if (occupied > ring.high_water) ring.high_water = occupied;
+    if (accepted != kept_count) [[unlikely]] {
+      ring.overflow += kept_count - accepted;
+      lost_at(tallies, received_at);
+      Port::free(lcore, kept + accepted, kept_count - accepted);
+    }
+    if (freed_count != 0) [[unlikely]]
+      Port::free(lcore, freed, freed_count);
+  }
+  return total;
+}
+
+// A worker: takes what is visible, runs the stage.
+template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
+std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept {
+  rte_mbuf* mbufs[kMostBurst];
+  ReceiveTallies& tallies = lcore.tallies;
+  std::uint32_t total = 0;
+  for (std::uint32_t input = 0; input < lcore.ring_count; ++input) {
+    SoftwareRing& ring = *lcore.take_from[input];
+    const auto seen = static_cast<std::uint32_t>(ring.visible_to - ring.taken_to);
+    const std::uint32_t count =
+        rte_ring_dequeue_burst(ring.ring, reinterpret_cast<void**>(mbufs),
+                               seen < lcore.burst ? seen : lcore.burst, nullptr);
+    if (count == 0) continue;
+    total += count;
+    ring.taken_to += count;
+    for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(mbufs[i]);
+    for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(bytes_of(mbufs[i]));
+    const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
+    bool good[kMostBurst];
+    for (std::uint32_t i = 0; i < count; ++i)
+      good[i] = run_stage<kStage, kChecks>(mbufs[i], tallies);
+    const Ticks done_at = clock.now();
+    if constexpr (kStage != StageKind::none) {
+      tallies.staged += count;
+      if (done_at > stage_from) tallies.stage_ticks += done_at - stage_from;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore.stamp_offset);
+      if (stamp.epoch != lcore.epoch) [[unlikely]]
+        continue;  // pushed before the window
+      if (!good[i]) [[unlikely]] {
+        ++tallies.corrupt;
+        lost_at(tallies, done_at);
+        continue;
+      }
+      ++tallies.received;
+      tallies.received_bytes += mbufs[i]->pkt_len + 4;
+      record(lcore.done, done_at - stamp.ticks);
+    }
+    keep_from_wrapping(lcore.done, count);
+    Port::free(lcore, mbufs, count);
+  }
+  return total;
+}
+
+}  // namespace PM_ISA_LEVEL
+}  // namespace pollmark

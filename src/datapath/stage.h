@@ -1,0 +1,88 @@
+// What a worker does with a frame once it has it.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "datapath/frame.h"
+#include "datapath/isa_level.h"
+#include "datapath/model_link.h"
+
+namespace pollmark {
+inline namespace PM_ISA_LEVEL {
+
+// Reads headers and payload, every byte; returns something that depends on all of them.
+[[gnu::always_inline]] inline std::uint64_t touched(const std::uint8_t* data,
+                                                    std::uint32_t bytes) noexcept {
+  std::uint64_t sum = 0;
+  std::uint32_t at = 0;
+  for (; at + 8 <= bytes; at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, data + at, 8);
+    sum ^= word;
+  }
+  for (; at < bytes; ++at) sum += data[at];
+  return sum;
+}
+
+inline std::uint32_t big_endian_16(const std::uint8_t* data) noexcept {
+  return static_cast<std::uint32_t>(data[0]) << 8 | data[1];
+}
+
+// Verifies the IPv4 header checksum and the UDP or TCP checksum over the payload, behind up to two
+// VLAN tags. Bits as in model_link.h; 0 for what has none (other protocols, fragments, UDP
+// checksum 0 counts as good).
+[[gnu::always_inline]] inline std::uint8_t verify_checksums(const std::uint8_t* data,
+                                                            std::uint32_t bytes) noexcept {
+  std::uint32_t at = kEthernetBytes;
+  if (bytes < at) return 0;
+  std::uint32_t ether_type = big_endian_16(data + 12);
+  for (int tags = 0; tags < 2 && (ether_type == 0x8100 || ether_type == 0x88a8); ++tags) {
+    at += 4;
+    if (bytes < at) return 0;
+    ether_type = big_endian_16(data + at - 2);
+  }
+  std::uint64_t pseudo = 0;
+  std::uint32_t protocol;
+  std::uint32_t l4_bytes;
+  std::uint8_t verdict = 0;
+  if (ether_type == 0x0800) {
+    if (bytes < at + kIpv4Bytes) return 0;
+    const std::uint32_t header = 4U * (data[at] & 15U);
+    const std::uint32_t total = big_endian_16(data + at + 2);
+    if (data[at] >> 4 != 4 || header < kIpv4Bytes || total < header || bytes < at + total)
+      return kIpv4Bad;
+    if (folded(sum_words(data + at, header)) != 0xffff) return kIpv4Bad;
+    verdict = kIpv4Good;
+    if ((big_endian_16(data + at + 6) & 0x3fffU) != 0) return verdict;  // a fragment
+    protocol = data[at + 9];
+    l4_bytes = total - header;
+    pseudo = sum_words(data + at + 12, 8);
+    at += header;
+  } else if (ether_type == 0x86dd) {
+    if (bytes < at + 40) return 0;
+    protocol = data[at + 6];
+    l4_bytes = big_endian_16(data + at + 4);
+    pseudo = sum_words(data + at + 8, 32);
+    at += 40;
+    if (bytes < at + l4_bytes) return 0;
+  } else {
+    return 0;
+  }
+  if (protocol == 17) {
+    if (l4_bytes < kUdpBytes) return verdict | kL4Bad;
+    if (data[at + 6] == 0 && data[at + 7] == 0) return verdict | kL4Good;
+  } else if (protocol == 6) {
+    if (l4_bytes < 20) return verdict | kL4Bad;
+  } else {
+    return verdict;
+  }
+  // The pseudo header's protocol and length, in memory order.
+  pseudo += protocol << 8;
+  pseudo += (l4_bytes >> 8 & 0xffU) | (l4_bytes & 0xffU) << 8;
+  const bool good = folded(pseudo + sum_words(data + at, l4_bytes)) == 0xffff;
+  return static_cast<std::uint8_t>(verdict | (good ? kL4Good : kL4Bad));
+}
+
+}  // namespace PM_ISA_LEVEL
+}  // namespace pollmark

@@ -1,0 +1,51 @@
+// The kernel's own counters at the two ends of a trial, by layer (facts: a packet's death is
+// counted by one owner; other layers repeat it). Names are "<side>.<layer>.<counter>":
+//
+//   sender.link.{tx_packets,tx_dropped,tx_errors,carrier_changes}
+//   sender.qdisc.{drops,requeues}         root and clsact of the device; a root repeats its leaves
+//   receiver.link.{rx_packets,rx_dropped,rx_missed_errors,rx_errors,rx_nohandler,
+//                  rx_otherhost_dropped,carrier_changes}
+//   receiver.qdisc.ingress_drops          clsact and ingress filters
+//   receiver.{ip,udp,icmp,ipext,tcpext}.* of /proc/net/{snmp,netstat}
+//   host.softnet.{dropped,time_squeeze}   of the whole host, hence context only
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "host/netns.h"
+#include "record/counters.h"
+
+namespace pollmark {
+
+// Where the receiving end takes its frames from the kernel. A packet ring gets a copy before the IP
+// layer, so for it what happens to the other copy is context.
+enum class FrameConsumer { udp_socket, packet_ring };
+
+// One reading. Leave the trial's threads alone: call from the control thread.
+// Errors: host_cannot when the device or namespace is gone, or a right is missing.
+[[nodiscard]] Result<CounterSnapshot> read_sender_counters(const NetdevPlace& place);
+[[nodiscard]] Result<CounterSnapshot> read_receiver_counters(const NetdevPlace& place,
+                                                             FrameConsumer consumer);
+
+// Adds one counter with its facts.
+void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
+                 CounterFacts facts);
+
+// Pairs of a header line and a value line, "Udp: InDatagrams NoPorts" above "Udp: 5 0", as
+// "udp.InDatagrams" -> 5. Negative values (Tcp.MaxConn) are left out.
+[[nodiscard]] std::map<std::string, std::uint64_t> parse_snmp(std::string_view text);
+
+struct SoftnetTotals {
+  std::uint64_t dropped = 0;
+  std::uint64_t time_squeeze = 0;
+};
+// Sum over the rows (CPUs) of /proc/net/softnet_stat: hexadecimal columns 1 and 2. nullopt for text
+// that is not such a table.
+[[nodiscard]] std::optional<SoftnetTotals> parse_softnet(std::string_view text);
+
+}  // namespace pollmark

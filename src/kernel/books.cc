@@ -1,0 +1,254 @@
+#include "kernel/books.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/kernel_counters.h"
+
+namespace pollmark {
+namespace {
+
+// The changes of one trial by name; what was not measured is nullopt and stays out of the books.
+class Changes {
+ public:
+  explicit Changes(const std::map<std::string, CounterChange>& changes) : changes_(changes) {}
+
+  std::optional<std::int64_t> operator()(std::string_view name) const {
+    const auto found = changes_.find(std::string(name));
+    return found == changes_.end() ? std::nullopt : found->second.delta;
+  }
+  // Sum of those that were measured; nullopt when none was.
+  template <std::size_t n>
+  std::optional<std::int64_t> sum(const std::array<std::string_view, n>& names) const {
+    std::optional<std::int64_t> total;
+    for (const auto name : names) {
+      if (const auto delta = (*this)(name)) total = total.value_or(0) + *delta;
+    }
+    return total;
+  }
+
+ private:
+  const std::map<std::string, CounterChange>& changes_;
+};
+
+constexpr std::array<std::string_view, 7> kIpOwners{"receiver.ip.InHdrErrors",
+                                                    "receiver.ip.InAddrErrors",
+                                                    "receiver.ip.InUnknownProtos",
+                                                    "receiver.ip.InDiscards",
+                                                    "receiver.ipext.InNoRoutes",
+                                                    "receiver.ipext.InTruncatedPkts",
+                                                    "receiver.tcpext.IPReversePathFilter"};
+
+struct Charge {
+  Fate fate;
+  std::int64_t pkts;
+  std::string reason;  // of kernel_other
+};
+
+struct Reason {
+  std::string_view counter;
+  std::string_view name;
+};
+constexpr std::array kOtherReasons{
+    Reason{"receiver.link.rx_otherhost_dropped", "not addressed to this MAC"},
+    Reason{"receiver.link.rx_nohandler", "inactive device (rx_nohandler)"},
+    Reason{"receiver.qdisc.ingress_drops", "ingress filter"},
+};
+
+class KernelBooks final : public CounterBooks {
+ public:
+  explicit KernelBooks(FrameConsumer consumer) : consumer_(consumer) {}
+
+  void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
+              std::vector<std::string>& doubts) const override {
+    const Changes change(changes);
+    std::vector<Charge> charges;
+    charge_link(change, charges, doubts);
+    if (consumer_ == FrameConsumer::udp_socket) {
+      charge_stack(change, charges, doubts);
+      charge_socket(change, charges, doubts);
+    } else {
+      charge_ring(change, charges, doubts);
+    }
+    take_off_warmup(change, charges, doubts);
+    for (const auto& one : charges) {
+      stream.ledger.add(one.fate, one.pkts);
+      if (!one.reason.empty() && one.pkts != 0) stream.kernel_other_reasons[one.reason] += one.pkts;
+    }
+  }
+
+ private:
+  static void doubt_unless_equal(std::string_view left_name, std::optional<std::int64_t> left,
+                                 std::string_view right_name, std::optional<std::int64_t> right,
+                                 std::vector<std::string>& doubts) {
+    if (!left || !right || *left == *right) return;
+    doubts.push_back(fmt::format("{} rose by {}, {} by {}", left_name, *left, right_name, *right));
+  }
+
+  void charge_link(const Changes& change, std::vector<Charge>& charges,
+                   std::vector<std::string>& doubts) const {
+    const auto qdisc = change("sender.qdisc.drops");
+    const auto tx_packets = change("sender.link.tx_packets");
+    const auto tx_dropped = change("sender.link.tx_dropped");
+    const auto rx_dropped = change("receiver.link.rx_dropped");
+    if (qdisc) charges.push_back({Fate::kernel_qdisc, *qdisc, {}});
+    if (tx_dropped) {
+      // A frame of the AF_PACKET TX ring whose transmission is refused stays in the ring and is
+      // sent again: each refusal counts in tx_dropped, and the frame is counted once more where it
+      // ends.
+      std::int64_t sent_again = 0;
+      const auto accepted = change("sender.port.accepted_pkts");
+      if (accepted && tx_packets) {
+        sent_again = *tx_packets + *tx_dropped + qdisc.value_or(0) - *accepted;
+        if (sent_again < 0 || sent_again > *tx_dropped) {
+          doubts.push_back(fmt::format(
+              "the sender put {} frames on the device, which counts {} sent, {} dropped and {} "
+              "dropped by its qdisc",
+              *accepted, *tx_packets, *tx_dropped, qdisc.value_or(0)));
+        }
+        sent_again = std::clamp<std::int64_t>(sent_again, 0, *tx_dropped);
+      }
+      charges.push_back({Fate::kernel_link_tx, *tx_dropped - sent_again, {}});
+    }
+    doubt_unless_equal("receiver.link.rx_packets", change("receiver.link.rx_packets"),
+                       "sender.link.tx_packets", tx_packets, doubts);
+    if (consumer_ == FrameConsumer::udp_socket && (rx_dropped || tx_dropped)) {
+      // veth counts what its peer had no room for on both ends.
+      const std::int64_t both = std::min(rx_dropped.value_or(0), tx_dropped.value_or(0));
+      charges.push_back(
+          {Fate::kernel_link_rx,
+           rx_dropped.value_or(0) - both + change("receiver.link.rx_missed_errors").value_or(0),
+           {}});
+    }
+  }
+
+  static void charge_stack(const Changes& change, std::vector<Charge>& charges,
+                           std::vector<std::string>& doubts) {
+    std::int64_t other = 0;
+    for (const auto& reason : kOtherReasons) {
+      if (const auto pkts = change(reason.counter)) {
+        charges.push_back({Fate::kernel_other, *pkts, std::string(reason.name)});
+        other += *pkts;
+      }
+    }
+    const auto in_receives = change("receiver.ip.InReceives");
+    const auto rx_packets = change("receiver.link.rx_packets");
+    if (in_receives && rx_packets) {
+      const std::int64_t link_rx =
+          std::max<std::int64_t>(0, change("receiver.link.rx_dropped").value_or(0) -
+                                        change("sender.link.tx_dropped").value_or(0));
+      doubt_unless_equal("receiver.ip.InReceives and the drops before it",
+                         *in_receives + other + link_rx, "receiver.link.rx_packets", rx_packets,
+                         doubts);
+    }
+    if (const auto ip = change.sum(kIpOwners)) charges.push_back({Fate::kernel_ip, *ip, {}});
+    const auto bad_sums = change("receiver.ipext.InCsumErrors");
+    const auto bad_headers = change("receiver.ip.InHdrErrors");
+    if (bad_sums && bad_headers && *bad_sums > *bad_headers) {
+      doubts.push_back(
+          fmt::format("receiver.ipext.InCsumErrors rose by {}, receiver.ip.InHdrErrors, which "
+                      "includes it, by {}",
+                      *bad_sums, *bad_headers));
+    }
+    const auto no_ports = change("receiver.udp.NoPorts");
+    const auto in_errors = change("receiver.udp.InErrors");
+    const auto no_room = change("receiver.udp.RcvbufErrors");
+    if (no_ports || in_errors) {
+      charges.push_back({Fate::kernel_udp,
+                         no_ports.value_or(0) + in_errors.value_or(0) - no_room.value_or(0),
+                         {}});
+    }
+    const auto delivers = change("receiver.ip.InDelivers");
+    const auto datagrams = change("receiver.udp.InDatagrams");
+    if (delivers && datagrams && no_ports && in_errors) {
+      doubt_unless_equal(
+          "receiver.ip.InDelivers", delivers, "udp.InDatagrams + NoPorts + InErrors + icmp.InMsgs",
+          *datagrams + *no_ports + *in_errors + change("receiver.icmp.InMsgs").value_or(0), doubts);
+    }
+  }
+
+  static void charge_socket(const Changes& change, std::vector<Charge>& charges,
+                            std::vector<std::string>& doubts) {
+    const auto drops = change("receiver.socket.drops");
+    if (!drops) return;
+    const auto no_room = change("receiver.udp.RcvbufErrors");
+    if (!no_room) {
+      charges.push_back({Fate::kernel_socket_buffer, *drops, {}});
+      return;
+    }
+    // A datagram that fails its checksum, or finds no memory, is among the socket's drops too when
+    // that is noticed late enough (a short one is not). Udp.InErrors charged those to kernel_udp.
+    const std::int64_t may_be_among = change("receiver.udp.InCsumErrors").value_or(0) +
+                                      change("receiver.udp.MemErrors").value_or(0);
+    const std::int64_t beyond = *drops - *no_room;
+    const bool agree = beyond >= 0 && beyond <= may_be_among;
+    if (!agree) {
+      doubts.push_back(fmt::format(
+          "receiver.socket.drops rose by {}, receiver.udp.RcvbufErrors by {}", *drops, *no_room));
+    }
+    charges.push_back({Fate::kernel_socket_buffer, agree ? *no_room : *drops, {}});
+  }
+
+  static void charge_ring(const Changes& change, std::vector<Charge>& charges,
+                          std::vector<std::string>& doubts) {
+    if (const auto drops = change("receiver.packet_ring.tp_drops")) {
+      charges.push_back({Fate::kernel_packet_ring, *drops, {}});
+    }
+    doubt_unless_equal("receiver.packet_ring.tp_packets", change("receiver.packet_ring.tp_packets"),
+                       "receiver.link.rx_packets", change("receiver.link.rx_packets"), doubts);
+  }
+
+  static void take_off_warmup(const Changes& change, std::vector<Charge>& charges,
+                              std::vector<std::string>& doubts) {
+    const auto sent = change("sender.port.warmup_pkts");
+    const auto arrived = change("receiver.port.warmup_pkts");
+    if (!sent || !arrived) return;
+    std::int64_t lost = *sent - *arrived;
+    if (lost < 0) {
+      doubts.push_back(fmt::format("{} warm-up frames were sent, but {} arrived", *sent, *arrived));
+      return;
+    }
+    if (lost == 0) return;
+    const auto owners =
+        std::ranges::count_if(charges, [](const Charge& charge) { return charge.pkts > 0; });
+    if (owners > 1) {
+      doubts.push_back(fmt::format(
+          "{} frames were lost in the warm-up, and {} counters lost frames: which of them lost the "
+          "warm-up's cannot be told",
+          lost, owners));
+    }
+    while (lost > 0) {
+      const auto largest = std::ranges::max_element(charges, {}, &Charge::pkts);
+      if (largest == charges.end() || largest->pkts <= 0) return;  // they had no owner either
+      const std::int64_t part = std::min(lost, largest->pkts);
+      largest->pkts -= part;
+      lost -= part;
+    }
+  }
+
+  FrameConsumer consumer_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order) {
+  switch (order.path) {
+    case Path::udp_socket:
+      return std::make_unique<KernelBooks>(FrameConsumer::udp_socket);
+    case Path::dpdk:
+      return std::make_unique<KernelBooks>(FrameConsumer::packet_ring);
+    case Path::model:
+      break;
+  }
+  return fail(Errc::bad_experiment,
+              fmt::format("path {}: has no kernel books", name_of(order.path)));
+}
+
+}  // namespace pollmark

@@ -1,0 +1,44 @@
+// Charges the kernel's counters to the fates of a trial over a kernel netdev: every lost frame
+// once, by the counter that owns it. Counters that repeat it are asserted, never added.
+//
+//   fate                  owner                                       repeated by
+//   kernel_qdisc          sender.qdisc.drops                          -
+//   kernel_link_tx        sender.link.tx_dropped, less frames that    receiver.link.rx_dropped
+//                         AF_PACKET sent again after the refusal
+//   kernel_link_rx        receiver.link.rx_dropped beyond             -
+//                         tx_dropped, rx_missed_errors
+//   kernel_ip             Ip.In{HdrErrors,AddrErrors,UnknownProtos,   IpExt.InCsumErrors is part of
+//                         Discards}, IpExt.In{NoRoutes,               InHdrErrors
+//                         TruncatedPkts}, IPReversePathFilter
+//   kernel_udp            Udp.NoPorts, Udp.InErrors - RcvbufErrors    Udp.InCsumErrors, MemErrors
+//   kernel_socket_buffer  the socket's drops (SK_MEMINFO_DROPS)       Udp.RcvbufErrors
+//   kernel_packet_ring    tp_drops                                    tp_packets includes them
+//   kernel_other          rx_otherhost_dropped, rx_nohandler,         -
+//                         ingress filters: with their reasons
+// A receiving packet ring takes its copy before the IP layer: for it only qdisc, link_tx and the
+// ring are charged. Martian sources and unresolved neighbours have no counter: they stay
+// unaccounted.
+#pragma once
+
+#include <memory>
+
+#include "base/error.h"
+#include "record/trial_order.h"
+#include "trial/endpoints.h"
+
+namespace pollmark {
+
+// Counter names that the ends add to the kernel's own.
+//   sender.port.accepted_pkts    taken by TX since open, warm-up included, those still unsent not
+//   sender.port.warmup_pkts      the part of them that was warm-up
+//   receiver.port.warmup_pkts    warm-up frames that arrived
+//   receiver.socket.drops        SK_MEMINFO_DROPS of the receiving socket
+//   receiver.packet_ring.tp_packets, tp_drops   PACKET_STATISTICS, accumulated over its resets
+// The kernel's counters cannot tell warm-up from window. Frames lost in the warm-up (sent less
+// arrived) are therefore taken off the owner that charged them; with several owners off the largest
+// first, which is said as a doubt.
+
+// For the paths udp_socket and dpdk. Errors: bad_experiment for a path that is not the kernel's.
+[[nodiscard]] Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order);
+
+}  // namespace pollmark

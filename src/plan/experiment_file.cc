@@ -1,0 +1,1574 @@
+// Reads an experiment file. The file and every --set are documents of their own; what they say is
+// laid over one another key by key, so that each value keeps the place it was written at.
+#include "plan/experiment.h"
+
+// Debian builds the library with exceptions; this one file takes the headers without them.
+#undef TOML_HEADER_ONLY
+#undef TOML_SHARED_LIB
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+// Its assertions fail on bad input ("[ = ]") that its own error paths then report.
+#define TOML_ASSERT(expression) static_assert(true)
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <tuple>
+
+#include "base/text.h"
+#include "plan/factors.h"
+#include "plan/feasibility.h"
+#include "plan/keys.h"
+#include "record/trial_result.h"
+
+namespace pollmark {
+
+namespace {
+
+// A key as written somewhere.
+struct Entry {
+  const toml::node* node = nullptr;
+  toml::source_region at;   // of the key
+  std::uint64_t order = 0;  // documents in turn, then lines, then columns
+  bool overridden = false;  // by --set
+  bool in_group = false;    // said for one group, not for all
+};
+
+using Entries = std::map<std::string, Entry>;
+using Tables = std::map<std::string, Entries>;  // "" = top of the file, "trial", "model.faults"
+
+// One [[group]] as written.
+struct GroupText {
+  std::string name;
+  toml::source_region at;
+  Tables tables;
+};
+
+// A group while it is read.
+struct Draft {
+  Group group;
+  Tables view;  // the tables above with the group's own laid over them
+  bool has_path = false;
+  bool sound = true;  // no mistake so far: combinations may be judged
+  std::string pcap;   // as written
+  toml::source_region at;
+};
+
+constexpr std::size_t kMostLevels = 1000;
+constexpr std::int64_t kMostBlocks = 1000;
+constexpr int kQuickBlocks = 2;
+constexpr double kMostSeconds = 3600.0;
+
+std::string type_text(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::string:
+      return "text";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a number with a point";
+    case toml::node_type::boolean:
+      return "true or false";
+    default:
+      return "a date or time";
+  }
+}
+
+// A message is one line whatever the file holds.
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (c == '\n') {
+      line += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
+std::vector<toml::node_type> types_of(const toml::array& array) {
+  std::vector<toml::node_type> types;
+  for (const toml::node& element : array) types.push_back(element.type());
+  return types;
+}
+
+bool all_of_type(const toml::array& array, toml::node_type type) {
+  const std::vector<toml::node_type> types = types_of(array);
+  return std::all_of(types.begin(), types.end(),
+                     [type](toml::node_type each) { return each == type; });
+}
+
+bool has_form(const FactorFacts& factor, LevelForm form) {
+  return std::find(factor.forms.begin(), factor.forms.end(), form) != factor.forms.end();
+}
+
+// A level as text for apply_level. Errors: the TOML type is not one of the factor's forms.
+Result<std::string> level_text(const toml::node& node, const FactorFacts& factor) {
+  if (const auto* integer = node.as_integer(); integer && has_form(factor, LevelForm::integer)) {
+    return fmt::format("{}", integer->get());
+  }
+  if (const auto* text = node.as_string(); text && has_form(factor, LevelForm::text)) {
+    return text->get();
+  }
+  if (const toml::array* array = node.as_array()) {
+    std::vector<std::string> parts;
+    if (has_form(factor, LevelForm::integers) && !array->empty() &&
+        all_of_type(*array, toml::node_type::integer)) {
+      for (const toml::node& element : *array) {
+        parts.push_back(fmt::format("{}", element.as_integer()->get()));
+      }
+      return join(parts, ":");
+    }
+    if (has_form(factor, LevelForm::texts) && all_of_type(*array, toml::node_type::string)) {
+      for (const toml::node& element : *array) parts.push_back(element.as_string()->get());
+      return join(parts, "+");
+    }
+  }
+  if (const toml::table* table = node.as_table(); table && has_form(factor, LevelForm::kind)) {
+    for (const auto& [key, value] : *table) {
+      if (key.str() == "patterns") {
+        return fail(Errc::bad_experiment,
+                    fmt::format("not yet: patterns; allowed: {}", factor.limits));
+      }
+      if (key.str() != "kind") {
+        return fail(Errc::bad_experiment,
+                    fmt::format("unknown key \"{}\"; allowed: kind", key.str()));
+      }
+    }
+    if (const toml::node* kind = table->get("kind"); kind && kind->is_string()) {
+      return kind->as_string()->get();
+    }
+    return fail(Errc::bad_experiment,
+                fmt::format("kind is missing or not text; allowed: {}", factor.limits));
+  }
+  return fail(Errc::bad_experiment, fmt::format("{} instead of {}; allowed: {}", type_text(node),
+                                                factor.syntax, factor.limits));
+}
+
+class Reader {
+ public:
+  Reader(std::string_view text, std::string_view file, const ReadOptions& options)
+      : file_(file), options_(options) {
+    experiment_.text = std::string(text);
+    experiment_.overrides = options.overrides;
+    folder_ = options.folder.empty() ? std::filesystem::path(file).parent_path() : options.folder;
+    std::error_code ignored;
+    if (const auto absolute = std::filesystem::absolute(folder_, ignored); !ignored) {
+      folder_ = absolute;
+    }
+  }
+
+  Result<Experiment> read();
+
+  // What the parser knows, apart from the factors.
+  struct Key {
+    KeyFacts facts;
+    void (Reader::*read)(const Entry& entry, Draft& draft) = nullptr;
+  };
+  static const std::vector<Key>& keys();
+
+ private:
+  struct Mistake {
+    int document = 0;
+    std::uint64_t position = 0;
+    std::string line;
+  };
+
+  // Mistakes.
+  bool is_override(const toml::source_region& at) const {
+    return at.path && at.path->starts_with("--set ");
+  }
+  std::string place(const toml::source_region& at) const {
+    if (is_override(at)) return *at.path;
+    return fmt::format("{}:{}:{}", file_, std::max<std::uint32_t>(1, at.begin.line),
+                       std::max<std::uint32_t>(1, at.begin.column));
+  }
+  void mistake(const toml::source_region& at, std::string_view what) {
+    const std::uint64_t position =
+        (static_cast<std::uint64_t>(at.begin.line) << 32) | at.begin.column;
+    std::string line = one_line(fmt::format("{}: {}", place(at), what));
+    for (const Mistake& known : mistakes_) {
+      if (known.line == line) return;
+    }
+    mistakes_.push_back({is_override(at) ? 1 : 0, position, std::move(line)});
+  }
+  void mistake_in(Draft& draft, const toml::source_region& at, std::string_view what) {
+    draft.sound = false;
+    mistake(at, what);
+  }
+  void wrong_type(Draft& draft, const Entry& entry, std::string_view key,
+                  std::string_view allowed) {
+    mistake_in(draft, entry.node->source(),
+               fmt::format("{}: {}; allowed: {}", key, type_text(*entry.node), allowed));
+  }
+
+  // Collecting.
+  void collect(const toml::table& root, bool overridden);
+  void collect_table(const std::string& name, const toml::table& table, Tables& into,
+                     bool overridden, bool in_group);
+  void collect_group(const toml::table& table, GroupText& group, bool overridden);
+  void collect_groups(const toml::node& node, const toml::source_region& at, bool overridden);
+  void collect_override(const std::string& text);
+  void put(Tables& into, const std::string& table, std::string_view key, const toml::node& node,
+           const toml::source_region& at, bool overridden, bool in_group);
+  void unknown(const std::string& table, std::string_view key, const toml::source_region& at);
+
+  // Reading.
+  void read_tables(Draft& draft, bool top_level);
+  void read_factor_keys(Draft& draft);
+  void read_factors(Draft& draft);
+  FactorLevels read_simple(const FactorFacts& factor, const toml::array& levels, Draft& draft);
+  FactorLevels read_layout(const toml::array& levels, Draft& draft);
+  std::optional<std::string> canonical(const FactorFacts& factor, const toml::node& node,
+                                       const TrialOrder& base, Draft& draft);
+  void check_group(Draft& draft);
+  void check_rules(Draft& draft);
+  void check_acting(const std::vector<Draft>& drafts);
+  void check_shadowed();
+  bool has_main() const;
+  void check_file(const std::string& name, std::string_view key, const toml::source_region& at);
+  void check_baseline(const std::vector<Draft>& drafts);
+  const Entry* find(const Draft& draft, const std::string& table, const std::string& key) const;
+  std::vector<Path> paths_of(const Draft& draft) const;
+
+  std::optional<std::int64_t> integer(const Entry& entry, std::string_view key, std::int64_t least,
+                                      std::int64_t most, Draft& draft);
+  std::optional<double> seconds(const Entry& entry, std::string_view key, double least,
+                                Draft& draft);
+  std::optional<std::string> text(const Entry& entry, std::string_view key,
+                                  std::string_view allowed, Draft& draft);
+  void one_of(const Entry& entry, std::string_view key, const std::vector<std::string>& allowed,
+              const std::vector<std::string>& later, Draft& draft, std::string* chosen);
+  void read_port(const Entry& entry, std::string& port, Draft& draft);
+  void read_lcores(const Entry& entry, std::vector<int>& lcores, Draft& draft);
+  void read_fault(const Entry& entry, std::string_view key, double& probability, Draft& draft);
+
+  // One for each key; see keys().
+  void read_name(const Entry& entry, Draft& draft);
+  void read_question(const Entry& entry, Draft& draft);
+  void read_under_test(const Entry& entry, Draft& draft);
+  void read_generator_port(const Entry& entry, Draft& draft);
+  void read_generator_lcores(const Entry& entry, Draft& draft);
+  void read_receiver_port(const Entry& entry, Draft& draft);
+  void read_receiver_lcores(const Entry& entry, Draft& draft);
+  void read_kind(const Entry& entry, Draft& draft);
+  void read_pcap(const Entry& entry, Draft& draft);
+  void read_timing(const Entry& entry, Draft& draft);
+  void read_direction(const Entry& entry, Draft& draft);
+  void read_clock(const Entry& entry, Draft& draft);
+  void read_drop(const Entry& entry, Draft& draft);
+  void read_duplicate(const Entry& entry, Draft& draft);
+  void read_reorder(const Entry& entry, Draft& draft);
+  void read_corrupt(const Entry& entry, Draft& draft);
+  void read_delay(const Entry& entry, Draft& draft);
+  void read_delay_time(const Entry& entry, Draft& draft);
+  void read_seconds(const Entry& entry, Draft& draft);
+  void read_packets(const Entry& entry, Draft& draft);
+  void read_warmup(const Entry& entry, Draft& draft);
+  void read_blocks(const Entry& entry, Draft& draft);
+  void read_retries(const Entry& entry, Draft& draft);
+  void read_seed(const Entry& entry, Draft& draft);
+  void read_validity(const Entry& entry, Draft& draft);
+  void read_metric(const Entry& entry, Draft& draft);
+  void read_matters(const Entry& entry, Draft& draft);
+  void read_choose(const Entry& entry, Draft& draft);
+
+  std::string file_;
+  const ReadOptions& options_;
+  std::filesystem::path folder_;
+  std::deque<toml::table> documents_;  // entries point into them
+  Tables top_;
+  std::vector<GroupText> groups_;
+  std::vector<Mistake> mistakes_;
+  Experiment experiment_;
+};
+
+// ---------------------------------------------------------------------------------------------
+// The keys
+
+const std::vector<std::string>& table_names() {
+  static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
+                                                  "factors",   "trial",    "judge",   "results"};
+  return kNames;
+}
+
+bool is_group_table(std::string_view table) {
+  static const std::set<std::string_view> kTables = {"generator",    "receiver", "traffic", "model",
+                                                     "model.faults", "factors",  "trial"};
+  return kTables.contains(table);
+}
+
+std::vector<std::string> metric_names() {
+  std::vector<std::string> names;
+  for (const MetricFacts& metric : all_metrics()) names.push_back(metric.name);
+  return names;
+}
+
+constexpr std::string_view kPortAllowed = "\"model\", \"veth\"";
+constexpr std::string_view kLcoresAllowed = "a list of CPU numbers 0 to 1023, each once";
+constexpr std::string_view kProbabilityAllowed = "a number 0 to 1, each frame's probability";
+constexpr std::string_view kSecondsAllowed =
+    "seconds (0.5) or a duration (\"300 ms\"), up to 3600 s";
+constexpr std::string_view kPacketsAllowed = "\"2 M\", \"500 k\", 64; up to 1 T";
+constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0.5 %\"";
+
+const std::vector<Reader::Key>& Reader::keys() {
+  static const auto key = [](std::string table, std::string name, std::string syntax,
+                             std::string sentence, void (Reader::*read)(const Entry&, Draft&),
+                             bool shared = false) {
+    KeyFacts facts{std::move(table), std::move(name), std::move(syntax), std::move(sentence)};
+    facts.in_group = is_group_table(facts.table) && !shared;
+    return Key{std::move(facts), read};
+  };
+  static const auto later = [](std::string table, std::string name, std::string what) {
+    KeyFacts facts{std::move(table), std::move(name), "", std::move(what)};
+    facts.not_yet = true;
+    return Key{std::move(facts), nullptr};
+  };
+  static const std::vector<Key> kKeys = {
+      key("", "name", "text", "Required. Names the results folder.", &Reader::read_name),
+      key("", "question", "text", "Opens the report.", &Reader::read_question),
+      key("", "under_test", "\"receiver\"", "Whose losses are the result.",
+          &Reader::read_under_test),
+      later("", "search", "finding the load in every cell"),
+      later("", "target", "judging cells against a target"),
+      later("", "capture", "captures at the ends"),
+      later("", "budget", "choosing blocks by time"),
+      later("", "design", "other designs than every combination"),
+      later("", "permission", "ports in use, other addresses"),
+      key("generator", "port", std::string(kPortAllowed), "Where frames are sent.",
+          &Reader::read_generator_port),
+      key("generator", "lcores", std::string(kLcoresAllowed), "Unset: chosen.",
+          &Reader::read_generator_lcores),
+      later("generator", "host", "trials between two hosts"),
+      later("generator", "numa", "placement by node"),
+      key("receiver", "port", std::string(kPortAllowed), "Where frames are received.",
+          &Reader::read_receiver_port),
+      key("receiver", "lcores", std::string(kLcoresAllowed), "Unset: chosen.",
+          &Reader::read_receiver_lcores),
+      later("receiver", "numa", "placement by node"),
+      key("traffic", "kind", "\"udp\", \"replay\"", "", &Reader::read_kind),
+      key("traffic", "pcap", "a file, beside the experiment unless absolute",
+          "With kind = \"replay\".", &Reader::read_pcap),
+      key("traffic", "timing", "\"rate\"", "With kind = \"replay\": at the load, in file order.",
+          &Reader::read_timing),
+      key("traffic", "direction", "\"one_way\"", "", &Reader::read_direction),
+      later("traffic", "vlan", "VLAN tags"),
+      later("traffic", "qinq", "stacked VLAN tags"),
+      later("traffic", "src_mac", "header fields by choice"),
+      later("traffic", "dst_mac", "header fields by choice"),
+      later("traffic", "src_ip", "header fields by choice"),
+      later("traffic", "dst_ip", "header fields by choice"),
+      later("traffic", "src_port", "header fields by choice"),
+      later("traffic", "dst_port", "header fields by choice"),
+      later("traffic", "ttl", "header fields by choice"),
+      later("traffic", "dscp", "header fields by choice"),
+      later("traffic", "popularity", "flows of unequal weight"),
+      later("traffic", "payload", "payloads by choice"),
+      later("traffic", "hit_ratio", "payloads that match patterns"),
+      later("traffic", "loops", "a number of passes over a capture"),
+      later("traffic", "filter", "replaying a part of a capture"),
+      later("traffic", "rewrite", "replaying under other addresses"),
+      key("model", "clock", "\"lockstep\"", "", &Reader::read_clock),
+      key("model.faults", "drop", std::string(kProbabilityAllowed), "", &Reader::read_drop),
+      key("model.faults", "duplicate", std::string(kProbabilityAllowed), "",
+          &Reader::read_duplicate),
+      key("model.faults", "reorder", std::string(kProbabilityAllowed), "", &Reader::read_reorder),
+      key("model.faults", "corrupt", std::string(kProbabilityAllowed), "", &Reader::read_corrupt),
+      key("model.faults", "delay", std::string(kProbabilityAllowed), "", &Reader::read_delay),
+      key("model.faults", "delay_time", "\"1 ns\" to \"1 s\"", "How long a delayed frame waits.",
+          &Reader::read_delay_time),
+      later("factors", "design", "other designs than every combination"),
+      later("factors", "numa", "placement by node"),
+      key("trial", "seconds", std::string(kSecondsAllowed), "Virtual seconds on the model.",
+          &Reader::read_seconds),
+      key("trial", "packets", std::string(kPacketsAllowed), "Instead of seconds.",
+          &Reader::read_packets),
+      key("trial", "warmup", std::string(kSecondsAllowed), "Before the window.",
+          &Reader::read_warmup),
+      key("trial", "blocks", "1 to 1000", "Repeats of every cell; order randomised within each.",
+          &Reader::read_blocks, true),
+      key("trial", "retries", "0 to 100", "Of an invalid trial.", &Reader::read_retries, true),
+      key("trial", "seed", "0 to 9223372036854775807", "Of orders, traffic, faults and stalls.",
+          &Reader::read_seed, true),
+      key("trial", "validity", "\"strict\", \"as_is\"",
+          "as_is keeps host stalls as labelled results.", &Reader::read_validity),
+      later("trial", "budget", "choosing blocks by time"),
+      key("judge", "metric", join(metric_names(), ", "), "", &Reader::read_metric),
+      key("judge", "matters", std::string(kMattersAllowed), "The smallest change worth naming.",
+          &Reader::read_matters),
+      key("judge", "choose", "text", "What to choose, in words.", &Reader::read_choose),
+  };
+  return kKeys;
+}
+
+// Factors and settings of the kernel path and of real ports that later releases bring.
+const std::vector<std::string>& later_factors() {
+  static const std::vector<std::string> kNames = {"tx_ring",
+                                                  "rx_free_thresh",
+                                                  "tx_free_thresh",
+                                                  "tx_rs_thresh",
+                                                  "rx_drop_en",
+                                                  "tx_offloads",
+                                                  "rss_key",
+                                                  "flow_control",
+                                                  "promiscuous",
+                                                  "page_size",
+                                                  "numa",
+                                                  "tso",
+                                                  "gso",
+                                                  "gro",
+                                                  "lro",
+                                                  "sg",
+                                                  "udp_gro",
+                                                  "udp_segmentation",
+                                                  "rx_gro_list",
+                                                  "sockets",
+                                                  "channels",
+                                                  "coalescing",
+                                                  "rps",
+                                                  "rfs",
+                                                  "xps",
+                                                  "irq_affinity",
+                                                  "threaded_napi",
+                                                  "busy_poll",
+                                                  "netdev_budget",
+                                                  "netdev_max_backlog",
+                                                  "rmem",
+                                                  "wmem",
+                                                  "tcp_rmem",
+                                                  "tcp_wmem",
+                                                  "somaxconn",
+                                                  "max_syn_backlog",
+                                                  "syncookies",
+                                                  "mtu",
+                                                  "qdisc",
+                                                  "nft_rules",
+                                                  "congestion_control"};
+  return kNames;
+}
+
+bool is_later_factor(std::string_view name) {
+  const std::vector<std::string>& names = later_factors();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+const Reader::Key* find_key(std::string_view table, std::string_view name) {
+  for (const Reader::Key& key : Reader::keys()) {
+    if (key.facts.table == table && key.facts.key == name) return &key;
+  }
+  return nullptr;
+}
+
+// Names that a table takes, for "allowed" and for guessing what was meant.
+std::vector<std::string> names_in(std::string_view table) {
+  std::vector<std::string> names;
+  if (table == "factors" || table == "judge.baseline") {
+    for (const FactorFacts& factor : all_factors()) names.push_back(factor.name);
+    if (table == "factors") names.emplace_back(kLayout);
+    return names;
+  }
+  for (const Reader::Key& key : Reader::keys()) {
+    if (key.facts.table == table && !key.facts.not_yet) names.push_back(key.facts.key);
+  }
+  for (const FactorFacts& factor : all_factors()) {
+    if (factor.table == table) names.push_back(factor.name);
+  }
+  if (table == "model") names.emplace_back("faults");
+  if (table == "judge") names.emplace_back("baseline");
+  if (table.empty()) {
+    names.insert(names.end(), table_names().begin(), table_names().end());
+    names.emplace_back("group");
+  }
+  return names;
+}
+
+// The table that does take this name.
+std::string home_of(std::string_view name) {
+  if (const FactorFacts* factor = find_factor(name)) return factor->table;
+  for (const Reader::Key& key : Reader::keys()) {
+    if (key.facts.key == name && !key.facts.not_yet) return key.facts.table;
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Collecting
+
+void Reader::unknown(const std::string& table, std::string_view key,
+                     const toml::source_region& at) {
+  const Key* known = find_key(table, key);
+  const bool later_one =
+      is_later_factor(key) && (table == "factors" || table == "receiver" || table == "generator");
+  if ((known && known->facts.not_yet) || later_one) {
+    mistake(at, known ? fmt::format("{}: not yet: {}", key, known->facts.sentence)
+                      : fmt::format("{}: not yet: a factor of a later release", key));
+    return;
+  }
+  const std::vector<std::string> names = names_in(table);
+  const std::string near = did_you_mean(key, names);
+  const std::string home = near.empty() ? home_of(key) : std::string();
+  std::string what = fmt::format("unknown key \"{}\"", key);
+  if (!table.empty()) what += fmt::format(" in [{}]", table);
+  if (!near.empty()) what += fmt::format(", did you mean \"{}\"?", near);
+  if (!home.empty()) what += fmt::format(", it belongs to [{}]", home);
+  if (table == "results") {
+    what += "; allowed: no key; the folder is given by -o";
+  } else {
+    what += "; allowed: " + join(names, ", ");
+  }
+  mistake(at, what);
+}
+
+void Reader::put(Tables& into, const std::string& table, std::string_view key,
+                 const toml::node& node, const toml::source_region& at, bool overridden,
+                 bool in_group) {
+  const auto position = [](const toml::source_region& region) {
+    return (static_cast<std::uint64_t>(region.begin.line) << 24) | region.begin.column;
+  };
+  const std::uint64_t order = (static_cast<std::uint64_t>(documents_.size()) << 56) | position(at);
+  Entry& entry = into[table][std::string(key)];
+  const std::uint64_t kept = entry.node ? entry.order : order;
+  entry = {&node, at, kept, overridden, in_group};
+}
+
+void Reader::collect_table(const std::string& name, const toml::table& table, Tables& into,
+                           bool overridden, bool in_group) {
+  for (const auto& [key, node] : table) {
+    const std::string full = name + "." + std::string(key.str());
+    if (full == "model.faults" || full == "judge.baseline") {
+      if (const toml::table* nested = node.as_table()) {
+        collect_table(full, *nested, into, overridden, in_group);
+      } else {
+        mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", key.str(),
+                                           type_text(node), join(names_in(full), ", ")));
+      }
+      continue;
+    }
+    const std::vector<std::string> names = names_in(name);
+    if (std::find(names.begin(), names.end(), key.str()) == names.end()) {
+      unknown(name, key.str(), key.source());
+      continue;
+    }
+    if (const Key* known = find_key(name, key.str()); in_group && known && !known->facts.in_group) {
+      mistake(key.source(),
+              fmt::format("{} is shared by all groups; allowed in [{}] only", key.str(), name));
+      continue;
+    }
+    put(into, name, key.str(), node, key.source(), overridden, in_group);
+  }
+}
+
+void Reader::collect_group(const toml::table& table, GroupText& group, bool overridden) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    if (name == "name" && !overridden) continue;
+    const bool is_table = is_group_table(name);
+    if (!is_table) {
+      static const std::vector<std::string> kAllowed = {"name",  "generator", "receiver", "traffic",
+                                                        "model", "factors",   "trial"};
+      const std::string near = did_you_mean(name, kAllowed);
+      mistake(key.source(),
+              fmt::format("unknown key \"{}\" in [[group]]{}; allowed: {}", name,
+                          near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near),
+                          join(kAllowed, ", ")));
+      continue;
+    }
+    if (const toml::table* nested = node.as_table()) {
+      collect_table(name, *nested, group.tables, overridden, true);
+    } else {
+      mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", name, type_text(node),
+                                         join(names_in(name), ", ")));
+    }
+  }
+}
+
+bool is_group_name(std::string_view name) {
+  return !name.empty() && name.size() <= 40 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+}
+
+void Reader::collect_groups(const toml::node& node, const toml::source_region& at,
+                            bool overridden) {
+  if (overridden) {
+    // --set group.NAME.table.key=value
+    const toml::table* by_name = node.as_table();
+    std::vector<std::string> names;
+    for (const GroupText& group : groups_) names.push_back(group.name);
+    const std::string allowed = names.empty() ? "no group" : join(names, ", ");
+    if (!by_name) {
+      mistake(at, fmt::format("group: {}; allowed: group.NAME.table.key=value with NAME of {}",
+                              type_text(node), allowed));
+      return;
+    }
+    for (const auto& [name, value] : *by_name) {
+      const std::string wanted(name.str());
+      const auto found = std::find_if(groups_.begin(), groups_.end(),
+                                      [&](const GroupText& g) { return g.name == wanted; });
+      if (found == groups_.end() || !value.is_table()) {
+        mistake(at, fmt::format("no group \"{}\" to override; allowed: {}", wanted, allowed));
+        continue;
+      }
+      collect_group(*value.as_table(), *found, true);
+    }
+    return;
+  }
+  const toml::array* array = node.as_array();
+  if (!array || !all_of_type(*array, toml::node_type::table)) {
+    mistake(node.source(),
+            fmt::format("group: {}; allowed: [[group]] tables",
+                        array ? "a list with other things than tables" : type_text(node)));
+    return;
+  }
+  for (const toml::node& element : *array) {
+    const toml::table& table = *element.as_table();
+    GroupText group;
+    group.at = element.source();
+    const toml::node* name = table.get("name");
+    if (!name || !name->is_string() || !is_group_name(name->as_string()->get())) {
+      mistake(name ? name->source() : group.at,
+              "a group needs a name; allowed: letters, digits, _ and -, up to 40");
+    } else {
+      group.name = name->as_string()->get();
+      const bool again = std::any_of(groups_.begin(), groups_.end(),
+                                     [&](const GroupText& g) { return g.name == group.name; });
+      if (again || group.name == "main") {
+        mistake(name->source(),
+                fmt::format("group \"{}\" {}; allowed: a name of its own", group.name,
+                            again ? "stands twice" : "is the top level"));
+      }
+    }
+    collect_group(table, group, false);
+    groups_.push_back(std::move(group));
+  }
+}
+
+void Reader::collect(const toml::table& root, bool overridden) {
+  for (const auto& [key, node] : root) {
+    const std::string name(key.str());
+    if (name == "group") {
+      collect_groups(node, key.source(), overridden);
+      continue;
+    }
+    if (std::find(table_names().begin(), table_names().end(), name) != table_names().end()) {
+      if (const toml::table* table = node.as_table()) {
+        collect_table(name, *table, top_, overridden, false);
+      } else {
+        mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", name, type_text(node),
+                                           join(names_in(name), ", ")));
+      }
+      continue;
+    }
+    const Key* known = find_key("", name);
+    if (!known || known->facts.not_yet) {
+      unknown("", name, key.source());
+      continue;
+    }
+    put(top_, "", name, node, key.source(), overridden, false);
+  }
+}
+
+void Reader::collect_override(const std::string& assignment) {
+  toml::source_region at;
+  at.path = std::make_shared<const std::string>("--set " + assignment);
+  const auto forms = "allowed: trial.blocks=4, factors.rx_ring=[64,128], traffic.load=80 %";
+  const std::size_t equals = assignment.find('=');
+  const bool control = std::any_of(assignment.begin(), assignment.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  if (equals == std::string::npos || trimmed(assignment.substr(0, equals)).empty() || control) {
+    mistake(at, fmt::format("not key=value; {}", forms));
+    return;
+  }
+  const std::string key = assignment.substr(0, equals);
+  const std::string value(trimmed(std::string_view(assignment).substr(equals + 1)));
+  auto parsed = toml::parse(std::string_view(key + "= " + value), std::string_view(*at.path));
+  if (!parsed) {
+    std::string quoted;
+    for (const char c : value) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+    parsed =
+        toml::parse(std::string_view(key + "= \"" + quoted + "\""), std::string_view(*at.path));
+  }
+  if (!parsed) {
+    mistake(at, fmt::format("{}; {}", parsed.error().description(), forms));
+    return;
+  }
+  documents_.push_back(std::move(parsed).table());
+  collect(documents_.back(), true);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Values
+
+std::optional<std::int64_t> Reader::integer(const Entry& entry, std::string_view key,
+                                            std::int64_t least, std::int64_t most, Draft& draft) {
+  const std::string allowed = fmt::format("{} to {}", least, most);
+  const auto* value = entry.node->as_integer();
+  if (!value) {
+    wrong_type(draft, entry, key, allowed);
+    return std::nullopt;
+  }
+  if (value->get() < least || value->get() > most) {
+    mistake_in(draft, entry.node->source(),
+               fmt::format("{}: {} is too {}; allowed: {}", key, value->get(),
+                           value->get() < least ? "small" : "large", allowed));
+    return std::nullopt;
+  }
+  return value->get();
+}
+
+std::optional<double> Reader::seconds(const Entry& entry, std::string_view key, double least,
+                                      Draft& draft) {
+  double value = 0.0;
+  if (const auto* whole = entry.node->as_integer()) {
+    value = static_cast<double>(whole->get());
+  } else if (const auto* real = entry.node->as_floating_point()) {
+    value = real->get();
+  } else if (const auto* words = entry.node->as_string()) {
+    const Result<std::int64_t> ns = parse_duration_ns(words->get());
+    if (!ns) {
+      mistake_in(draft, entry.node->source(), fmt::format("{}: {}", key, ns.error().what));
+      return std::nullopt;
+    }
+    value = static_cast<double>(*ns) / 1e9;
+  } else {
+    wrong_type(draft, entry, key, kSecondsAllowed);
+    return std::nullopt;
+  }
+  if (!(value >= least && value <= kMostSeconds)) {
+    mistake_in(draft, entry.node->source(),
+               fmt::format("{}: {} s is out of range; allowed: {}, from {} s", key, value,
+                           kSecondsAllowed, least));
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::string> Reader::text(const Entry& entry, std::string_view key,
+                                        std::string_view allowed, Draft& draft) {
+  const auto* value = entry.node->as_string();
+  if (!value) {
+    wrong_type(draft, entry, key, allowed);
+    return std::nullopt;
+  }
+  return value->get();
+}
+
+void Reader::one_of(const Entry& entry, std::string_view key,
+                    const std::vector<std::string>& allowed, const std::vector<std::string>& later,
+                    Draft& draft, std::string* chosen) {
+  const std::string all = join(allowed, ", ");
+  const std::optional<std::string> value = text(entry, key, all, draft);
+  if (!value) return;
+  if (std::find(allowed.begin(), allowed.end(), *value) != allowed.end()) {
+    if (chosen) *chosen = *value;
+    return;
+  }
+  if (std::find(later.begin(), later.end(), *value) != later.end()) {
+    mistake_in(draft, entry.node->source(),
+               fmt::format("{}: not yet: \"{}\"; allowed: {}", key, *value, all));
+    return;
+  }
+  const std::string near = did_you_mean(*value, allowed);
+  mistake_in(draft, entry.node->source(),
+             fmt::format("{}: \"{}\" is not known{}; allowed: {}", key, *value,
+                         near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near), all));
+}
+
+bool is_hex_with(std::string_view text, std::string_view others) {
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+           others.find(c) != std::string_view::npos;
+  });
+}
+
+void Reader::read_port(const Entry& entry, std::string& port, Draft& draft) {
+  const std::optional<std::string> value = text(entry, "port", kPortAllowed, draft);
+  if (!value) return;
+  if (*value == "model" || *value == "veth") {
+    port = *value;
+    return;
+  }
+  const bool pci = value->find(':') != std::string::npos && value->find('.') != std::string::npos &&
+                   is_hex_with(*value, ":.");
+  std::string_view later;
+  if (pci) later = "PCI ports";
+  if (value->starts_with("vdev:")) later = "DPDK virtual devices";
+  if (value->starts_with("netdev:")) later = "network devices by name";
+  static const std::vector<std::string> kPorts = {"model", "veth"};
+  const std::string near = did_you_mean(*value, kPorts);
+  std::string what = fmt::format("port: no such port: \"{}\"", *value);
+  // "eth9" is another device, not a slip of "veth".
+  if (!near.empty() && near.front() == value->front())
+    what += fmt::format(", did you mean \"{}\"?", near);
+  if (!later.empty()) what = fmt::format("port: not yet: {} (\"{}\")", later, *value);
+  mistake_in(draft, entry.node->source(), fmt::format("{}; allowed: {}", what, kPortAllowed));
+}
+
+void Reader::read_lcores(const Entry& entry, std::vector<int>& lcores, Draft& draft) {
+  const toml::array* array = entry.node->as_array();
+  if (!array) return wrong_type(draft, entry, "lcores", kLcoresAllowed);
+  std::vector<int> cpus;
+  for (const toml::node& element : *array) {
+    const auto* cpu = element.as_integer();
+    const bool good = cpu && cpu->get() >= 0 && cpu->get() <= 1023;
+    const bool again = good && std::find(cpus.begin(), cpus.end(), cpu->get()) != cpus.end();
+    if (!good || again) {
+      mistake_in(draft, element.source(),
+                 fmt::format("lcores: {}; allowed: {}",
+                             again ? fmt::format("CPU {} stands twice", cpu->get())
+                             : cpu ? fmt::format("{} is no CPU number", cpu->get())
+                                   : type_text(element),
+                             kLcoresAllowed));
+      return;
+    }
+    cpus.push_back(static_cast<int>(cpu->get()));
+  }
+  lcores = std::move(cpus);
+}
+
+void Reader::read_fault(const Entry& entry, std::string_view key, double& probability,
+                        Draft& draft) {
+  double value = -1.0;
+  if (const auto* whole = entry.node->as_integer()) {
+    value = static_cast<double>(whole->get());
+  } else if (const auto* real = entry.node->as_floating_point()) {
+    value = real->get();
+  } else {
+    return wrong_type(draft, entry, key, kProbabilityAllowed);
+  }
+  if (!(value >= 0.0 && value <= 1.0)) {
+    return mistake_in(
+        draft, entry.node->source(),
+        fmt::format("{}: {} is out of range; allowed: {}", key, value, kProbabilityAllowed));
+  }
+  probability = value;
+}
+
+void Reader::read_name(const Entry& entry, Draft& draft) {
+  constexpr std::string_view kAllowed = "text of 1 to 120 characters without /";
+  const std::optional<std::string> value = text(entry, "name", kAllowed, draft);
+  if (!value) return;
+  const bool odd = std::any_of(value->begin(), value->end(), [](char c) {
+    return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (odd || trimmed(*value).empty() || value->size() > 120 || value->front() == '.') {
+    return mistake_in(
+        draft, entry.node->source(),
+        fmt::format("name: \"{}\" cannot name a folder; allowed: {}", *value, kAllowed));
+  }
+  experiment_.name = *value;
+}
+
+void Reader::read_question(const Entry& entry, Draft& draft) {
+  if (const auto value = text(entry, "question", "text", draft)) experiment_.question = *value;
+}
+
+void Reader::read_under_test(const Entry& entry, Draft& draft) {
+  one_of(entry, "under_test", {"receiver"}, {"device"}, draft, nullptr);
+}
+
+void Reader::read_generator_port(const Entry& entry, Draft& draft) {
+  read_port(entry, draft.group.base.generator_port, draft);
+}
+
+void Reader::read_generator_lcores(const Entry& entry, Draft& draft) {
+  read_lcores(entry, draft.group.base.generator_lcores, draft);
+}
+
+void Reader::read_receiver_port(const Entry& entry, Draft& draft) {
+  read_port(entry, draft.group.base.receiver_port, draft);
+}
+
+void Reader::read_receiver_lcores(const Entry& entry, Draft& draft) {
+  read_lcores(entry, draft.group.base.receiver_lcores, draft);
+}
+
+void Reader::read_kind(const Entry& entry, Draft& draft) {
+  std::string kind(name_of(draft.group.base.traffic.kind));
+  one_of(entry, "kind", enum_names<TrafficKind>(), {"tcp"}, draft, &kind);
+  draft.group.base.traffic.kind = *enum_from_name<TrafficKind>(kind);
+}
+
+void Reader::read_pcap(const Entry& entry, Draft& draft) {
+  const auto value = text(entry, "pcap", "a file", draft);
+  if (!value) return;
+  draft.pcap = *value;
+  draft.group.base.traffic.pcap = (folder_ / *value).lexically_normal().string();
+}
+
+void Reader::read_timing(const Entry& entry, Draft& draft) {
+  one_of(entry, "timing", {"rate"}, {"original", "scaled"}, draft, nullptr);
+}
+
+void Reader::read_direction(const Entry& entry, Draft& draft) {
+  one_of(entry, "direction", {"one_way"}, {"both"}, draft, nullptr);
+}
+
+void Reader::read_clock(const Entry& entry, Draft& draft) {
+  one_of(entry, "clock", {"lockstep"}, {"wall"}, draft, nullptr);
+}
+
+void Reader::read_drop(const Entry& entry, Draft& draft) {
+  read_fault(entry, "drop", draft.group.base.model.faults.drop, draft);
+}
+void Reader::read_duplicate(const Entry& entry, Draft& draft) {
+  read_fault(entry, "duplicate", draft.group.base.model.faults.duplicate, draft);
+}
+void Reader::read_reorder(const Entry& entry, Draft& draft) {
+  read_fault(entry, "reorder", draft.group.base.model.faults.reorder, draft);
+}
+void Reader::read_corrupt(const Entry& entry, Draft& draft) {
+  read_fault(entry, "corrupt", draft.group.base.model.faults.corrupt, draft);
+}
+void Reader::read_delay(const Entry& entry, Draft& draft) {
+  read_fault(entry, "delay", draft.group.base.model.faults.delay, draft);
+}
+
+void Reader::read_delay_time(const Entry& entry, Draft& draft) {
+  constexpr std::string_view kAllowed = "\"1 ns\" to \"1 s\"";
+  const auto value = text(entry, "delay_time", kAllowed, draft);
+  if (!value) return;
+  const Result<std::int64_t> ns = parse_duration_ns(*value);
+  if (!ns || *ns < 1 || *ns > 1'000'000'000) {
+    return mistake_in(
+        draft, entry.node->source(),
+        ns ? fmt::format("delay_time: \"{}\" is out of range; allowed: {}", *value, kAllowed)
+           : fmt::format("delay_time: {}", ns.error().what));
+  }
+  draft.group.base.model.faults.delay_ns = *ns;
+}
+
+void Reader::read_seconds(const Entry& entry, Draft& draft) {
+  if (const auto value = seconds(entry, "seconds", 0.001, draft)) {
+    draft.group.base.seconds = *value;
+  }
+}
+
+void Reader::read_packets(const Entry& entry, Draft& draft) {
+  Result<std::int64_t> count = fail(Errc::bad_experiment, "");
+  if (const auto* whole = entry.node->as_integer()) {
+    count = whole->get();
+  } else if (const auto* words = entry.node->as_string()) {
+    count = parse_count(words->get());
+  } else {
+    return wrong_type(draft, entry, "packets", kPacketsAllowed);
+  }
+  if (!count || *count < 1 || *count > 1'000'000'000'000) {
+    return mistake_in(
+        draft, entry.node->source(),
+        count ? fmt::format("packets: {} is out of range; allowed: {}", *count, kPacketsAllowed)
+              : fmt::format("packets: {}", count.error().what));
+  }
+  draft.group.packets = *count;
+}
+
+void Reader::read_warmup(const Entry& entry, Draft& draft) {
+  if (const auto value = seconds(entry, "warmup", 0.0, draft)) {
+    draft.group.base.warmup_seconds = *value;
+  }
+}
+
+void Reader::read_blocks(const Entry& entry, Draft& draft) {
+  if (const auto value = integer(entry, "blocks", 1, kMostBlocks, draft)) {
+    experiment_.blocks = static_cast<int>(*value);
+  }
+}
+
+void Reader::read_retries(const Entry& entry, Draft& draft) {
+  if (const auto value = integer(entry, "retries", 0, 100, draft)) {
+    experiment_.retries = static_cast<int>(*value);
+  }
+}
+
+void Reader::read_seed(const Entry& entry, Draft& draft) {
+  if (const auto value =
+          integer(entry, "seed", 0, std::numeric_limits<std::int64_t>::max(), draft)) {
+    experiment_.seed = static_cast<std::uint64_t>(*value);
+  }
+}
+
+void Reader::read_validity(const Entry& entry, Draft& draft) {
+  std::string validity(name_of(draft.group.base.validity));
+  one_of(entry, "validity", enum_names<ValidityRule>(), {}, draft, &validity);
+  draft.group.base.validity = *enum_from_name<ValidityRule>(validity);
+}
+
+void Reader::read_metric(const Entry& entry, Draft& draft) {
+  one_of(entry, "metric", metric_names(), {"ndr_mpps", "pdr_mpps", "mrr_mpps"}, draft,
+         &experiment_.judge.metric);
+}
+
+void Reader::read_matters(const Entry& entry, Draft& draft) {
+  const auto value = text(entry, "matters", kMattersAllowed, draft);
+  if (!value) return;
+  const Result<Load> percent = Load::parse(*value);
+  if (!percent || percent->unit != LoadUnit::line_percent || !trimmed(*value).ends_with('%')) {
+    return mistake_in(draft, entry.node->source(),
+                      fmt::format("matters: \"{}\" is not a percentage up to 100; allowed: {}",
+                                  *value, kMattersAllowed));
+  }
+  experiment_.judge.matters = percent->value / 100.0;
+}
+
+void Reader::read_choose(const Entry& entry, Draft& draft) {
+  if (const auto value = text(entry, "choose", "text", draft)) experiment_.judge.choose = *value;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Groups
+
+const Entry* Reader::find(const Draft& draft, const std::string& table,
+                          const std::string& key) const {
+  const auto entries = draft.view.find(table);
+  if (entries == draft.view.end()) return nullptr;
+  const auto entry = entries->second.find(key);
+  return entry == entries->second.end() ? nullptr : &entry->second;
+}
+
+void Reader::read_tables(Draft& draft, bool top_level) {
+  for (const Key& key : keys()) {
+    if (key.facts.not_yet || key.facts.in_group == top_level) continue;
+    if (const Entry* entry = find(draft, key.facts.table, key.facts.key)) {
+      (this->*key.read)(*entry, draft);
+    }
+  }
+}
+
+void Reader::read_factor_keys(Draft& draft) {
+  for (const FactorFacts& factor : all_factors()) {
+    const Entry* entry = find(draft, factor.table, factor.name);
+    if (!entry) continue;
+    if (const auto level = canonical(factor, *entry->node, draft.group.base, draft)) {
+      PM_CHECK(apply_level(factor.name, *level, draft.group.base));
+      if (factor.name == "path") draft.has_path = true;
+      if (factor.name == "stalls" && draft.group.base.model.stalls.kind == StallKind::trace) {
+        check_file(draft.group.base.model.stalls.trace, "stalls", entry->node->source());
+      }
+    }
+  }
+}
+
+std::optional<std::string> Reader::canonical(const FactorFacts& factor, const toml::node& node,
+                                             const TrialOrder& base, Draft& draft) {
+  TrialOrder order = base;
+  const Result<std::string> written = level_text(node, factor);
+  const Result<void> applied = written ? apply_level(factor.name, *written, order) : Result<void>();
+  if (!written || !applied) {
+    mistake_in(
+        draft, node.source(),
+        fmt::format("{}: {}", factor.name, written ? applied.error().what : written.error().what));
+    return std::nullopt;
+  }
+  if (order.model.stalls.kind == StallKind::trace) {
+    order.model.stalls.trace = (folder_ / order.model.stalls.trace).lexically_normal().string();
+  }
+  return level_of(factor.name, order);
+}
+
+FactorLevels Reader::read_simple(const FactorFacts& factor, const toml::array& levels,
+                                 Draft& draft) {
+  FactorLevels column;
+  column.factor = factor.name;
+  for (const toml::node& node : levels) {
+    const auto level = canonical(factor, node, draft.group.base, draft);
+    if (!level) continue;
+    if (std::find(column.levels.begin(), column.levels.end(), *level) != column.levels.end()) {
+      mistake_in(draft, node.source(),
+                 fmt::format("{}: level {} stands twice; allowed: each once", factor.name, *level));
+      continue;
+    }
+    if (level->starts_with("trace:")) check_file(level->substr(6), factor.name, node.source());
+    column.levels.push_back(*level);
+    column.sets.push_back({{factor.name, *level}});
+  }
+  return column;
+}
+
+FactorLevels Reader::read_layout(const toml::array& levels, Draft& draft) {
+  constexpr std::string_view kAllowed =
+      "tables of factor = level: { queues = 4, reta = [4, 2, 1, 1] }";
+  struct Named {
+    std::string factor;
+    std::uint64_t order;
+  };
+  std::vector<std::map<std::string, std::string>> written;
+  std::vector<toml::source_region> places;
+  std::vector<std::string> names;  // in order of first appearance
+  for (const toml::node& node : levels) {
+    const toml::table* table = node.as_table();
+    if (!table || table->empty()) {
+      mistake_in(draft, node.source(),
+                 fmt::format("layout: {}; allowed: {}", table ? "an empty table" : type_text(node),
+                             kAllowed));
+      continue;
+    }
+    std::vector<Named> in_order;
+    std::map<std::string, std::string> level;
+    for (const auto& [key, value] : *table) {
+      const FactorFacts* factor = find_factor(key.str());
+      if (!factor) {
+        draft.sound = false;
+        unknown("factors", key.str(), key.source());
+        continue;
+      }
+      const auto text_of_level = canonical(*factor, value, draft.group.base, draft);
+      if (!text_of_level) continue;
+      level[factor->name] = *text_of_level;
+      const toml::source_position begin = key.source().begin;
+      in_order.push_back(
+          {factor->name, (static_cast<std::uint64_t>(begin.line) << 32) | begin.column});
+    }
+    std::sort(in_order.begin(), in_order.end(),
+              [](const Named& a, const Named& b) { return a.order < b.order; });
+    for (const Named& named : in_order) {
+      if (std::find(names.begin(), names.end(), named.factor) == names.end()) {
+        names.push_back(named.factor);
+      }
+    }
+    written.push_back(std::move(level));
+    places.push_back(node.source());
+  }
+  FactorLevels column;
+  column.factor = std::string(kLayout);
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    std::vector<std::pair<std::string, std::string>> set;
+    std::vector<std::string> label;
+    for (const std::string& name : names) {
+      const auto own = written[i].find(name);
+      set.emplace_back(name,
+                       own == written[i].end() ? level_of(name, draft.group.base) : own->second);
+      label.push_back(fmt::format("{}={}", name, set.back().second));
+    }
+    if (std::find(column.sets.begin(), column.sets.end(), set) != column.sets.end()) {
+      mistake_in(
+          draft, places[i],
+          fmt::format("layout: level {} stands twice; allowed: each once", join(label, " ")));
+      continue;
+    }
+    column.levels.push_back(join(label, " "));
+    column.sets.push_back(std::move(set));
+  }
+  return column;
+}
+
+void Reader::read_factors(Draft& draft) {
+  const auto found = draft.view.find("factors");
+  if (found == draft.view.end()) return;
+  std::vector<std::pair<std::string, const Entry*>> columns;
+  for (const auto& [name, entry] : found->second) columns.emplace_back(name, &entry);
+  std::sort(columns.begin(), columns.end(),
+            [](const auto& a, const auto& b) { return a.second->order < b.second->order; });
+  std::map<std::string, std::string> swept;  // factor -> the column that sets it
+  for (const auto& [name, entry] : columns) {
+    const toml::array* levels = entry->node->as_array();
+    const FactorFacts* factor = find_factor(name);
+    if (!levels || levels->empty() || levels->size() > kMostLevels) {
+      mistake_in(
+          draft, entry->node->source(),
+          fmt::format(
+              "{}: {}; allowed: a list of 1 to {} levels{}", name,
+              levels ? fmt::format("{} levels", levels->size()) : type_text(*entry->node),
+              kMostLevels,
+              factor && !levels ? fmt::format(", or set it once in [{}]", factor->table) : ""));
+      continue;
+    }
+    FactorLevels column =
+        factor ? read_simple(*factor, *levels, draft) : read_layout(*levels, draft);
+    if (column.sets.empty() || column.sets.front().empty()) continue;
+    for (const auto& [set, level] : column.sets.front()) {
+      const FactorFacts& facts = *find_factor(set);
+      if (const auto [other, fresh] = swept.emplace(set, name); !fresh) {
+        mistake_in(draft, entry->at,
+                   fmt::format("{} is swept by {} and by {}; allowed: one of them", set,
+                               other->second, name));
+      }
+      const Entry* once = find(draft, facts.table, set);
+      // What is said for all groups gives way to a group's own factors, and the file to --set;
+      // nothing else does.
+      const bool gives_way = once && ((entry->in_group && !once->in_group) ||
+                                      (entry->overridden && !once->overridden));
+      if (once && !gives_way) {
+        mistake_in(draft, once->at,
+                   fmt::format("{} is a factor here and cannot also be set once; allowed: "
+                               "factors.{} or {}.{}",
+                               set, name, facts.table, set));
+      }
+      if (set == "path") draft.has_path = true;
+    }
+    draft.group.factors.push_back(std::move(column));
+  }
+}
+
+std::vector<Path> Reader::paths_of(const Draft& draft) const {
+  std::vector<Path> paths;
+  for (const FactorLevels& column : draft.group.factors) {
+    for (const auto& set : column.sets) {
+      for (const auto& [factor, level] : set) {
+        if (factor == "path") paths.push_back(*enum_from_name<Path>(level));
+      }
+    }
+  }
+  if (paths.empty()) paths.push_back(draft.group.base.path);
+  return paths;
+}
+
+void Reader::check_file(const std::string& name, std::string_view key,
+                        const toml::source_region& at) {
+  const std::filesystem::path file = folder_ / name;
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (!std::filesystem::exists(status)) {
+    mistake(at, fmt::format("{}: no such file: {}; allowed: a file, beside the experiment unless "
+                            "absolute",
+                            key, file.lexically_normal().string()));
+  } else if (std::filesystem::is_directory(status)) {
+    mistake(at, fmt::format("{}: {} is a folder; allowed: a file", key,
+                            file.lexically_normal().string()));
+  }
+}
+
+void Reader::check_group(Draft& draft) {
+  TrialOrder& base = draft.group.base;
+  const auto at_of = [&](const std::string& table, const std::string& key) {
+    const Entry* entry = find(draft, table, key);
+    return entry ? entry->at : draft.at;
+  };
+  if (!draft.has_path) base.path = base.receiver_port == "model" ? Path::model : Path::dpdk;
+
+  // Two ends of one wire.
+  if (base.generator_port != base.receiver_port) {
+    mistake_in(
+        draft, at_of("receiver", "port"),
+        fmt::format("generator port \"{}\" and receiver port \"{}\" are not joined; allowed: "
+                    "the same at both ends",
+                    base.generator_port, base.receiver_port));
+  }
+  for (const int cpu : base.generator_lcores) {
+    if (std::find(base.receiver_lcores.begin(), base.receiver_lcores.end(), cpu) !=
+        base.receiver_lcores.end()) {
+      mistake_in(
+          draft, at_of("receiver", "lcores"),
+          fmt::format("lcores: CPU {} is given to both ends; allowed: CPUs of their own", cpu));
+    }
+  }
+
+  // Replay.
+  const bool replay = base.traffic.kind == TrafficKind::replay;
+  if (replay && draft.pcap.empty()) {
+    mistake_in(draft, at_of("traffic", "kind"), "replay without a capture; allowed: pcap = FILE");
+  }
+  if (const Entry* pcap = find(draft, "traffic", "pcap"); pcap && !draft.pcap.empty()) {
+    if (replay) {
+      check_file(draft.pcap, "pcap", pcap->node->source());
+    } else {
+      mistake_in(draft, pcap->at, "pcap without replay; allowed with kind = \"replay\"");
+    }
+  }
+  if (const Entry* timing = find(draft, "traffic", "timing"); timing && !replay) {
+    mistake_in(draft, timing->at, "timing without replay; allowed with kind = \"replay\"");
+  }
+  if (replay) {
+    for (const std::string key : {"frame", "flows"}) {
+      const Entry* once = find(draft, "traffic", key);
+      const Entry* swept = find(draft, "factors", key);
+      const Entry* said = swept ? swept : once;
+      if (said && (said->in_group || groups_.empty())) {
+        mistake_in(draft, said->at,
+                   fmt::format("{} with replay: the capture has its own; allowed with kind = "
+                               "\"udp\"",
+                               key));
+      }
+    }
+  }
+
+  // Length of a trial.
+  const Entry* seconds_entry = find(draft, "trial", "seconds");
+  const Entry* packets_entry = find(draft, "trial", "packets");
+  if (packets_entry && seconds_entry) {
+    // A group's own value goes before all groups', and --set before the file.
+    const auto rank = [](const Entry& entry) {
+      return std::tuple(entry.in_group, entry.overridden);
+    };
+    if (rank(*packets_entry) == rank(*seconds_entry)) {
+      mistake_in(draft, packets_entry->at, "packets beside seconds; allowed: one of them");
+    } else if (rank(*packets_entry) < rank(*seconds_entry)) {
+      draft.group.packets = 0;
+    }
+  }
+
+  const FaultOrder& faults = base.model.faults;
+  const double sum =
+      faults.drop + faults.duplicate + faults.reorder + faults.corrupt + faults.delay;
+  if (sum > 1.0) {
+    mistake_in(draft, at_of("model.faults", "drop"),
+               fmt::format("faults sum to {}; allowed: up to 1, a frame suffers one at most", sum));
+  }
+
+  // A factor must act on every path of its group.
+  const std::vector<Path> paths = paths_of(draft);
+  for (const FactorLevels& column : draft.group.factors) {
+    for (const auto& [name, level] : column.sets.front()) {
+      const FactorFacts& facts = *find_factor(name);
+      for (const Path path : paths) {
+        if (acts_on(facts, path)) continue;
+        std::vector<std::string> acting;
+        for (const Path each : facts.paths) acting.emplace_back(name_of(each));
+        mistake_in(draft, find(draft, "factors", column.factor)->at,
+                   fmt::format("{} does not act on path {}; allowed on {} (a [[group]] of its own "
+                               "for each)",
+                               name, name_of(path), join(acting, ", ")));
+      }
+    }
+  }
+  if (draft.sound) check_rules(draft);
+}
+
+void Reader::check_rules(Draft& draft) {
+  std::set<std::string> swept;
+  for (const FactorLevels& column : draft.group.factors) {
+    for (const auto& [name, level] : column.sets.front()) swept.insert(name);
+  }
+  for (const Rule& rule : all_rules()) {
+    const bool joins_a_factor = std::any_of(rule.about.begin(), rule.about.end(),
+                                            [&](const auto& key) { return swept.contains(key); });
+    if (joins_a_factor) continue;
+    const std::optional<std::string> broken = rule.broken(draft.group.base);
+    if (!broken) continue;
+    // Point at the first of the values that somebody wrote.
+    toml::source_region at = draft.at;
+    for (const std::string& key : rule.about) {
+      const Entry* written = nullptr;
+      for (const auto& [table, entries] : draft.view) {
+        if (table == "factors" || written) continue;
+        if (const auto entry = entries.find(key); entry != entries.end()) written = &entry->second;
+      }
+      if (!written) continue;
+      at = written->node->source();
+      break;
+    }
+    mistake_in(draft, at, *broken);
+    if (rule.about.front() == "path") return;  // the rest would only repeat it
+  }
+}
+
+// A value that acts on no path that sees it would be silently ignored.
+void Reader::check_acting(const std::vector<Draft>& drafts) {
+  std::map<const toml::node*, bool> acts;
+  std::map<const toml::node*, std::pair<toml::source_region, std::string>> said;
+  for (const Draft& draft : drafts) {
+    const std::vector<Path> paths = paths_of(draft);
+    const auto seen = [&](const Entry& entry, const std::string& name,
+                          const std::vector<Path>& acting) {
+      const bool any = std::any_of(paths.begin(), paths.end(), [&](Path path) {
+        return std::find(acting.begin(), acting.end(), path) != acting.end();
+      });
+      acts[entry.node] = acts[entry.node] || any;
+      std::vector<std::string> names;
+      for (const Path path : acting) names.emplace_back(name_of(path));
+      said[entry.node] = {
+          entry.at, fmt::format("{} acts on no path that is used here; allowed with path {}", name,
+                                join(names, ", "))};
+    };
+    for (const FactorFacts& factor : all_factors()) {
+      if (const Entry* entry = find(draft, factor.table, factor.name)) {
+        seen(*entry, factor.name, factor.paths);
+      }
+    }
+    for (const Key& key : keys()) {
+      if (!key.facts.table.starts_with("model")) continue;
+      if (const Entry* entry = find(draft, key.facts.table, key.facts.key)) {
+        seen(*entry, key.facts.key, {Path::model});
+      }
+    }
+  }
+  for (const auto& [node, does] : acts) {
+    if (!does) mistake(said[node].first, said[node].second);
+  }
+}
+
+// The top level is a group of its own when it is the only one, or when the file gives it factors.
+bool Reader::has_main() const {
+  if (groups_.empty()) return true;
+  const auto factors = top_.find("factors");
+  return factors != top_.end() &&
+         std::any_of(factors->second.begin(), factors->second.end(),
+                     [](const auto& each) { return !each.second.overridden; });
+}
+
+// --set of a value that every group sets for itself would change nothing.
+void Reader::check_shadowed() {
+  if (has_main()) return;
+  for (const auto& [table, entries] : top_) {
+    for (const auto& [key, entry] : entries) {
+      if (!entry.overridden || !is_group_table(table)) continue;
+      const bool everywhere = std::all_of(groups_.begin(), groups_.end(), [&](const auto& group) {
+        const auto own = group.tables.find(table);
+        return own != group.tables.end() && (table == "factors" || own->second.contains(key));
+      });
+      if (everywhere) {
+        mistake(entry.at,
+                fmt::format("no effect: every group has its own {}; allowed: "
+                            "group.{}.{}.{}=...",
+                            table == "factors" ? table : key, groups_.front().name, table, key));
+      }
+    }
+  }
+}
+
+void Reader::check_baseline(const std::vector<Draft>& drafts) {
+  const auto found = top_.find("judge.baseline");
+  if (found == top_.end()) return;
+  for (const auto& [name, entry] : found->second) {
+    const FactorFacts& factor = *find_factor(name);
+    Draft scratch;
+    const auto level = canonical(factor, *entry.node, TrialOrder{}, scratch);
+    if (!level) continue;
+    std::vector<std::string> swept;
+    for (const Draft& draft : drafts) {
+      for (const FactorLevels& column : draft.group.factors) {
+        for (const auto& set : column.sets) {
+          for (const auto& [each, value] : set) {
+            if (each == name && std::find(swept.begin(), swept.end(), value) == swept.end()) {
+              swept.push_back(value);
+            }
+          }
+        }
+      }
+    }
+    if (swept.empty()) {
+      mistake(entry.at,
+              fmt::format("baseline: {} is not swept; allowed: a factor of a group", name));
+    } else if (std::find(swept.begin(), swept.end(), *level) == swept.end()) {
+      mistake(entry.node->source(), fmt::format("baseline: {} = {} is not a level of it; allowed: "
+                                                "{}",
+                                                name, *level, join(swept, ", ")));
+    } else {
+      experiment_.judge.baseline[name] = *level;
+    }
+  }
+}
+
+Result<Experiment> Reader::read() {
+  auto parsed = toml::parse(std::string_view(experiment_.text), std::string_view(file_));
+  if (!parsed) {
+    mistake(parsed.error().source(), parsed.error().description());
+  } else {
+    documents_.push_back(std::move(parsed).table());
+    collect(documents_.back(), false);
+    for (const std::string& assignment : options_.overrides) collect_override(assignment);
+
+    Draft whole;
+    whole.view = top_;
+    read_tables(whole, true);
+    if (experiment_.name.empty() && !find(whole, "", "name")) {
+      mistake({}, "name is missing; allowed: name = \"...\"");
+    }
+    if (options_.quick) experiment_.blocks = std::min(experiment_.blocks, kQuickBlocks);
+
+    std::vector<Draft> drafts;
+    if (has_main()) {
+      Draft draft;
+      draft.group.name = "main";
+      draft.view = top_;
+      drafts.push_back(std::move(draft));
+    }
+    for (const GroupText& group : groups_) {
+      Draft draft;
+      draft.group.name = group.name;
+      draft.at = group.at;
+      draft.view = top_;
+      for (const auto& [table, entries] : group.tables) {
+        if (table == "factors")
+          draft.view["factors"].clear();  // another factorial, not a wider one
+        for (const auto& [key, entry] : entries) draft.view[table][key] = entry;
+      }
+      drafts.push_back(std::move(draft));
+    }
+    for (Draft& draft : drafts) {
+      draft.group.base.group = draft.group.name;
+      read_tables(draft, false);
+      read_factor_keys(draft);
+      read_factors(draft);
+      check_group(draft);
+    }
+    check_acting(drafts);
+    check_shadowed();
+    check_baseline(drafts);
+    for (Draft& draft : drafts) experiment_.groups.push_back(std::move(draft.group));
+  }
+  if (mistakes_.empty()) return std::move(experiment_);
+  std::stable_sort(mistakes_.begin(), mistakes_.end(), [](const Mistake& a, const Mistake& b) {
+    return std::tie(a.document, a.position) < std::tie(b.document, b.position);
+  });
+  std::vector<std::string> lines;
+  for (Mistake& each : mistakes_) lines.push_back(std::move(each.line));
+  return fail(Errc::bad_experiment, join(lines, "\n"));
+}
+
+}  // namespace
+
+const std::vector<KeyFacts>& all_keys() {
+  static const std::vector<KeyFacts> kFacts = [] {
+    std::vector<KeyFacts> facts;
+    const auto add_factors = [&](const std::string& table) {
+      for (const FactorFacts& factor : all_factors()) {
+        if (factor.table != table) continue;
+        facts.push_back({table, factor.name, factor.limits, factor.sentence, true, true, false});
+      }
+    };
+    std::string table;
+    for (const Reader::Key& key : Reader::keys()) {
+      if (key.facts.table != table) {
+        add_factors(table);
+        table = key.facts.table;
+      }
+      facts.push_back(key.facts);
+    }
+    facts.push_back(
+        {"judge", "baseline", "a table of factor = level", "What others are set beside."});
+    return facts;
+  }();
+  return kFacts;
+}
+
+Result<Experiment> parse_experiment(std::string_view text, std::string_view file_name,
+                                    const ReadOptions& options) {
+  return Reader(text, file_name, options).read();
+}
+
+Result<Experiment> read_experiment(const std::filesystem::path& file, const ReadOptions& options) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    return fail(Errc::bad_experiment, "is a folder; allowed: an experiment file (TOML)",
+                file.string());
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return fail(Errc::bad_experiment,
+                std::filesystem::exists(file, error)
+                    ? "cannot be read; allowed: a readable experiment file (TOML)"
+                    : "no such file; allowed: an experiment file (TOML)",
+                file.string());
+  }
+  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  return parse_experiment(text, file.string(), options);
+}
+
+}  // namespace pollmark

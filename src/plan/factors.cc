@@ -1,0 +1,713 @@
+#include "plan/factors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/text.h"
+
+namespace pollmark {
+
+namespace {
+
+using Applied = Result<void>;
+
+Applied refused(std::string_view why, std::string_view allowed) {
+  return fail(Errc::bad_experiment, fmt::format("{}; allowed: {}", why, allowed));
+}
+
+struct Limits {
+  std::int64_t least;
+  std::int64_t most;
+};
+
+std::string limits_text(Limits limits) {
+  return fmt::format("{} to {}", limits.least, limits.most);
+}
+
+Result<std::int64_t> whole_number(std::string_view text, Limits limits, std::string_view allowed) {
+  const std::string_view body = trimmed(text);
+  std::int64_t value = 0;
+  const auto [end, code] = std::from_chars(body.data(), body.data() + body.size(), value);
+  if (code != std::errc{} || end != body.data() + body.size()) {
+    return fail(Errc::bad_experiment,
+                fmt::format("\"{}\" is not a whole number; allowed: {}", text, allowed));
+  }
+  if (value < limits.least || value > limits.most) {
+    return fail(Errc::bad_experiment,
+                fmt::format("{} is {}; allowed: {}", value,
+                            value < limits.least ? "too small" : "too large", allowed));
+  }
+  return value;
+}
+
+Applied set_int(std::string_view text, Limits limits, std::string_view allowed, int& field) {
+  PM_TRY(const std::int64_t value, whole_number(text, limits, allowed));
+  field = static_cast<int>(value);
+  return {};
+}
+
+std::string ratio_of(const std::vector<int>& numbers) {
+  std::vector<std::string> parts;
+  for (const int number : numbers) parts.push_back(fmt::format("{}", number));
+  return join(parts, ":");
+}
+
+// Names that later releases bring: refused as such, not as unknown.
+using Later = std::vector<std::string_view>;
+
+template <typename Enum>
+Applied set_enum(std::string_view text, const Later& later, Enum& field) {
+  const std::vector<std::string> names = enum_names<Enum>();
+  const std::string_view body = trimmed(text);
+  if (const std::optional<Enum> value = enum_from_name<Enum>(body)) {
+    field = *value;
+    return {};
+  }
+  const std::string allowed = join(names, ", ");
+  if (std::find(later.begin(), later.end(), body) != later.end()) {
+    return refused(fmt::format("not yet: \"{}\"", body), allowed);
+  }
+  const std::string near = did_you_mean(body, names);
+  return refused(near.empty()
+                     ? fmt::format("\"{}\" is not known", body)
+                     : fmt::format("\"{}\" is not known, did you mean \"{}\"?", body, near),
+                 allowed);
+}
+
+// A list of names: "a+b" or "none"; sorted, each once.
+Applied set_names(std::string_view text, const std::vector<std::string>& names, const Later& later,
+                  std::vector<std::string>& field) {
+  const std::string allowed = join(names, ", ");
+  std::vector<std::string> chosen;
+  for (const std::string& part : split(text, '+')) {
+    const std::string name(trimmed(part));
+    if (std::find(later.begin(), later.end(), name) != later.end()) {
+      return refused(fmt::format("not yet: \"{}\"", name), allowed);
+    }
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      const std::string near = did_you_mean(name, names);
+      return refused(near.empty()
+                         ? fmt::format("\"{}\" is not known", name)
+                         : fmt::format("\"{}\" is not known, did you mean \"{}\"?", name, near),
+                     allowed);
+    }
+    if (std::find(chosen.begin(), chosen.end(), name) != chosen.end()) {
+      return refused(fmt::format("\"{}\" stands twice", name), allowed);
+    }
+    chosen.push_back(name);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  field = std::move(chosen);
+  return {};
+}
+
+// Path.
+Applied apply_path(std::string_view text, TrialOrder& order) {
+  static const Later kLater = {"packet_mmap", "af_xdp",  "xdp_drop", "tcp_stream",
+                               "tcp_rr",      "tcp_crr", "udp_rr"};
+  return set_enum(text, kLater, order.path);
+}
+std::string path_level(const TrialOrder& order) { return std::string(name_of(order.path)); }
+
+// Receiver.
+constexpr Limits kRxRing{32, 32768};
+Applied apply_rx_ring(std::string_view text, TrialOrder& order) {
+  return set_int(text, kRxRing, limits_text(kRxRing), order.receiver.rx_ring);
+}
+std::string rx_ring_level(const TrialOrder& order) {
+  return fmt::format("{}", order.receiver.rx_ring);
+}
+
+constexpr Limits kQueues{1, 16};
+constexpr std::string_view kQueuesAllowed =
+    "1 to 16 (at most 16 queues a port: DPDK's ring PMD has no more)";
+Applied apply_queues(std::string_view text, TrialOrder& order) {
+  return set_int(text, kQueues, kQueuesAllowed, order.receiver.queues);
+}
+std::string queues_level(const TrialOrder& order) {
+  return fmt::format("{}", order.receiver.queues);
+}
+
+const std::vector<std::string>& rss_field_names() {
+  static const std::vector<std::string> kNames = {"ipv4", "ipv4-tcp", "ipv4-udp",
+                                                  "ipv6", "ipv6-tcp", "ipv6-udp"};
+  return kNames;
+}
+Applied apply_rss_fields(std::string_view text, TrialOrder& order) {
+  return set_names(text, rss_field_names(),
+                   {"ipv4-sctp", "ipv6-sctp", "esp", "l2_payload", "level"},
+                   order.receiver.rss_fields);
+}
+std::string rss_fields_level(const TrialOrder& order) {
+  return join(order.receiver.rss_fields, "+");
+}
+
+// The table has 128 entries: a share below 1/128 cannot be given.
+constexpr int kRetaEntries = 128;
+constexpr std::string_view kRetaAllowed =
+    "\"equal\", or a list of 1 to 16 weights, one for each queue, each 0 to 128, in sum 1 to 128";
+Applied apply_reta(std::string_view text, TrialOrder& order) {
+  if (trimmed(text) == "equal") {
+    order.receiver.reta_weights.clear();
+    return {};
+  }
+  std::vector<int> weights;
+  std::int64_t sum = 0;
+  for (const std::string& part : split(text, ':')) {
+    PM_TRY(const std::int64_t weight, whole_number(part, {0, kRetaEntries}, kRetaAllowed));
+    weights.push_back(static_cast<int>(weight));
+    sum += weight;
+  }
+  if (weights.size() > 16) {
+    return refused(fmt::format("{} weights are too many", weights.size()), kRetaAllowed);
+  }
+  if (sum < 1 || sum > kRetaEntries) {
+    return refused(fmt::format("weights {} sum to {}", text, sum), kRetaAllowed);
+  }
+  order.receiver.reta_weights = std::move(weights);
+  return {};
+}
+std::string reta_level(const TrialOrder& order) {
+  if (order.receiver.reta_weights.empty()) return "equal";
+  return ratio_of(order.receiver.reta_weights);
+}
+
+const std::vector<std::string>& rx_offload_names() {
+  static const std::vector<std::string> kNames = {"checksum", "rss_hash"};
+  return kNames;
+}
+Applied apply_rx_offloads(std::string_view text, TrialOrder& order) {
+  if (trimmed(text).empty() || trimmed(text) == "none") {
+    order.receiver.rx_offloads.clear();
+    return {};
+  }
+  return set_names(text, rx_offload_names(),
+                   {"vlan_strip", "scatter", "lro", "gro", "timestamp", "keep_crc"},
+                   order.receiver.rx_offloads);
+}
+std::string rx_offloads_level(const TrialOrder& order) {
+  return order.receiver.rx_offloads.empty() ? "none" : join(order.receiver.rx_offloads, "+");
+}
+
+Applied apply_stage(std::string_view text, TrialOrder& order) {
+  return set_enum(text, {"forward", "hyperscan"}, order.receiver.stage);
+}
+std::string stage_level(const TrialOrder& order) {
+  return std::string(name_of(order.receiver.stage));
+}
+
+constexpr Limits kWorkers{0, 16};
+Applied apply_workers(std::string_view text, TrialOrder& order) {
+  return set_int(text, kWorkers, limits_text(kWorkers), order.receiver.workers);
+}
+std::string workers_level(const TrialOrder& order) {
+  return fmt::format("{}", order.receiver.workers);
+}
+
+constexpr Limits kRing{0, 65536};
+Applied apply_ring(std::string_view text, TrialOrder& order) {
+  return set_int(text, kRing, limits_text(kRing), order.receiver.ring);
+}
+std::string ring_level(const TrialOrder& order) { return fmt::format("{}", order.receiver.ring); }
+
+constexpr Limits kBurst{1, 64};
+Applied apply_burst(std::string_view text, TrialOrder& order) {
+  return set_int(text, kBurst, limits_text(kBurst), order.receiver.burst);
+}
+std::string burst_level(const TrialOrder& order) { return fmt::format("{}", order.receiver.burst); }
+
+constexpr Limits kPoolMbufs{64, 4'194'304};
+constexpr std::string_view kPoolAllowed = "\"auto\", or 64 to 4194304";
+Applied apply_pool_mbufs(std::string_view text, TrialOrder& order) {
+  if (trimmed(text) == "auto") {
+    order.receiver.pool_mbufs = 0;
+    return {};
+  }
+  return set_int(text, kPoolMbufs, kPoolAllowed, order.receiver.pool_mbufs);
+}
+std::string pool_mbufs_level(const TrialOrder& order) {
+  return order.receiver.pool_mbufs == 0 ? "auto" : fmt::format("{}", order.receiver.pool_mbufs);
+}
+
+constexpr std::int64_t kLeastSocketBuffer = 2048;
+constexpr std::int64_t kMostSocketBuffer = 1 << 30;
+constexpr std::string_view kSocketBufferAllowed = "\"default\", or \"2 KiB\" to \"1 GiB\"";
+Applied apply_socket_buffer(std::string_view text, TrialOrder& order) {
+  if (trimmed(text) == "default") {
+    order.receiver.socket_buffer_bytes = 0;
+    return {};
+  }
+  PM_TRY(const std::int64_t bytes, parse_bytes(text));
+  if (bytes < kLeastSocketBuffer || bytes > kMostSocketBuffer) {
+    return refused(
+        fmt::format("\"{}\" is too {}", text, bytes < kLeastSocketBuffer ? "small" : "large"),
+        kSocketBufferAllowed);
+  }
+  order.receiver.socket_buffer_bytes = bytes;
+  return {};
+}
+std::string socket_buffer_level(const TrialOrder& order) {
+  const std::int64_t bytes = order.receiver.socket_buffer_bytes;
+  if (bytes == 0) return "default";
+  if (bytes % (1 << 30) == 0) return fmt::format("{} GiB", bytes >> 30);
+  if (bytes % (1 << 20) == 0) return fmt::format("{} MiB", bytes >> 20);
+  if (bytes % (1 << 10) == 0) return fmt::format("{} KiB", bytes >> 10);
+  return fmt::format("{} B", bytes);
+}
+
+// Traffic.
+constexpr Limits kFrame{64, 9000};
+constexpr std::size_t kMostFrames = 1024;
+constexpr std::string_view kFrameAllowed =
+    "64 to 9000 bytes with FCS (64 is the least that holds the 16-byte stamp), a list of up to "
+    "1024 "
+    "of them, or \"imix\"";
+Applied apply_frame(std::string_view text, TrialOrder& order) {
+  const std::string_view body = trimmed(text);
+  if (body == "imix") {
+    order.traffic.frame_bytes = imix_frame_bytes();
+    return {};
+  }
+  const bool genome = !body.empty() && std::all_of(body.begin(), body.end(),
+                                                   [](char c) { return (c >= 'a' && c <= 'z'); });
+  if (genome) {
+    return refused(fmt::format("not yet: \"{}\" as a genome (RFC 6985)", body), kFrameAllowed);
+  }
+  std::vector<int> sizes;
+  for (const std::string& part : split(body, ':')) {
+    PM_TRY(const std::int64_t size, whole_number(part, kFrame, kFrameAllowed));
+    sizes.push_back(static_cast<int>(size));
+  }
+  if (sizes.size() > kMostFrames) {
+    return refused(fmt::format("{} sizes are too many", sizes.size()), kFrameAllowed);
+  }
+  order.traffic.frame_bytes = std::move(sizes);
+  return {};
+}
+std::string frame_level(const TrialOrder& order) {
+  if (order.traffic.frame_bytes == imix_frame_bytes()) return "imix";
+  return ratio_of(order.traffic.frame_bytes);
+}
+
+// Every flow has an address pair and ports of its own in 198.18.0.0/15.
+constexpr Limits kFlows{1, 65536};
+Applied apply_flows(std::string_view text, TrialOrder& order) {
+  return set_int(text, kFlows, limits_text(kFlows), order.traffic.flows);
+}
+std::string flows_level(const TrialOrder& order) { return fmt::format("{}", order.traffic.flows); }
+
+constexpr Limits kBurstFrames{2, 4096};
+constexpr std::string_view kArrivalsAllowed =
+    "\"constant\", \"poisson\", \"burst 64\" (2 to 4096 frames back to back)";
+Applied apply_arrivals(std::string_view text, TrialOrder& order) {
+  const std::string_view body = trimmed(text);
+  if (body == "constant" || body == "poisson") {
+    order.traffic.arrivals = {body == "poisson" ? ArrivalKind::poisson : ArrivalKind::constant, 1};
+    return {};
+  }
+  if (body == "on/off" || body.starts_with("on ")) {
+    return refused("not yet: on/off arrivals", kArrivalsAllowed);
+  }
+  if (!body.starts_with("burst ")) {
+    const std::vector<std::string> names = {"constant", "poisson", "burst 64"};
+    const std::string near = did_you_mean(body, names);
+    return refused(near.empty()
+                       ? fmt::format("\"{}\" is not known", body)
+                       : fmt::format("\"{}\" is not known, did you mean \"{}\"?", body, near),
+                   kArrivalsAllowed);
+  }
+  PM_TRY(const std::int64_t frames, whole_number(body.substr(6), kBurstFrames, kArrivalsAllowed));
+  order.traffic.arrivals = {ArrivalKind::burst, static_cast<int>(frames)};
+  return {};
+}
+std::string arrivals_level(const TrialOrder& order) {
+  const Arrivals& arrivals = order.traffic.arrivals;
+  if (arrivals.kind != ArrivalKind::burst) return std::string(name_of(arrivals.kind));
+  return fmt::format("burst {}", arrivals.burst_frames);
+}
+
+Applied apply_load(std::string_view text, TrialOrder& order) {
+  PM_TRY(order.traffic.load, Load::parse(text));
+  return {};
+}
+std::string load_level(const TrialOrder& order) { return order.traffic.load.text(); }
+
+// Model.
+constexpr double kLeastLinkBps = 10e9;
+constexpr double kMostLinkBps = 400e9;
+constexpr std::string_view kLinkAllowed = "\"10G\" to \"400G\"";
+Applied apply_link(std::string_view text, TrialOrder& order) {
+  PM_TRY(const double bps, parse_link_bps(text));
+  if (bps < kLeastLinkBps || bps > kMostLinkBps) {
+    return refused(fmt::format("\"{}\" is too {}", text, bps < kLeastLinkBps ? "slow" : "fast"),
+                   kLinkAllowed);
+  }
+  order.model.link_bps = bps;
+  return {};
+}
+std::string link_level(const TrialOrder& order) {
+  const double giga = order.model.link_bps / 1e9;
+  if (giga * 1e9 == order.model.link_bps) return fmt::format("{}G", giga);
+  return fmt::format("{}M", order.model.link_bps / 1e6);
+}
+
+Applied apply_dma(std::string_view text, TrialOrder& order) {
+  return set_enum(text, {}, order.model.dma);
+}
+std::string dma_level(const TrialOrder& order) { return std::string(name_of(order.model.dma)); }
+
+constexpr std::string_view kStallsAllowed =
+    "\"none\", \"every 1 ms for 20 us\", \"poisson 1 ms, 20 us\", \"trace:FILE\"; intervals 1 us "
+    "to "
+    "60 s, a stall shorter than its interval";
+constexpr std::int64_t kLeastStallIntervalNs = 1'000;
+constexpr std::int64_t kMostStallIntervalNs = 60'000'000'000;
+Applied apply_stalls(std::string_view text, TrialOrder& order) {
+  const std::string_view body = trimmed(text);
+  StallOrder stalls;
+  if (body == "none") {
+    order.model.stalls = stalls;
+    return {};
+  }
+  if (body.starts_with("trace:")) {
+    const std::string_view file = trimmed(body.substr(6));
+    if (file.empty()) return refused("the file of the trace is missing", kStallsAllowed);
+    stalls.kind = StallKind::trace;
+    stalls.trace = std::string(file);
+    order.model.stalls = std::move(stalls);
+    return {};
+  }
+  std::string_view interval;
+  std::string_view length;
+  if (body.starts_with("every ")) {
+    stalls.kind = StallKind::periodic;
+    const std::size_t middle = body.find(" for ");
+    if (middle == std::string_view::npos) {
+      return refused(fmt::format("\"{}\" lacks \"for ...\"", body), kStallsAllowed);
+    }
+    interval = body.substr(6, middle < 6 ? 0 : middle - 6);
+    length = body.substr(middle + 5);
+  } else if (body.starts_with("poisson ")) {
+    stalls.kind = StallKind::poisson;
+    const std::size_t middle = body.find(',');
+    if (middle == std::string_view::npos) {
+      return refused(fmt::format("\"{}\" lacks the length of a stall", body), kStallsAllowed);
+    }
+    interval = body.substr(8, middle < 8 ? 0 : middle - 8);
+    length = body.substr(middle + 1);
+  } else {
+    return refused(fmt::format("\"{}\" is not a stall profile", body), kStallsAllowed);
+  }
+  PM_TRY(stalls.every_ns, parse_duration_ns(interval));
+  PM_TRY(stalls.for_ns, parse_duration_ns(length));
+  if (stalls.every_ns < kLeastStallIntervalNs || stalls.every_ns > kMostStallIntervalNs ||
+      stalls.for_ns < 1 || stalls.for_ns >= stalls.every_ns) {
+    return refused(fmt::format("\"{}\" is out of range", body), kStallsAllowed);
+  }
+  order.model.stalls = std::move(stalls);
+  return {};
+}
+std::string stalls_level(const TrialOrder& order) {
+  const StallOrder& stalls = order.model.stalls;
+  switch (stalls.kind) {
+    case StallKind::none:
+      return "none";
+    case StallKind::periodic:
+      return fmt::format("every {} for {}", whole_duration_text(stalls.every_ns),
+                         whole_duration_text(stalls.for_ns));
+    case StallKind::poisson:
+      return fmt::format("poisson {}, {}", whole_duration_text(stalls.every_ns),
+                         whole_duration_text(stalls.for_ns));
+    case StallKind::trace:
+      return "trace:" + stalls.trace;
+  }
+  PM_CHECK(false);
+}
+
+struct Factor {
+  FactorFacts facts;  // default_level is filled from TrialOrder{}
+  Applied (*apply)(std::string_view, TrialOrder&);
+  std::string (*level)(const TrialOrder&);
+};
+
+std::vector<Factor> make_factors() {
+  using enum LevelForm;
+  const std::vector<Path> every = {Path::dpdk, Path::model, Path::udp_socket};
+  const std::vector<Path> polled = {Path::dpdk, Path::model};
+  const std::vector<Path> model = {Path::model};
+  const std::vector<Path> socket = {Path::udp_socket};
+  std::vector<Factor> list = {
+      {{.name = "path",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = join(enum_names<Path>(), ", "),
+        .paths = every,
+        .costly = true,
+        .sentence = "How frames are received. model needs port = \"model\"; dpdk and udp_socket "
+                    "need port = \"veth\". Unset: model on a model port, dpdk on veth.",
+        .forms = {text}},
+       apply_path,
+       path_level},
+      {{.name = "rx_ring",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = limits_text(kRxRing) + ", not below burst",
+        .ethtool = "-G rx",
+        .testpmd = "--rxd",
+        .paths = polled,
+        .sentence = "Receive descriptors of each queue.",
+        .forms = {integer}},
+       apply_rx_ring,
+       rx_ring_level},
+      {{.name = "queues",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = std::string(kQueuesAllowed),
+        .ethtool = "-L combined",
+        .testpmd = "--rxq",
+        .paths = polled,
+        .sentence = "Receive queues, each polled by an lcore of its own.",
+        .forms = {integer}},
+       apply_queues,
+       queues_level},
+      {{.name = "rss_fields",
+        .table = "receiver",
+        .syntax = "text, or list of text",
+        .limits = join(rss_field_names(), ", "),
+        .ethtool = "-N rx-flow-hash",
+        .testpmd = "port config all rss",
+        .paths = polled,
+        .sentence = "Which packets' addresses and ports are hashed to choose the queue.",
+        .forms = {text, texts}},
+       apply_rss_fields,
+       rss_fields_level},
+      {{.name = "reta",
+        .table = "receiver",
+        .syntax = "\"equal\", or list of integers",
+        .limits = std::string(kRetaAllowed),
+        .ethtool = "-X weight",
+        .testpmd = "port config 0 rss reta",
+        .paths = polled,
+        .sentence = "Each queue's share of the RSS redirection table.",
+        .forms = {text, integers}},
+       apply_reta,
+       reta_level},
+      {{.name = "rx_offloads",
+        .table = "receiver",
+        .syntax = "list of text",
+        .limits = join(rx_offload_names(), ", ") + "; [] for none",
+        .ethtool = "-K rx, rxhash",
+        .testpmd = "--rx-offloads",
+        .paths = polled,
+        .sentence = "Work that the port does. An offload that is off is work that the stage does.",
+        .forms = {texts, text}},
+       apply_rx_offloads,
+       rx_offloads_level},
+      {{.name = "burst",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = limits_text(kBurst),
+        .testpmd = "--burst",
+        .paths = polled,
+        .sentence = "Most frames taken by one rx_burst.",
+        .forms = {integer}},
+       apply_burst,
+       burst_level},
+      {{.name = "pool_mbufs",
+        .table = "receiver",
+        .syntax = "integer, or \"auto\"",
+        .limits = std::string(kPoolAllowed),
+        .testpmd = "--total-num-mbufs",
+        .paths = polled,
+        .sentence =
+            "Buffers of the pool. auto is enough for every queue; fewer provoke rx_no_mbuf.",
+        .forms = {integer, text}},
+       apply_pool_mbufs,
+       pool_mbufs_level},
+      {{.name = "stage",
+        .table = "receiver",
+        .syntax = "text, or { kind = text }",
+        .limits = join(enum_names<StageKind>(), ", "),
+        .paths = every,
+        .sentence = "What is done with every frame: nothing, read it, or verify its checksums.",
+        .forms = {text, kind}},
+       apply_stage,
+       stage_level},
+      {{.name = "workers",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = limits_text(kWorkers) + "; 0: the receiving lcore runs the stage itself",
+        .paths = polled,
+        .sentence = "Worker lcores behind the software ring. Needs ring.",
+        .forms = {integer}},
+       apply_workers,
+       workers_level},
+      {{.name = "ring",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = limits_text(kRing) + ", at least 4 bursts; 0 without workers",
+        .paths = polled,
+        .sentence = "Slots of the software ring between a receiving lcore and the workers.",
+        .forms = {integer}},
+       apply_ring,
+       ring_level},
+      {{.name = "socket_buffer",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = std::string(kSocketBufferAllowed),
+        .paths = socket,
+        .sentence = "SO_RCVBUF of the receiving socket.",
+        .forms = {text}},
+       apply_socket_buffer,
+       socket_buffer_level},
+      {{.name = "frame",
+        .table = "traffic",
+        .syntax = "integer, list of integers, or \"imix\"",
+        .limits = std::string(kFrameAllowed),
+        .testpmd = "--txpkts",
+        .paths = every,
+        .sentence = "Frame sizes with FCS, sent in this order again and again. imix: 64, 570 and "
+                    "1518 in the ratio 7:4:1.",
+        .forms = {integer, integers, text}},
+       apply_frame,
+       frame_level},
+      {{.name = "flows",
+        .table = "traffic",
+        .syntax = "integer",
+        .limits = limits_text(kFlows),
+        .testpmd = "--txonly-multi-flow",
+        .paths = every,
+        .sentence = "Distinct 5-tuples, in 198.18.0.0/15.",
+        .forms = {integer}},
+       apply_flows,
+       flows_level},
+      {{.name = "arrivals",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = std::string(kArrivalsAllowed),
+        .paths = every,
+        .sentence = "When frames leave: evenly spaced, at random, or in bursts at line rate.",
+        .forms = {text}},
+       apply_arrivals,
+       arrivals_level},
+      {{.name = "load",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = "\"line\", \"80 %\" of the line, \"12.5 Mpps\", \"40 Gbps L1\", \"40 Gbps L2\", "
+                  "\"max\"",
+        .paths = every,
+        .sentence = "Offered load. L1 counts preamble and gap, L2 does not; bare Gbps is refused.",
+        .forms = {text}},
+       apply_load,
+       load_level},
+      {{.name = "link",
+        .table = "model",
+        .syntax = "text",
+        .limits = std::string(kLinkAllowed),
+        .ethtool = "-s speed",
+        .paths = model,
+        .sentence = "Speed of the modelled link.",
+        .forms = {text}},
+       apply_link,
+       link_level},
+      {{.name = "dma",
+        .table = "model",
+        .syntax = "text",
+        .limits = join(enum_names<DmaPlacement>(), ", "),
+        .paths = model,
+        .sentence =
+            "Where a frame lies when it arrives: last-level cache (as DDIO), the core's own "
+            "caches, or memory.",
+        .forms = {text}},
+       apply_dma,
+       dma_level},
+      {{.name = "stalls",
+        .table = "model",
+        .syntax = "text",
+        .limits = std::string(kStallsAllowed),
+        .paths = model,
+        .sentence = "When the receiving lcores do not poll. Stalls and bursts are what rings are "
+                    "for.",
+        .forms = {text}},
+       apply_stalls,
+       stalls_level},
+  };
+  for (Factor& factor : list) factor.facts.default_level = factor.level(TrialOrder{});
+  return list;
+}
+
+const std::vector<Factor>& factors() {
+  static const std::vector<Factor> kFactors = make_factors();
+  return kFactors;
+}
+
+const Factor& factor_named(std::string_view name) {
+  const auto found = std::find_if(factors().begin(), factors().end(),
+                                  [&](const Factor& factor) { return factor.facts.name == name; });
+  PM_CHECK(found != factors().end());
+  return *found;
+}
+
+}  // namespace
+
+const std::vector<FactorFacts>& all_factors() {
+  static const std::vector<FactorFacts> kFacts = [] {
+    std::vector<FactorFacts> facts;
+    for (const Factor& factor : factors()) facts.push_back(factor.facts);
+    return facts;
+  }();
+  return kFacts;
+}
+
+const FactorFacts* find_factor(std::string_view name) {
+  for (const FactorFacts& facts : all_factors()) {
+    if (facts.name == name) return &facts;
+  }
+  return nullptr;
+}
+
+bool acts_on(const FactorFacts& factor, Path path) {
+  return std::find(factor.paths.begin(), factor.paths.end(), path) != factor.paths.end();
+}
+
+Result<void> apply_level(std::string_view factor, std::string_view level, TrialOrder& order) {
+  return factor_named(factor).apply(level, order);
+}
+
+std::string level_of(std::string_view factor, const TrialOrder& order) {
+  return factor_named(factor).level(order);
+}
+
+const std::vector<int>& imix_frame_bytes() {
+  static const std::vector<int> kSizes = [] {
+    struct Share {
+      int bytes;
+      int weight;
+      int credit = 0;
+    };
+    std::array<Share, 3> shares{{{64, 7}, {570, 4}, {1518, 1}}};
+    constexpr int kFrames = 12;
+    std::vector<int> sizes;
+    for (int i = 0; i < kFrames; ++i) {
+      for (Share& share : shares) share.credit += share.weight;
+      Share& next = *std::max_element(shares.begin(), shares.end(),
+                                      [](auto& a, auto& b) { return a.credit < b.credit; });
+      next.credit -= kFrames;
+      sizes.push_back(next.bytes);
+    }
+    return sizes;
+  }();
+  return kSizes;
+}
+
+std::string whole_duration_text(std::int64_t ns) {
+  if (ns != 0 && ns % 1'000'000'000 == 0) return fmt::format("{} s", ns / 1'000'000'000);
+  if (ns != 0 && ns % 1'000'000 == 0) return fmt::format("{} ms", ns / 1'000'000);
+  if (ns != 0 && ns % 1'000 == 0) return fmt::format("{} us", ns / 1'000);
+  return fmt::format("{} ns", ns);
+}
+
+}  // namespace pollmark

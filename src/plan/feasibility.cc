@@ -1,0 +1,170 @@
+#include "plan/feasibility.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/line_rate.h"
+
+namespace pollmark {
+
+namespace {
+
+using Broken = std::optional<std::string>;
+
+bool has_offload(const TrialOrder& order, std::string_view name) {
+  const std::vector<std::string>& offloads = order.receiver.rx_offloads;
+  return std::find(offloads.begin(), offloads.end(), name) != offloads.end();
+}
+
+Broken port_of_path(const TrialOrder& order) {
+  const std::string_view wanted = order.path == Path::model ? "model" : "veth";
+  if (order.receiver_port == wanted && order.generator_port == wanted) return std::nullopt;
+  return fmt::format("path {} needs port = \"{}\" at both ends", name_of(order.path), wanted);
+}
+
+Broken ring_holds_burst(const TrialOrder& order) {
+  if (order.receiver.rx_ring >= order.receiver.burst) return std::nullopt;
+  return fmt::format("rx_ring {} is below one burst of {}; allowed: at least burst",
+                     order.receiver.rx_ring, order.receiver.burst);
+}
+
+Broken weight_for_each_queue(const TrialOrder& order) {
+  const std::size_t weights = order.receiver.reta_weights.size();
+  if (weights == 0 || weights == static_cast<std::size_t>(order.receiver.queues)) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "reta has {} weights for {} queue{}; allowed: one for each queue, or \"equal\"", weights,
+      order.receiver.queues, order.receiver.queues == 1 ? "" : "s");
+}
+
+Broken workers_and_ring(const TrialOrder& order) {
+  const ReceiverOrder& receiver = order.receiver;
+  if (receiver.workers > 0 && receiver.ring == 0) {
+    return fmt::format("{} worker{} without a software ring; allowed: ring of at least {}",
+                       receiver.workers, receiver.workers == 1 ? "" : "s", 4 * receiver.burst);
+  }
+  if (receiver.workers == 0 && receiver.ring > 0) {
+    return fmt::format("a software ring of {} without workers; allowed: workers of at least 1",
+                       receiver.ring);
+  }
+  return std::nullopt;
+}
+
+Broken ring_of_four_bursts(const TrialOrder& order) {
+  const ReceiverOrder& receiver = order.receiver;
+  if (receiver.ring == 0 || receiver.ring >= 4 * receiver.burst) return std::nullopt;
+  return fmt::format("a software ring of {} is below 4 bursts; allowed: at least {}", receiver.ring,
+                     4 * receiver.burst);
+}
+
+Broken corruption_can_be_found(const TrialOrder& order) {
+  if (order.model.faults.corrupt == 0.0 || order.path != Path::model) return std::nullopt;
+  if (order.receiver.stage == StageKind::checksum || has_offload(order, "checksum")) {
+    return std::nullopt;
+  }
+  return "corrupt frames could not be found; allowed with stage = \"checksum\" or the checksum "
+         "offload";
+}
+
+Broken veth_has_one_queue(const TrialOrder& order) {
+  if (order.path != Path::dpdk || order.receiver_port != "veth" || order.receiver.queues == 1) {
+    return std::nullopt;
+  }
+  return fmt::format("{} queues on veth: its poll-mode driver has no RSS; allowed: 1",
+                     order.receiver.queues);
+}
+
+Broken veth_has_no_offloads(const TrialOrder& order) {
+  if (order.path != Path::dpdk || order.receiver_port != "veth" ||
+      order.receiver.rx_offloads.empty()) {
+    return std::nullopt;
+  }
+  return "rx_offloads on veth: its poll-mode driver has none; allowed: []";
+}
+
+Broken replay_to_a_socket(const TrialOrder& order) {
+  if (order.traffic.kind != TrafficKind::replay || order.path != Path::udp_socket) {
+    return std::nullopt;
+  }
+  return "replay on udp_socket: a socket receives only frames addressed to it; allowed: path dpdk "
+         "or model";
+}
+
+Broken replay_arrivals(const TrialOrder& order) {
+  if (order.traffic.kind != TrafficKind::replay ||
+      order.traffic.arrivals.kind == ArrivalKind::constant) {
+    return std::nullopt;
+  }
+  return fmt::format("{} arrivals with replay; allowed: constant",
+                     name_of(order.traffic.arrivals.kind));
+}
+
+Broken load_of_the_path(const TrialOrder& order) {
+  const Result<double> pps = intended_pps(order);
+  if (pps) return std::nullopt;
+  return pps.error().what;
+}
+
+Broken max_is_not_judged(const TrialOrder& order) {
+  if (order.path != Path::model || order.traffic.load.unit != LoadUnit::max) return std::nullopt;
+  return "load = \"max\" measures a generator, and the model link has none; allowed: \"line\"";
+}
+
+}  // namespace
+
+const std::vector<Rule>& all_rules() {
+  static const std::vector<Rule> kRules = {
+      {{"path", "port"}, "path and ports belong together", port_of_path},
+      {{"rx_ring", "burst"}, "rx_ring holds at least one burst", ring_holds_burst},
+      {{"reta", "queues"}, "reta has one weight for each queue", weight_for_each_queue},
+      {{"ring", "workers"}, "workers and a software ring need each other", workers_and_ring},
+      {{"ring", "burst"}, "a software ring holds at least 4 bursts", ring_of_four_bursts},
+      {{"corrupt", "stage", "rx_offloads", "path"},
+       "corruption is planted only where it can be found",
+       corruption_can_be_found},
+      {{"queues", "path", "port"}, "dpdk on veth has one queue", veth_has_one_queue},
+      {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
+      {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
+      {{"arrivals", "kind"}, "replay has constant arrivals", replay_arrivals},
+      {{"load", "path"}, "max is not offered on the model", max_is_not_judged},
+      {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
+  };
+  return kRules;
+}
+
+std::optional<std::string> refusal(const TrialOrder& order) {
+  for (const Rule& rule : all_rules()) {
+    if (Broken reason = rule.broken(order)) return reason;
+  }
+  return std::nullopt;
+}
+
+Result<double> intended_pps(const TrialOrder& order) {
+  const Load& load = order.traffic.load;
+  if (load.unit == LoadUnit::max) return 0.0;
+  const bool replay = order.traffic.kind == TrafficKind::replay;
+  if (replay && load.unit != LoadUnit::pps) {
+    return fail(Errc::bad_experiment,
+                fmt::format("load {} with replay: frame sizes come from the capture; allowed: "
+                            "packets per second (\"1 Mpps\"), or \"max\"",
+                            load.text()));
+  }
+  const bool line = order.path == Path::model;
+  if (!line && load.unit == LoadUnit::line_percent) {
+    return fail(Errc::bad_experiment,
+                fmt::format("load {} on path {}: a veth has no line rate; allowed: \"100 kpps\", "
+                            "\"1 Gbps L2\", \"max\"",
+                            load.text(), name_of(order.path)));
+  }
+  // Sizes inside a capture are not known here: only a load above the line of the smallest frames is
+  // surely too much.
+  const double frame =
+      replay ? double{kMinFrameBytes} : mean_frame_bytes(order.traffic.frame_bytes);
+  return load_pps(load, line ? order.model.link_bps : std::numeric_limits<double>::infinity(),
+                  frame);
+}
+
+}  // namespace pollmark

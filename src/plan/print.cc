@@ -1,0 +1,213 @@
+#include "plan/print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/text.h"
+#include "plan/factors.h"
+#include "plan/keys.h"
+
+namespace pollmark {
+
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string number(std::size_t value) { return grouped(static_cast<std::int64_t>(value)); }
+
+std::string counted(std::size_t value, std::string_view noun) {
+  return fmt::format("{} {}{}", number(value), noun, value == 1 ? "" : "s");
+}
+
+// Breaks text at spaces so that no line passes `width`; later lines begin with `indent` spaces.
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string out;
+  std::size_t column = indent;
+  for (const std::string& word : split(text, ' ')) {
+    if (column > indent && column + 1 + word.size() > width) {
+      out += '\n' + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+  }
+  return out;
+}
+
+std::string path_names(const std::vector<Path>& paths) {
+  std::vector<std::string> names;
+  for (const Path path : paths) names.emplace_back(name_of(path));
+  return join(names, ", ");
+}
+
+// The load as asked, and in packets per second where that is another thing.
+std::string offered(const TrialOrder& order) {
+  const Load& load = order.traffic.load;
+  if (load.unit == LoadUnit::pps || load.unit == LoadUnit::max) return load.text();
+  return fmt::format("{} = {}", load.text(), si(order.traffic.intended_pps, "pps"));
+}
+
+bool is_swept(const Group& group, std::string_view factor) {
+  return std::any_of(group.factors.begin(), group.factors.end(), [&](const FactorLevels& column) {
+    return std::any_of(column.sets.front().begin(), column.sets.front().end(),
+                       [&](const auto& set) { return set.first == factor; });
+  });
+}
+
+void print_group(const Plan& plan, const Group& group, Out out) {
+  std::size_t cells = 0;
+  std::size_t refused = 0;
+  const Cell* first = nullptr;
+  std::vector<Path> paths;
+  for (const Cell& cell : plan.cells) {
+    if (cell.order.group != group.name) continue;
+    ++cells;
+    if (cell.refused) ++refused;
+    if (!first) first = &cell;
+    if (std::find(paths.begin(), paths.end(), cell.order.path) == paths.end()) {
+      paths.push_back(cell.order.path);
+    }
+  }
+  fmt::format_to(out, "group {}: {}", group.name, counted(cells, "cell"));
+  if (refused > 0) fmt::format_to(out, ", {} refused", number(refused));
+  fmt::format_to(out, ", path {}", path_names(paths));
+  if (!first) return;
+  const TrialOrder& order = first->order;
+  if (order.path == Path::model) fmt::format_to(out, " (a model, not a NIC)");
+  fmt::format_to(out, "\n");
+  for (const FactorLevels& column : group.factors) {
+    fmt::format_to(out, "  {:<12} {}\n", column.factor,
+                   wrapped(join(column.levels, " | "), 100, 15));
+  }
+  std::vector<std::string> once;
+  for (const FactorFacts& factor : all_factors()) {
+    const bool acts =
+        std::any_of(paths.begin(), paths.end(), [&](Path path) { return acts_on(factor, path); });
+    const bool of_capture = order.traffic.kind == TrafficKind::replay &&
+                            (factor.name == "frame" || factor.name == "flows");
+    if (!acts || of_capture || factor.name == "path" || is_swept(group, factor.name)) continue;
+    const bool plain =
+        factor.name == "load" && !is_swept(group, "frame") && !is_swept(group, "link");
+    once.push_back(fmt::format("{}={}", factor.name,
+                               plain ? offered(order) : level_of(factor.name, group.base)));
+  }
+  if (order.traffic.kind == TrafficKind::replay) {
+    once.push_back("pcap=" + std::filesystem::path(order.traffic.pcap).filename().string());
+  }
+  fmt::format_to(out, "  {:<12} {}\n", "set once", wrapped(join(once, ", "), 100, 15));
+  const std::string length = group.packets > 0 ? fmt::format("{} packets", grouped(group.packets))
+                                               : fmt::format("{} s", group.base.seconds);
+  fmt::format_to(out, "  {:<12} {} after {} s of warm-up, {} clock, {} validity\n\n", "trial",
+                 length, group.base.warmup_seconds, name_of(order.clock), name_of(order.validity));
+}
+
+}  // namespace
+
+std::string render_plan(const Plan& plan) {
+  std::string text;
+  const Out out = std::back_inserter(text);
+  const Experiment& experiment = plan.experiment;
+  fmt::format_to(out, "{}\n", experiment.name);
+  if (!experiment.question.empty()) fmt::format_to(out, "{}\n", experiment.question);
+  for (const std::string& assignment : experiment.overrides) {
+    fmt::format_to(out, "--set {}\n", assignment);
+  }
+  fmt::format_to(out, "\n");
+  for (const Group& group : experiment.groups) print_group(plan, group, out);
+  const JudgeOrder& judge = experiment.judge;
+  fmt::format_to(out, "judged by {}, from {} on", judge.metric, ratio_text(judge.matters));
+  for (const auto& [factor, level] : judge.baseline) {
+    fmt::format_to(out, "{} {}={}", factor == judge.baseline.begin()->first ? ", against" : ",",
+                   factor, level);
+  }
+  fmt::format_to(out, "\n");
+  if (!judge.choose.empty()) fmt::format_to(out, "to choose: {}\n", judge.choose);
+  fmt::format_to(out, "\n");
+
+  fmt::format_to(out, "cells\n");
+  std::size_t refused = 0;
+  for (const Cell& cell : plan.cells) {
+    fmt::format_to(out, "{:>5}  {:<10} {}\n",
+                   cell.refused ? "-" : fmt::format("{}", cell.index + 1), cell.order.group,
+                   cell.label);
+    if (cell.refused) ++refused;
+  }
+  if (refused > 0) {
+    fmt::format_to(out, "\nrefused\n");
+    for (const Cell& cell : plan.cells) {
+      if (!cell.refused) continue;
+      fmt::format_to(out, "       {:<10} {}\n                  {}\n", cell.order.group, cell.label,
+                     *cell.refused);
+    }
+  }
+  std::vector<std::string> first_block;
+  for (const ScheduledTrial& trial : plan.schedule) {
+    if (trial.block == 0) first_block.push_back(fmt::format("{}", trial.cell + 1));
+  }
+  fmt::format_to(out, "\norder of block 1 of {} (seed {}): {}\n", experiment.blocks,
+                 experiment.seed, wrapped(join(first_block, " "), 100, 2));
+  fmt::format_to(
+      out, "\n{} in {} of {}, up to {} each: about {}\n", counted(plan.schedule.size(), "trial"),
+      counted(static_cast<std::size_t>(experiment.blocks), "block"),
+      counted(plan.cells.size() - refused, "cell"),
+      experiment.retries == 1 ? "1 retry" : fmt::format("{} retries", experiment.retries),
+      duration_text(plan.expected_seconds * 1e9));
+  return text;
+}
+
+std::string render_factors() {
+  std::string text;
+  const Out out = std::back_inserter(text);
+  fmt::format_to(
+      out,
+      "Each may be set once in its table, or swept in [factors] as a list of levels; every "
+      "combination\nis a cell. Several that move together: layout = [{{ queues = 1 }}, {{ "
+      "queues = 4, reta = [4, 2, 1, 1] }}]\n");
+  for (const FactorFacts& factor : all_factors()) {
+    fmt::format_to(out, "\n{}  [{}]\n", factor.name, factor.table);
+    fmt::format_to(out, "  {}\n", wrapped(factor.sentence, 100, 2));
+    const auto line = [&](std::string_view name, std::string_view value) {
+      if (!value.empty()) fmt::format_to(out, "  {:<9} {}\n", name, wrapped(value, 100, 12));
+    };
+    line("level", factor.syntax);
+    line("allowed", factor.limits);
+    line("default", factor.name == "path" ? "by the port" : factor.default_level);
+    line("acts on", path_names(factor.paths));
+    line("ethtool", factor.ethtool);
+    line("testpmd", factor.testpmd);
+  }
+  return text;
+}
+
+std::string render_keys() {
+  std::string text;
+  const Out out = std::back_inserter(text);
+  std::string table = "(none)";
+  for (const KeyFacts& key : all_keys()) {
+    if (key.not_yet) continue;
+    if (key.table != table) {
+      if (table != "(none)") fmt::format_to(out, "\n");
+      if (!key.table.empty()) fmt::format_to(out, "[{}]\n", key.table);
+      table = key.table;
+    }
+    fmt::format_to(out, "  {:<14} {}\n", key.key, wrapped(key.syntax, 100, 17));
+    if (!key.sentence.empty()) {
+      fmt::format_to(out, "  {:<14} {}\n", "", wrapped(key.sentence, 100, 17));
+    }
+  }
+  fmt::format_to(
+      out,
+      "\n[factors]\n  FACTOR         a list of levels; `pollmark factors` names each\n"
+      "  layout         a list of tables: several factors that move together\n"
+      "\n[[group]]\n  name           letters, digits, _ and -, up to 40\n"
+      "  factors        another factorial in place of [factors]\n"
+      "  generator receiver traffic model trial: values that differ from the tables above\n");
+  return text;
+}
+
+}  // namespace pollmark

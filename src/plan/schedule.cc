@@ -1,0 +1,194 @@
+// Cells of a plan, the order of their trials, and how long they take.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "plan/experiment.h"
+#include "plan/factors.h"
+#include "plan/feasibility.h"
+
+namespace pollmark {
+
+namespace {
+
+constexpr std::size_t kMostCells = 10'000;
+constexpr std::size_t kMostTrials = 1'000'000;
+constexpr double kMostSeconds = 3600.0;
+
+// Wall seconds per virtual second and lcore of a lockstep trial: every lcore runs the whole trial
+// after the others, and the frames that the link builds for free in virtual time cost wall time.
+constexpr double kLockstepWallSeconds = 1.5;
+// Ports, pools and namespaces of one trial on a wall clock, and its drain.
+constexpr double kWallSetUpSeconds = 1.0;
+
+// SplitMix64 (Steele, Lea, Flood 2014): a bijection with full avalanche.
+std::uint64_t mixed(std::uint64_t value) {
+  value += 0x9e3779b97f4a7c15U;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
+  return value ^ (value >> 31);
+}
+
+// What is drawn from a seed; keeps the streams apart.
+enum class Draw : std::uint64_t { order = 1, traffic = 2 };
+
+std::uint64_t seed_of(std::uint64_t experiment_seed, int block, Draw draw) {
+  return mixed(mixed(experiment_seed) ^
+               mixed(static_cast<std::uint64_t>(block) * 4 + static_cast<std::uint64_t>(draw)));
+}
+
+class Shuffler {
+ public:
+  explicit Shuffler(std::uint64_t seed) : state_(seed) {}
+
+  // Fisher-Yates, the same on every machine and library.
+  template <typename T>
+  void shuffle(std::vector<T>& items) {
+    for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
+  }
+
+ private:
+  // Uniform in [0, bound) without bias.
+  std::size_t below(std::size_t bound) {
+    const std::uint64_t reject_above = UINT64_MAX - UINT64_MAX % bound;
+    for (;;) {
+      state_ += 0x9e3779b97f4a7c15U;
+      const std::uint64_t draw = mixed(state_);
+      if (draw < reject_above) return static_cast<std::size_t>(draw % bound);
+    }
+  }
+  std::uint64_t state_;
+};
+
+std::size_t count_cells(const Group& group) {
+  std::size_t cells = 1;
+  for (const FactorLevels& column : group.factors) {
+    if (column.sets.empty()) return 0;
+    if (cells > kMostCells) return cells;
+    cells *= column.sets.size();
+  }
+  return cells;
+}
+
+Cell make_cell(const Group& group, const std::vector<std::size_t>& choice) {
+  Cell cell;
+  TrialOrder& order = cell.order;
+  order = group.base;
+  order.group = group.name;
+  std::vector<std::string> label;
+  for (std::size_t column = 0; column < group.factors.size(); ++column) {
+    for (const auto& [factor, level] : group.factors[column].sets[choice[column]]) {
+      PM_CHECK(apply_level(factor, level, order));
+      order.cell[factor] = level;
+      label.push_back(fmt::format("{}={}", factor, level));
+    }
+  }
+  cell.label = label.empty() ? "(no factor)" : join(label, " ");
+  order.clock = order.path == Path::model ? ClockKind::lockstep : ClockKind::wall;
+  cell.refused = refusal(order);
+  if (cell.refused) return cell;
+  order.traffic.intended_pps = *intended_pps(order);
+  if (group.packets > 0) {
+    if (order.traffic.intended_pps == 0.0) {
+      cell.refused = "packets with load \"max\"; allowed: seconds";
+      return cell;
+    }
+    order.seconds = static_cast<double>(group.packets) / order.traffic.intended_pps;
+    if (order.seconds > kMostSeconds) {
+      cell.refused =
+          fmt::format("{} packets take {:.0f} s at {}; allowed: up to {:.0f} s", group.packets,
+                      order.seconds, si(order.traffic.intended_pps, "pps"), kMostSeconds);
+    }
+  }
+  return cell;
+}
+
+double expected_seconds_of(const TrialOrder& order) {
+  const double window = order.seconds + order.warmup_seconds;
+  if (order.clock == ClockKind::wall) return window + kWallSetUpSeconds;
+  const int lcores = order.receiver.queues + order.receiver.workers;
+  return window * static_cast<double>(lcores) * kLockstepWallSeconds;
+}
+
+// Everything that costs much to change.
+std::vector<std::string> costly_levels(const TrialOrder& order) {
+  std::vector<std::string> levels{order.receiver_port};
+  for (const FactorFacts& factor : all_factors()) {
+    if (factor.costly) levels.push_back(level_of(factor.name, order));
+  }
+  return levels;
+}
+
+}  // namespace
+
+Result<Plan> plan_experiment(Experiment experiment) {
+  Plan plan;
+  std::size_t count = 0;
+  for (const Group& group : experiment.groups) count += count_cells(group);
+  const std::size_t trials = count * static_cast<std::size_t>(experiment.blocks);
+  if (count > kMostCells || trials > kMostTrials) {
+    return fail(Errc::bad_experiment,
+                fmt::format("{} cells in {} blocks are too many; allowed: up to {} cells and {} "
+                            "trials",
+                            count > kMostCells ? fmt::format("more than {}", kMostCells)
+                                               : fmt::format("{}", count),
+                            experiment.blocks, kMostCells, kMostTrials));
+  }
+  for (const Group& group : experiment.groups) {
+    std::vector<std::size_t> choice(group.factors.size(), 0);
+    for (std::size_t n = count_cells(group); n > 0; --n) {
+      plan.cells.push_back(make_cell(group, choice));
+      plan.cells.back().index = plan.cells.size() - 1;
+      // The last factor turns fastest.
+      for (std::size_t column = choice.size(); column-- > 0;) {
+        if (++choice[column] < group.factors[column].sets.size()) break;
+        choice[column] = 0;
+      }
+    }
+  }
+  for (int block = 0; block < experiment.blocks; ++block) {
+    std::map<std::vector<std::string>, std::vector<std::size_t>> by_cost;
+    for (const Cell& cell : plan.cells) {
+      if (!cell.refused) by_cost[costly_levels(cell.order)].push_back(cell.index);
+    }
+    std::vector<std::vector<std::size_t>> runs;
+    for (auto& [levels, cells] : by_cost) runs.push_back(std::move(cells));
+    Shuffler shuffler(seed_of(experiment.seed, block, Draw::order));
+    shuffler.shuffle(runs);
+    for (std::vector<std::size_t>& cells : runs) {
+      shuffler.shuffle(cells);
+      for (const std::size_t cell : cells) plan.schedule.push_back({cell, block});
+    }
+  }
+  if (plan.schedule.empty()) {
+    std::vector<std::string> reasons;
+    for (const Cell& cell : plan.cells) {
+      const bool known = std::find(reasons.begin(), reasons.end(), *cell.refused) != reasons.end();
+      if (!known) reasons.push_back(*cell.refused);
+    }
+    return fail(Errc::bad_experiment, "no cell can run: " + join(reasons, "; "));
+  }
+  for (const ScheduledTrial& trial : plan.schedule) {
+    plan.expected_seconds += expected_seconds_of(plan.cells[trial.cell].order);
+  }
+  plan.experiment = std::move(experiment);
+  return plan;
+}
+
+TrialOrder order_of(const Plan& plan, std::size_t scheduled, int attempt,
+                    std::int64_t trial_number) {
+  PM_CHECK(scheduled < plan.schedule.size());
+  PM_CHECK(trial_number >= 0);
+  const ScheduledTrial& trial = plan.schedule[scheduled];
+  TrialOrder order = plan.cells[trial.cell].order;
+  order.block = trial.block;
+  order.attempt = attempt;
+  order.trial = trial_number;
+  order.seed = seed_of(plan.experiment.seed, trial.block, Draw::traffic);
+  order.epoch = static_cast<std::uint8_t>(1 + trial_number % 255);
+  return order;
+}
+
+}  // namespace pollmark

@@ -1,0 +1,790 @@
+#include "rig/model_ends.h"
+
+#include <cpuid.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+
+#include "base/line_rate.h"
+#include "base/text.h"
+#include "datapath/model_run.h"
+#include "rig/capture.h"
+#include "rig/eal.h"
+#include "rig/isa.h"
+#include "rig/model_nic.h"
+#include "rig/model_stalls.h"
+#include "rig/model_traffic.h"
+#include "rig/rss.h"
+
+namespace pollmark {
+namespace {
+
+constexpr double kExcisionFloorNs = 2000.0;
+constexpr int kMostRxRing = 32768;
+
+bool has_cldemote() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ecx & (1U << 25)) != 0;
+}
+
+bool has_clflushopt() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx & (1U << 23)) != 0;
+}
+
+bool offloads(const TrialOrder& order, std::string_view name) {
+  const auto& list = order.receiver.rx_offloads;
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+// Which lcores a trial has, and which of them share rings. Virtual lcores are numbered rx first,
+// then workers.
+struct Layout {
+  int rx_lcores = 1;
+  int workers = 0;
+  std::vector<std::vector<int>> queues;  // [rx lcore]
+  std::vector<std::vector<int>> rings;   // [worker] rings (= rx lcores) that it takes from
+  std::vector<std::vector<int>> groups;  // virtual lcores, producers first
+  [[nodiscard]] int lcores() const { return rx_lcores + workers; }
+};
+
+Layout lay_out(const TrialOrder& order) {
+  Layout layout;
+  const int queues = order.receiver.queues;
+  layout.rx_lcores = order.receiver_lcores.empty()
+                         ? queues
+                         : std::min(queues, static_cast<int>(order.receiver_lcores.size()));
+  layout.workers = order.receiver.workers;
+  layout.queues.resize(static_cast<std::size_t>(layout.rx_lcores));
+  for (int queue = 0; queue < queues; ++queue)
+    layout.queues[static_cast<std::size_t>(queue % layout.rx_lcores)].push_back(queue);
+  layout.rings.resize(static_cast<std::size_t>(layout.workers));
+  // As many groups as there are of the fewer: each of the more joins the fewer in turn.
+  const int groups =
+      layout.workers == 0 ? layout.rx_lcores : std::min(layout.rx_lcores, layout.workers);
+  layout.groups.resize(static_cast<std::size_t>(groups));
+  for (int rx = 0; rx < layout.rx_lcores; ++rx)
+    layout.groups[static_cast<std::size_t>(rx % groups)].push_back(rx);
+  for (int worker = 0; worker < layout.workers; ++worker) {
+    auto& group = layout.groups[static_cast<std::size_t>(worker % groups)];
+    for (int rx = 0; rx < layout.rx_lcores; ++rx)
+      if (rx % groups == worker % groups)
+        layout.rings[static_cast<std::size_t>(worker)].push_back(rx);
+    group.push_back(layout.rx_lcores + worker);
+  }
+  return layout;
+}
+
+ModelNicOrder nic_order_of(const TrialOrder& order, const Layout& layout) {
+  ModelNicOrder nic;
+  nic.queues = order.receiver.queues;
+  nic.rx_ring = order.receiver.rx_ring;
+  nic.lcores = layout.lcores();
+  nic.software_rings = layout.workers > 0 ? layout.rx_lcores : 0;
+  nic.ring = order.receiver.ring;
+  nic.ring_has_many_takers.assign(static_cast<std::size_t>(nic.software_rings), false);
+  std::vector<int> takers(static_cast<std::size_t>(nic.software_rings), 0);
+  for (const auto& rings : layout.rings)
+    for (const int ring : rings)
+      nic.ring_has_many_takers[static_cast<std::size_t>(ring)] =
+          ++takers[static_cast<std::size_t>(ring)] > 1;
+  nic.burst = order.receiver.burst;
+  nic.pool_mbufs = order.receiver.pool_mbufs;
+  nic.stamps = order.traffic.kind == TrafficKind::replay;
+  if (!order.traffic.frame_bytes.empty())
+    nic.frame_most_bytes =
+        *std::max_element(order.traffic.frame_bytes.begin(), order.traffic.frame_bytes.end());
+  return nic;
+}
+
+Result<void> check(const TrialOrder& order) {
+  const ReceiverOrder& receiver = order.receiver;
+  const auto refuse = [](std::string what) { return fail(Errc::bad_experiment, std::move(what)); };
+  if (order.path != Path::model) return refuse("path: this is the model's");
+  if (order.clock != ClockKind::lockstep)
+    return refuse("clock: \"wall\" is not yet there on the model; allowed: \"lockstep\"");
+  if (receiver.queues < 1 || receiver.queues > static_cast<int>(kMostInputs))
+    return refuse(
+        fmt::format("queues: {}; allowed on the model: 1 to {}", receiver.queues, kMostInputs));
+  if (receiver.rx_ring < 1 || receiver.rx_ring > kMostRxRing)
+    return refuse(
+        fmt::format("rx_ring: {}; allowed on the model: 1 to {}", receiver.rx_ring, kMostRxRing));
+  if (receiver.burst < 1 || receiver.burst > static_cast<int>(kMostBurst))
+    return refuse(fmt::format("burst: {}; allowed: 1 to {}", receiver.burst, kMostBurst));
+  if (receiver.workers < 0 || receiver.workers > static_cast<int>(kMostInputs))
+    return refuse(fmt::format("workers: {}; allowed: 0 to {}", receiver.workers, kMostInputs));
+  if (receiver.workers > 0 && receiver.ring < 4 * receiver.burst)
+    return refuse(
+        fmt::format("ring: {} slots; at least four bursts: {}", receiver.ring, 4 * receiver.burst));
+  for (const std::string& offload : receiver.rx_offloads)
+    if (offload != "checksum" && offload != "rss_hash")
+      return refuse(
+          fmt::format("rx_offloads: \"{}\" is none of the model's; allowed: checksum, "
+                      "rss_hash",
+                      offload));
+  if (order.model.dma == DmaPlacement::memory && !has_clflushopt())
+    return fail(Errc::host_cannot, "dma = \"memory\" needs the instruction clflushopt");
+  if (!(order.seconds > 0.0) || order.warmup_seconds < 0.0)
+    return refuse("seconds: must be above zero, and warmup not below");
+  return {};
+}
+
+struct Counts {
+  std::unique_ptr<std::uint32_t[]> counts;
+  std::unique_ptr<std::uint64_t[]> spilled;
+  LatencyTally empty() {
+    counts = std::make_unique<std::uint32_t[]>(kLatencyBins);
+    spilled = std::make_unique<std::uint64_t[]>(kLatencyBins);
+    LatencyTally tally;
+    tally.counts = counts.get();
+    tally.spilled = spilled.get();
+    return tally;
+  }
+};
+
+// Bin by bin at its middle; the exact least and greatest in their own bins.
+void add_to(LatencyHistogram& histogram, const LatencyTally& tally, double ns_per_tick) {
+  const auto ns = [&](double ticks) {
+    return static_cast<std::int64_t>(std::llround(ticks * ns_per_tick));
+  };
+  if (tally.min > tally.max) return;
+  const std::uint32_t min_bin = latency_bin(tally.min);
+  const std::uint32_t max_bin = latency_bin(tally.max);
+  for (std::uint32_t bin = min_bin; bin <= max_bin; ++bin) {
+    auto count = static_cast<std::int64_t>(tally.spilled[bin] + tally.counts[bin]);
+    if (count > 0 && bin == min_bin) {
+      histogram.record(ns(static_cast<double>(tally.min)));
+      --count;
+    }
+    if (count > 0 && bin == max_bin) {
+      histogram.record(ns(static_cast<double>(tally.max)));
+      --count;
+    }
+    if (count == 0) continue;
+    const double lowest = static_cast<double>(latency_bin_lowest(bin));
+    const double next = static_cast<double>(latency_bin_lowest(bin + 1));
+    // The middle of the values that can lie there: a bin one tick wide holds its lowest.
+    histogram.record(ns((lowest + next - 1.0) / 2.0), count);
+  }
+}
+
+// Everything of one trial; shared by its two ends.
+class ModelTrial {
+ public:
+  ModelTrial(TrialOrder order, const HotLevel& level, Reta reta)
+      : order_(std::move(order)), level_(level), reta_(reta), layout_(lay_out(order_)) {}
+
+  Result<void> open();
+  Result<void> run();
+  void abandon() { abandoned_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] CounterSnapshot link_counters() const;
+  [[nodiscard]] Result<SenderAccount> sender_account() const;
+  [[nodiscard]] Result<ReceiverAccount> receiver_account(const std::vector<std::uint32_t>& sent);
+
+ private:
+  [[nodiscard]] Result<void> build_groups();
+  [[nodiscard]] LinkTallies link_tallies() const;
+  [[nodiscard]] std::map<std::string, Knob> knobs(const ReceiverAccount& account,
+                                                  const ReceiveTallies& sum) const;
+  [[nodiscard]] double seconds_of(Ticks ticks) const {
+    return static_cast<double>(ticks) / tsc_hz_;
+  }
+  [[nodiscard]] ReceiveLcore& lcore(int number) {
+    return lcores_[static_cast<std::size_t>(number)];
+  }
+
+  TrialOrder order_;
+  const HotLevel& level_;
+  Reta reta_;
+  Layout layout_;
+  double tsc_hz_ = 0.0;
+  bool opened_ = false;
+  bool ran_ = false;
+  std::atomic<bool> abandoned_{false};
+
+  std::optional<ModelTraffic> prepared_;
+  Traffic traffic_;
+  std::unique_ptr<ModelNic> nic_;
+  std::vector<ReceiveLcore> lcores_;  // [virtual lcore]
+  std::vector<std::unique_ptr<SequenceTracker>> warmup_trackers_;
+  std::vector<std::unique_ptr<SequenceTracker>> trackers_;  // [virtual lcore]; of rx lcores
+  std::vector<Counts> rx_counts_;
+  std::vector<Counts> done_counts_;
+  std::vector<std::vector<Stall>> stalls_;
+  std::vector<std::vector<RunningMedian>> medians_;
+
+  struct Group {
+    std::vector<ReceiveLcore*> lcores;
+    std::vector<SequenceTracker*> trackers;
+    std::vector<LockstepLcore> clocks;
+    std::vector<ModelQueue*> queues;
+    std::vector<std::uint8_t> place_of;
+    std::vector<HeldFrame> lanes;
+    std::vector<std::uint32_t> latest;
+  };
+  std::vector<Group> group_;
+  std::vector<ModelGroup> groups_;
+  ModelRun run_;
+};
+
+Result<void> ModelTrial::open() {
+  if (opened_) return {};
+  const std::optional<EalFacts> eal = eal_facts();
+  if (!eal) return fail(Errc::host_cannot, "DPDK has not been started in this process");
+  tsc_hz_ = eal->tsc_hz;
+
+  std::optional<Capture> capture;
+  if (order_.traffic.kind == TrafficKind::replay) {
+    PM_TRY(capture, load_capture(order_.traffic.pcap));
+  }
+  PM_TRY(prepared_,
+         ModelTraffic::prepare(order_, level_, reta_, tsc_hz_, capture ? &*capture : nullptr));
+  traffic_ = prepared_->traffic();
+
+  ModelNicOrder nic = nic_order_of(order_, layout_);
+  nic.frame_most_bytes = prepared_->largest_data_bytes();
+  PM_TRY(nic_, ModelNic::create(nic));
+  nic_->post_all();
+
+  lcores_.resize(static_cast<std::size_t>(layout_.lcores()));
+  rx_counts_.resize(lcores_.size());
+  done_counts_.resize(lcores_.size());
+  warmup_trackers_.resize(lcores_.size());
+  trackers_.resize(lcores_.size());
+  stalls_.resize(lcores_.size());
+  medians_.resize(lcores_.size());
+  const double end_ns = static_cast<double>(traffic_.window_end) / tsc_hz_ * 1e9;
+  for (int number = 0; number < layout_.lcores(); ++number) {
+    const auto at = static_cast<std::size_t>(number);
+    ReceiveLcore& one = lcores_[at];
+    one.burst = static_cast<std::uint32_t>(order_.receiver.burst);
+    one.access = nic_->access(number);
+    one.stamp_offset = nic_->stamp_offset();
+    one.flows = prepared_->flow_count();
+    one.rx = rx_counts_[at].empty();
+    one.done = done_counts_[at].empty();
+    if (number < layout_.rx_lcores) {
+      for (const int queue : layout_.queues[at])
+        one.model_queues[one.queue_count++] = &nic_->queue(queue);
+      if (layout_.workers > 0) one.push_to = &nic_->ring(number);
+      for (auto* trackers : {&warmup_trackers_, &trackers_})
+        (*trackers)[at] = std::make_unique<SequenceTracker>(one.flows, prepared_->tracker_window());
+      one.tracker = warmup_trackers_[at].get();
+      PM_TRY(stalls_[at], make_stalls(order_.model.stalls, static_cast<std::int64_t>(end_ns),
+                                      tsc_hz_, order_.seed, number));
+      if (order_.planted_stop_ns > 0) {
+        const Stall planted{
+            traffic_.window_start + (traffic_.window_end - traffic_.window_start) / 2,
+            static_cast<Ticks>(static_cast<double>(order_.planted_stop_ns) * tsc_hz_ * 1e-9)};
+        const auto behind = std::find_if(stalls_[at].begin(), stalls_[at].end(),
+                                         [&](const Stall& s) { return s.start > planted.start; });
+        stalls_[at].insert(behind, planted);
+      }
+    } else {
+      for (const int ring : layout_.rings[at - static_cast<std::size_t>(layout_.rx_lcores)])
+        one.take_from[one.ring_count++] = &nic_->ring(ring);
+    }
+    medians_[at].resize(1 + std::size_t{one.burst} * (one.queue_count + one.ring_count));
+  }
+  PM_TRYV(build_groups());
+  opened_ = true;
+  return {};
+}
+
+Result<void> ModelTrial::build_groups() {
+  const std::vector<std::uint16_t> queue_of = prepared_->queue_of();
+  group_.resize(layout_.groups.size());
+  groups_.resize(layout_.groups.size());
+  for (std::size_t number = 0; number < group_.size(); ++number) {
+    Group& group = group_[number];
+    std::vector<std::uint8_t> place_of_queue(kMostInputs, kElsewhere);
+    for (const int member : layout_.groups[number]) {
+      const auto at = static_cast<std::size_t>(member);
+      ReceiveLcore& one = lcore(member);
+      if (one.push_to != nullptr)
+        one.push_to->producer = static_cast<std::uint32_t>(group.lcores.size());
+      group.lcores.push_back(&one);
+      group.trackers.push_back(trackers_[at].get());
+      LockstepLcore clock;
+      clock.stalls = stalls_[at].data();
+      clock.stall_count = static_cast<std::uint32_t>(stalls_[at].size());
+      clock.medians = medians_[at].data();
+      clock.max_work = static_cast<std::uint32_t>(medians_[at].size()) - 1;
+      group.clocks.push_back(clock);
+      for (std::uint32_t i = 0; i < one.queue_count; ++i) {
+        place_of_queue[one.model_queues[i]->queue] = static_cast<std::uint8_t>(group.queues.size());
+        group.queues.push_back(one.model_queues[i]);
+      }
+    }
+    for (const std::uint16_t queue : queue_of) group.place_of.push_back(place_of_queue[queue]);
+    if (traffic_.has_faults) {
+      group.lanes.resize(std::size_t{kHeldLanes} * traffic_.held_capacity);
+      group.latest.resize(prepared_->flow_count());
+    }
+    ModelGroup& made = groups_[number];
+    made.link.traffic = &traffic_;
+    made.link.lanes = group.lanes.data();
+    made.link.queues = group.queues.data();
+    made.link.queue_count = static_cast<std::uint32_t>(group.queues.size());
+    made.link.place_of = group.place_of.data();
+    made.link.latest = group.latest.data();
+    made.link.flow_count = static_cast<std::uint32_t>(group.latest.size());
+    made.link.rss_hash = offloads(order_, "rss_hash");
+    made.link.checksum = offloads(order_, "checksum");
+    made.link.corrupt_is_tracked =
+        layout_.workers > 0 ||
+        (order_.receiver.stage != StageKind::checksum && !made.link.checksum);
+    made.lcores = group.lcores.data();
+    made.window_trackers = group.trackers.data();
+    made.clocks = group.clocks.data();
+    made.count = static_cast<std::uint32_t>(group.lcores.size());
+  }
+  run_.placement = order_.model.dma == DmaPlacement::memory                  ? Placement::memory
+                   : order_.model.dma == DmaPlacement::llc && has_cldemote() ? Placement::llc
+                                                                             : Placement::hot;
+  run_.stamps = prepared_->is_replay() ? StampSource::dynamic_field : StampSource::payload;
+  run_.stage = order_.receiver.stage;
+  run_.checksum_by = offloads(order_, "checksum") ? ChecksumBy::port : ChecksumBy::software;
+  run_.traffic = &traffic_;
+  run_.times.window_start = traffic_.window_start;
+  run_.times.window_end = traffic_.window_end;
+  run_.times.excision_floor_ticks = static_cast<Ticks>(kExcisionFloorNs * tsc_hz_ * 1e-9);
+  run_.groups = groups_.data();
+  run_.group_count = static_cast<std::uint32_t>(groups_.size());
+  run_.abandoned = &abandoned_;
+  return {};
+}
+
+Result<void> ModelTrial::run() {
+  if (ran_) return {};
+  PM_TRYV(open());
+  level_.run_model(run_);
+  ran_ = true;
+  if (abandoned_.load(std::memory_order_relaxed))
+    return fail(Errc::interrupted, "the trial was stopped");
+  PM_CHECK(nic_->missing_mbufs() == 0);
+  return {};
+}
+
+LinkTallies ModelTrial::link_tallies() const {
+  LinkTallies sum;
+  for (const ModelGroup& group : groups_) {
+    const LinkTallies& one = group.tallies;
+    sum.offered += one.offered;
+    sum.offered_bytes += one.offered_bytes;
+    sum.dropped += one.dropped;
+    sum.duplicated += one.duplicated;
+    sum.reordered += one.reordered;
+    sum.corrupted += one.corrupted;
+    sum.delayed += one.delayed;
+    sum.overtaken += one.overtaken;
+    sum.delivered += one.delivered;
+    sum.first_loss = std::min(sum.first_loss, one.first_loss);
+    sum.last_loss = std::max(sum.last_loss, one.last_loss);
+  }
+  return sum;
+}
+
+CounterSnapshot ModelTrial::link_counters() const {
+  const LinkTallies sum = link_tallies();
+  CounterSnapshot snapshot;
+  const auto add = [&](const char* name, std::uint64_t value) {
+    CounterFacts facts;
+    facts.layer = "model";
+    facts.scope = "port";
+    facts.role = CounterRole::context;
+    facts.trust = "trusted";
+    snapshot.values[name] = value;
+    snapshot.facts[name] = facts;
+  };
+  add("model.injected_drop", sum.dropped);
+  add("model.injected_duplicate", sum.duplicated);
+  add("model.injected_reorder", sum.reordered);
+  add("model.injected_corrupt", sum.corrupted);
+  add("model.injected_delay", sum.delayed);
+  add("model.overtaken", sum.overtaken);
+  add("model.delivered", sum.delivered);
+  return snapshot;
+}
+
+Result<SenderAccount> ModelTrial::sender_account() const {
+  const LinkTallies sum = link_tallies();
+  SenderAccount account;
+  account.offered_pkts = static_cast<std::int64_t>(sum.offered);
+  account.offered_bytes = static_cast<std::int64_t>(sum.offered_bytes);
+  // Every group saw the whole schedule.
+  account.tx_unsent_pkts = static_cast<std::int64_t>(groups_.front().unsent);
+  account.intended_pkts = account.offered_pkts + account.tx_unsent_pkts;
+  account.sent_per_flow = prepared_->sent_per_flow(sum.offered);
+  account.window_seconds = order_.seconds;
+  return account;
+}
+
+Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint32_t>& sent) {
+  if (!ran_) return fail(Errc::broken, "the receiver was stopped before the sender was joined");
+  ReceiverAccount account;
+  const double ns_per_tick = 1e9 / tsc_hz_;
+  const LinkTallies link = link_tallies();
+  const Ticks window = traffic_.window_end - traffic_.window_start;
+
+  ReceiveTallies sum;
+  Ticks first_loss = link.first_loss;
+  Ticks last_loss = link.last_loss;
+  account.latency_ns.rx.emplace();
+  account.latency_ns.done.emplace();
+  for (const ReceiveLcore& one : lcores_) {
+    const ReceiveTallies& tallies = one.tallies;
+    sum.polled += tallies.polled;
+    sum.received += tallies.received;
+    sum.received_bytes += tallies.received_bytes;
+    sum.duplicate += tallies.duplicate;
+    sum.foreign += tallies.foreign;
+    sum.late += tallies.late;
+    sum.corrupt += tallies.corrupt;
+    sum.stale += tallies.stale;
+    sum.handed += tallies.handed;
+    sum.staged += tallies.staged;
+    sum.verdicts += tallies.verdicts;
+    sum.hashes += tallies.hashes;
+    sum.stage_ticks += tallies.stage_ticks;
+    first_loss = std::min(first_loss, tallies.first_loss);
+    last_loss = std::max(last_loss, tallies.last_loss);
+    add_to(*account.latency_ns.rx, one.rx, ns_per_tick);
+    add_to(*account.latency_ns.done, one.done, ns_per_tick);
+  }
+  account.received_pkts = static_cast<std::int64_t>(sum.received);
+  account.received_bytes = static_cast<std::int64_t>(sum.received_bytes);
+  if (first_loss != kNever) {
+    // A frame of the window is lost in it or in the drain behind it.
+    account.first_loss_s = seconds_of(first_loss - traffic_.window_start);
+    account.last_loss_s = seconds_of(last_loss - traffic_.window_start);
+  }
+
+  std::uint64_t missed = 0;
+  std::uint64_t no_mbuf = 0;
+  std::uint64_t steered = 0;
+  for (int number = 0; number < order_.receiver.queues; ++number) {
+    const ModelQueue& queue = nic_->queue(number);
+    missed += queue.missed;
+    no_mbuf += queue.no_mbuf;
+    steered += queue.steered;
+  }
+  for (int rx = 0; rx < layout_.rx_lcores; ++rx) {
+    const ReceiveLcore& one = lcore(rx);
+    for (std::uint32_t i = 0; i < one.queue_count; ++i) {
+      const ModelQueue& queue = *one.model_queues[i];
+      QueueAccount of_queue;
+      of_queue.queue = queue.queue;
+      of_queue.polled_pkts = static_cast<std::int64_t>(one.tallies.polled_of[i]);
+      of_queue.rx_missed_pkts = static_cast<std::int64_t>(queue.missed);
+      if (steered > 0)
+        of_queue.share = static_cast<double>(queue.steered) / static_cast<double>(steered);
+      of_queue.occupancy_max = queue.occupancy_max;
+      account.queues.push_back(of_queue);
+    }
+  }
+  std::sort(account.queues.begin(), account.queues.end(),
+            [](const QueueAccount& a, const QueueAccount& b) { return a.queue < b.queue; });
+
+  const auto count = [&](Fate fate, std::uint64_t pkts) {
+    account.fates[fate] = static_cast<std::int64_t>(pkts);
+  };
+  count(Fate::link_dropped, link.dropped);
+  count(Fate::rx_missed, missed);
+  count(Fate::rx_no_mbuf, no_mbuf);
+  count(Fate::corrupt, sum.corrupt);
+  count(Fate::duplicate, sum.duplicate);
+  count(Fate::foreign, sum.foreign);
+  // What came too late for the tracker to tell stays open in the books (stale).
+  count(Fate::late, sum.late + sum.stale);
+  if (layout_.workers > 0) {
+    std::uint64_t overflow = 0;
+    for (int number = 0; number < layout_.rx_lcores; ++number) {
+      const SoftwareRing& ring = nic_->ring(number);
+      account.rings.push_back({number, static_cast<int>(ring.size),
+                               static_cast<std::int64_t>(ring.overflow), ring.high_water});
+      overflow += ring.overflow;
+    }
+    count(Fate::sw_ring_overflow, overflow);
+  }
+
+  if (!sent.empty()) {
+    // Each rx lcore saw the flows of its own queues only.
+    const std::vector<std::uint16_t> queue_of_flow = prepared_->queue_of_flow();
+    account.tracker.emplace();
+    for (int rx = 0; rx < layout_.rx_lcores; ++rx) {
+      std::vector<std::uint32_t> own(sent.size(), 0);
+      for (std::size_t flow = 0; flow < sent.size(); ++flow)
+        if (queue_of_flow[flow] % layout_.rx_lcores == rx) own[flow] = sent[flow];
+      SequenceTracker& tracker = *trackers_[static_cast<std::size_t>(rx)];
+      tracker.finish(own);
+      *account.tracker += tracker.totals();
+    }
+    // What was handed to a ring and never came out of a worker did not arrive.
+    if (layout_.workers > 0) {
+      const auto unfinished = static_cast<std::int64_t>(sum.handed - sum.received);
+      account.tracker->unique -= unfinished;
+      account.tracker->lost += unfinished;
+    }
+  }
+
+  Ticks busy = 0;
+  Ticks busiest = 0;
+  Ticks half_ticks[2] = {0, 0};
+  std::uint64_t half_work[2] = {0, 0};
+  std::uint64_t polled_work = 0;
+  std::uint64_t iterations = 0;
+  Ticks longest = 0;
+  Ticks excised_ticks = 0;
+  for (std::size_t number = 0; number < group_.size(); ++number) {
+    for (std::size_t i = 0; i < group_[number].clocks.size(); ++i) {
+      const LockstepLcore& clock = group_[number].clocks[i];
+      busy += clock.busy_ticks;
+      busiest = std::max(busiest, clock.busy_ticks);
+      iterations += clock.iterations;
+      account.stalls.injected += static_cast<std::int64_t>(clock.injected_stalls);
+      account.stalls.excised += static_cast<std::int64_t>(clock.excised);
+      longest = std::max(longest, clock.longest_excised_ticks);
+      excised_ticks += clock.excised_ticks;
+      for (int half = 0; half < 2; ++half) {
+        half_ticks[half] += clock.half_ticks[half];
+        half_work[half] += clock.half_work[half];
+      }
+      if (group_[number].lcores[i]->queue_count > 0) polled_work += clock.work;
+    }
+  }
+  account.stalls.longest_ns =
+      static_cast<std::int64_t>(std::llround(static_cast<double>(longest) * ns_per_tick));
+  account.stalls.excised_ns =
+      static_cast<std::int64_t>(std::llround(static_cast<double>(excised_ticks) * ns_per_tick));
+  if (polled_work > 0)
+    account.cycles_per_pkt = static_cast<double>(busy) / static_cast<double>(polled_work);
+  if (sum.staged > 0)
+    account.stage_cycles_per_pkt =
+        static_cast<double>(sum.stage_ticks) / static_cast<double>(sum.staged);
+  account.busy_fraction = static_cast<double>(busiest) / static_cast<double>(window);
+  account.cpu_cores_used = static_cast<double>(busy) / static_cast<double>(window);
+  if (iterations > 0)
+    account.excised_share =
+        static_cast<double>(account.stalls.excised) / static_cast<double>(iterations);
+  if (half_work[0] > 0 && half_work[1] > 0) {
+    const double first = static_cast<double>(half_ticks[0]) / static_cast<double>(half_work[0]);
+    const double second = static_cast<double>(half_ticks[1]) / static_cast<double>(half_work[1]);
+    account.half_drift = std::abs(second - first) / first;
+  }
+  account.page_size_bytes = nic_->page_size_bytes();
+  account.knobs = knobs(account, sum);
+  return account;
+}
+
+std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
+                                              const ReceiveTallies& sum) const {
+  std::map<std::string, Knob> knobs;
+  const ReceiverOrder& receiver = order_.receiver;
+  const auto confirmed = [&](const std::string& name, std::string level, std::string evidence,
+                             bool exercised) {
+    knobs[name] = {level, level, KnobState::confirmed, std::move(evidence), exercised};
+  };
+
+  std::int64_t most_filled = 0;
+  std::uint64_t fewest_turns = ~std::uint64_t{0};
+  std::vector<std::string> shares;
+  int polled_queues = 0;
+  for (const QueueAccount& queue : account.queues) {
+    most_filled = std::max(most_filled, queue.occupancy_max.value_or(0));
+    fewest_turns =
+        std::min(fewest_turns, static_cast<std::uint64_t>(nic_->queue(queue.queue).taken_to) /
+                                   static_cast<std::uint64_t>(receiver.rx_ring));
+    shares.push_back(fmt::format("{:.3f}", queue.share.value_or(0.0)));
+    polled_queues += queue.polled_pkts > 0 ? 1 : 0;
+  }
+  confirmed("rx_ring", fmt::format("{}", receiver.rx_ring),
+            fmt::format("at most {} of {} descriptors filled at once; each filled {} times or more",
+                        most_filled, receiver.rx_ring, fewest_turns),
+            fewest_turns > 0);
+  confirmed("queues", fmt::format("{}", receiver.queues),
+            fmt::format("{} of {} queues handed frames over", polled_queues, receiver.queues),
+            polled_queues == receiver.queues);
+
+  std::vector<std::string> weights;
+  for (const int weight : receiver.reta_weights) weights.push_back(fmt::format("{}", weight));
+  std::vector<std::string> expected;
+  for (const double share : prepared_->expected_shares(receiver.queues))
+    expected.push_back(fmt::format("{:.3f}", share));
+  bool all_weighted_polled = true;
+  for (const QueueAccount& queue : account.queues)
+    if (receiver.reta_weights.empty() ||
+        receiver.reta_weights[static_cast<std::size_t>(queue.queue)] > 0)
+      all_weighted_polled = all_weighted_polled && queue.polled_pkts > 0;
+  confirmed("reta", weights.empty() ? "equal" : join(weights, ":"),
+            fmt::format("shares {}; the flows' hashes lead to {}", join(shares, " "),
+                        join(expected, " ")),
+            all_weighted_polled);
+  confirmed("rss_fields", join(receiver.rss_fields, ","),
+            fmt::format("{} flows over {} queues", prepared_->flow_count(), polled_queues),
+            sum.polled > 0);
+
+  std::int64_t samples = 0;
+  std::int64_t equal = 0;
+  const bool with_ports =
+      !prepared_->is_replay() && std::find(receiver.rss_fields.begin(), receiver.rss_fields.end(),
+                                           "ipv4-udp") != receiver.rss_fields.end();
+  if (!prepared_->is_replay()) {
+    for (const ReceiveLcore& one : lcores_) {
+      for (std::uint32_t i = 0; i < one.tallies.hash_samples; ++i) {
+        // Not the code that made them: bit by bit, as the lowest level does it.
+        const HashSample& sample = one.tallies.hash_sample[i];
+        std::uint32_t hash = 0;
+        v2::hot_level.hash_tuples(microsoft_key(), sample.tuple, sizeof sample.tuple,
+                                  with_ports ? 12 : 8, &hash, 1);
+        ++samples;
+        equal += hash == sample.hash ? 1 : 0;
+      }
+    }
+  }
+  {
+    std::vector<std::string> asked = receiver.rx_offloads;
+    std::vector<std::string> seen;
+    std::vector<std::string> acted;
+    if (sum.verdicts > 0) {
+      seen.emplace_back("checksum");
+      acted.push_back(fmt::format("{} checksum verdicts seen", sum.verdicts));
+    }
+    if (sum.hashes > 0) {
+      seen.emplace_back("rss_hash");
+      acted.push_back(samples > 0 ? fmt::format("{} hashes seen, {} of {} samples recomputed alike",
+                                                sum.hashes, equal, samples)
+                                  : fmt::format("{} hashes seen", sum.hashes));
+    }
+    std::sort(asked.begin(), asked.end());
+    Knob knob;
+    knob.requested = asked.empty() ? "none" : join(asked, "+");
+    knob.effective = seen.empty() ? "none" : join(seen, "+");
+    knob.state = asked == seen && equal == samples ? KnobState::confirmed : KnobState::differs;
+    // Nothing was received: nothing could be seen either way.
+    if (sum.polled == 0) knob.state = KnobState::unverifiable;
+    knob.evidence = acted.empty() ? fmt::format("no verdict and no hash in {} frames", sum.polled)
+                                  : join(acted, "; ");
+    knob.exercised = sum.polled > 0;
+    knobs["rx_offloads"] = knob;
+  }
+
+  const std::string stage(name_of(receiver.stage));
+  if (receiver.stage == StageKind::none)
+    confirmed("stage", stage, "no stage", true);
+  else
+    confirmed("stage", stage, fmt::format("ran on {} frames", sum.staged), sum.staged > 0);
+  if (order_.model.stalls.kind == StallKind::none)
+    confirmed("stalls", "none", "no stall was given", true);
+  else
+    confirmed("stalls",
+              order_.model.stalls.kind == StallKind::trace
+                  ? "trace:" + order_.model.stalls.trace
+                  : fmt::format("{} {} ns for {} ns", name_of(order_.model.stalls.kind),
+                                order_.model.stalls.every_ns, order_.model.stalls.for_ns),
+              fmt::format("{} stalls injected", account.stalls.injected),
+              account.stalls.injected > 0);
+
+  Knob dma;
+  dma.requested = std::string(name_of(order_.model.dma));
+  switch (run_.placement) {
+    case Placement::llc:
+      dma.effective = "llc";
+      dma.evidence = "cldemote on every line of a frame and of its completion";
+      break;
+    case Placement::hot:
+      dma.effective = "hot";
+      dma.evidence = order_.model.dma == DmaPlacement::hot
+                         ? "lines stay where the link wrote them"
+                         : "this CPU has no cldemote: lines stay where the link wrote them";
+      break;
+    case Placement::memory:
+      dma.effective = "memory";
+      dma.evidence = "clflushopt on every line of a frame and of its completion";
+      break;
+  }
+  dma.state = dma.requested == dma.effective ? KnobState::confirmed : KnobState::unverifiable;
+  dma.exercised = dma.requested == dma.effective && sum.polled > 0;
+  knobs["dma"] = dma;
+
+  if (layout_.workers > 0) {
+    std::int64_t high_water = 0;
+    for (const RingAccount& ring : account.rings)
+      high_water = std::max(high_water, ring.high_water);
+    confirmed("workers", fmt::format("{}", layout_.workers),
+              fmt::format("{} workers behind {} rx lcores", layout_.workers, layout_.rx_lcores),
+              sum.received > 0);
+    confirmed("ring", fmt::format("{}", receiver.ring),
+              fmt::format("at most {} of {} slots filled", high_water, receiver.ring),
+              high_water > 0);
+  }
+  return knobs;
+}
+
+class ModelSender : public Sender {
+ public:
+  explicit ModelSender(std::shared_ptr<ModelTrial> trial) : trial_(std::move(trial)) {}
+  Result<void> open() override { return trial_->open(); }
+  Result<CounterSnapshot> read_counters() override { return trial_->link_counters(); }
+  Result<void> start() override { return {}; }
+  Result<SenderAccount> join() override {
+    PM_TRYV(trial_->run());
+    return trial_->sender_account();
+  }
+  void abandon() override { trial_->abandon(); }
+
+ private:
+  std::shared_ptr<ModelTrial> trial_;
+};
+
+class ModelReceiver : public Receiver {
+ public:
+  explicit ModelReceiver(std::shared_ptr<ModelTrial> trial) : trial_(std::move(trial)) {}
+  Result<void> open() override { return trial_->open(); }
+  Result<CounterSnapshot> read_counters() override { return CounterSnapshot{}; }
+  Result<void> start() override { return {}; }
+  Result<void> drain(std::int64_t /*quiet_ns*/, std::int64_t /*limit_ns*/) override { return {}; }
+  Result<ReceiverAccount> stop(const std::vector<std::uint32_t>& sent_per_flow) override {
+    return trial_->receiver_account(sent_per_flow);
+  }
+  void abandon() override { trial_->abandon(); }
+
+ private:
+  std::shared_ptr<ModelTrial> trial_;
+};
+
+// The link's books are complete: no counter of another's is charged.
+class ModelBooks : public CounterBooks {
+ public:
+  void charge(const std::map<std::string, CounterChange>& /*changes*/, StreamAccount& /*stream*/,
+              std::vector<std::string>& /*doubts*/) const override {}
+};
+
+}  // namespace
+
+Result<Ends> make_model_ends(const TrialOrder& order) {
+  PM_TRYV(check(order));
+  PM_TRY(const HotLevel* level, chosen_hot_level());
+  PM_TRY(const Reta reta, make_reta(order.receiver.queues, order.receiver.reta_weights));
+  auto trial = std::make_shared<ModelTrial>(order, *level, reta);
+  Ends ends;
+  ends.sender = std::make_unique<ModelSender>(trial);
+  ends.receiver = std::make_unique<ModelReceiver>(trial);
+  ends.books = std::make_unique<ModelBooks>();
+  return ends;
+}
+
+std::int64_t model_memory_mib(const TrialOrder& order) {
+  return model_nic_memory_mib(nic_order_of(order, lay_out(order)));
+}
+
+}  // namespace pollmark

@@ -1,0 +1,314 @@
+#include "kernel/udp_socket.h"
+
+#include <gtest/gtest.h>
+#include <net/if.h>
+
+#include <cstring>
+
+#include "frame_gun.h"
+#include "host/netlink.h"
+#include "host/privilege.h"
+#include "host/trial_cpus.h"
+#include "kernel/books.h"
+#include "kernel/veth_lab.h"
+#include "trial/trial.h"
+
+namespace pollmark {
+namespace {
+
+#define NEEDS_NETWORK_LAB()                                                             \
+  if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text(); \
+  if (!trial_cpus(TrialOrder{})) GTEST_SKIP() << "needs two cpus"
+
+TrialOrder udp_order() {
+  TrialOrder order;
+  order.path = Path::udp_socket;
+  order.clock = ClockKind::wall;
+  order.generator_port = "veth";
+  order.receiver_port = "veth";
+  order.traffic.flows = 8;
+  order.traffic.load.unit = LoadUnit::max;  // the gun keeps no schedule worth judging
+  order.seconds = 0.04;
+  return order;
+}
+
+Result<TrialResult> run(const TrialOrder& order, const VethLab& lab, GunOrder gun) {
+  Ends ends;
+  PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
+  PM_TRY(ends.books, make_kernel_books(order));
+  ends.sender = std::make_unique<FrameGun>(std::move(gun), lab.sender_place());
+  return run_trial(order, std::move(ends));
+}
+
+Result<TrialResult> run(const TrialOrder& order, GunOrder gun) {
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  return run(order, lab, std::move(gun));
+}
+
+// What a trial lost, by name; the books must be closed whatever happened to it.
+std::map<std::string, std::int64_t> losses_of(const TrialResult& result) {
+  std::map<std::string, std::int64_t> losses;
+  for (const Fate fate : all_fates()) {
+    if (fate_kind(fate) != FateKind::loss) continue;
+    if (const auto pkts = result.ledger().pkts_or_zero(fate); pkts != 0) {
+      losses[std::string(fate_name(fate))] = pkts;
+    }
+  }
+  return losses;
+}
+using Losses = std::map<std::string, std::int64_t>;
+
+bool has_reason(const TrialResult& result, std::string_view code) {
+  for (const auto& reason : result.invalid_reasons) {
+    if (reason.starts_with(code)) return true;
+  }
+  return false;
+}
+
+void expect_closed(const TrialResult& result) {
+  EXPECT_EQ(result.ledger().unaccounted_pkts(), 0);
+  EXPECT_FALSE(has_reason(result, "books_open"));
+  EXPECT_FALSE(has_reason(result, "tracker_disagrees"));
+  for (const auto& reason : result.invalid_reasons) {
+    EXPECT_FALSE(reason.starts_with("echo_disagrees")) << reason;
+  }
+}
+
+TEST(UdpSocket, EveryFrameIsReceivedWhenThereIsRoom) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  const auto result = run(order, {.frames = 5000, .warmup_frames = 500});
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(result->ledger().offered_pkts(), 5000);
+  EXPECT_EQ(result->ledger().pkts(Fate::received), 5000);
+  EXPECT_EQ(losses_of(*result), Losses{});
+  EXPECT_EQ(result->ledger().pkts(Fate::late), 0);
+  EXPECT_EQ(result->ledger().pkts(Fate::foreign), 0);
+  EXPECT_EQ(result->streams[0].received_bytes, 5000 * 64);
+  EXPECT_EQ(result->streams[0].reordered_pkts, 0);
+  ASSERT_TRUE(result->latency_ns.rx);
+  EXPECT_EQ(result->latency_ns.rx->count() + result->latency_ns.rx->out_of_range(), 5000);
+  EXPECT_GT(result->latency_ns.rx->min(), 0);
+  const Knob& knob = result->knobs.at("socket_buffer");
+  EXPECT_EQ(knob.requested, "16777216");
+  EXPECT_EQ(knob.effective, "16777216");
+  EXPECT_EQ(knob.state, KnobState::confirmed);
+}
+
+TEST(UdpSocket, FramesBeyondATinyBufferAreChargedToTheSocketToThePacket) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 4096;
+  order.planted_stop_ns = 100'000'000;
+  order.seconds = 0.02;
+  const auto result = run(order, {.frames = 3000, .warmup_frames = 0});
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const auto losses = losses_of(*result);
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses.begin()->first, "kernel_socket_buffer");
+  EXPECT_GT(losses.begin()->second, 1000);  // 60 ms of the stop at 50 kpps
+  EXPECT_EQ(result->limited_by, "kernel:socket_buffer");
+  EXPECT_EQ(result->streams[0].tracker_missing_pkts, losses.begin()->second);
+  EXPECT_TRUE(result->streams[0].first_loss_s);
+  // It slept of its own will.
+  EXPECT_FALSE(has_reason(*result, "receiver_stalled"));
+}
+
+TEST(UdpSocket, FramesLostInTheWarmUpAreNotChargedToTheWindow) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 1;  // the kernel's least: two or three small frames
+  const auto result = run(order, {.frames = 2000, .warmup_frames = 20'000, .pps = 0});
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const auto drops = result->counters.at("receiver.socket.drops").delta;
+  const auto arrived = result->counters.at("receiver.port.warmup_pkts").delta;
+  ASSERT_TRUE(drops && arrived);
+  EXPECT_EQ(*drops - (20'000 - *arrived),
+            result->ledger().pkts_or_zero(Fate::kernel_socket_buffer));
+}
+
+TEST(UdpSocket, RepeatedFramesAreExtrasAndForeignOnesAreNotReceived) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  GunOrder gun{.frames = 1000};
+  gun.times = [](std::int64_t i) { return i % 100 == 7 ? 2 : 1; };
+  auto result = run(order, gun);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(result->ledger().pkts(Fate::duplicate), 10);
+  EXPECT_EQ(result->ledger().pkts(Fate::received), 1000);
+
+  gun = GunOrder{.frames = 1000};
+  gun.spoil = [](FrameBytes& frame, std::int64_t i) {
+    if (i >= 5) return;
+    frame[42] = 0x11;  // another magic
+    repair_checksums(frame);
+  };
+  result = run(order, gun);
+  ASSERT_TRUE(result) << result.error().text();
+  // Five were offered and never came; five came that nobody offered. Both are said.
+  EXPECT_EQ(result->ledger().pkts(Fate::foreign), 5);
+  EXPECT_EQ(result->ledger().pkts(Fate::received), 995);
+  EXPECT_EQ(result->ledger().unaccounted_pkts(), 5);
+  EXPECT_TRUE(has_reason(*result, "books_open"));
+}
+
+// Every way to die on the way up that a sender can provoke, and its owner.
+struct Death {
+  std::string name;
+  std::function<void(FrameBytes&)> spoil;
+  Losses owners;
+};
+
+class DeathOnTheWayUp : public ::testing::TestWithParam<Death> {};
+
+TEST_P(DeathOnTheWayUp, HasOneOwner) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  GunOrder gun{.frames = 1000};
+  gun.spoil = [](FrameBytes& frame, std::int64_t i) {
+    if (i % 4 == 1) GetParam().spoil(frame);
+  };
+  const auto result = run(order, gun);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(losses_of(*result), GetParam().owners);
+  EXPECT_EQ(result->ledger().pkts(Fate::received), 750);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, DeathOnTheWayUp,
+    ::testing::Values(
+        Death{"BadUdpChecksum", [](FrameBytes& f) { f[40] ^= 0x55; }, {{"kernel_udp", 250}}},
+        Death{"BadUdpChecksumOfALongDatagram",
+              [](FrameBytes& f) {
+                f.resize(1000);
+                f[16] = 986 >> 8;
+                f[17] = 986 & 255;
+                f[38] = 966 >> 8;
+                f[39] = 966 & 255;
+                repair_checksums(f);
+                f[900] ^= 0x55;
+              },
+              {{"kernel_udp", 250}}},
+        Death{"NoSocketOnThePort",
+              [](FrameBytes& f) {
+                f[37] ^= 0x40;
+                repair_checksums(f);
+              },
+              {{"kernel_udp", 250}}},
+        Death{"BadIpChecksum", [](FrameBytes& f) { f[24] ^= 0x55; }, {{"kernel_ip", 250}}},
+        Death{"NotAddressedToThisHost",
+              [](FrameBytes& f) {
+                f[30] = 198;
+                f[31] = 18;
+                f[33] = 77;
+                repair_checksums(f);
+              },
+              {{"kernel_ip", 250}}},
+        Death{"UnknownIpProtocol",
+              [](FrameBytes& f) {
+                f[23] = 253;
+                repair_checksums(f);
+              },
+              {{"kernel_ip", 250}}},
+        Death{"IpLengthBeyondTheFrame",
+              [](FrameBytes& f) {
+                f[17] = 200;
+                repair_checksums(f);
+              },
+              {{"kernel_ip", 250}}},
+        Death{"Runt", [](FrameBytes& f) { f.resize(20); }, {{"kernel_ip", 250}}},
+        Death{"AnothersMac", [](FrameBytes& f) { f[5] ^= 0x10; }, {{"kernel_other", 250}}},
+        Death{"UnknownEthertype", [](FrameBytes& f) { f[12] = 0x99; }, {{"kernel_link_rx", 250}}}),
+    [](const auto& death) { return death.param.name; });
+
+TEST(BooksOverVeth, MartianSourceHasNoCounterAndStaysUnaccounted) {
+  NEEDS_NETWORK_LAB();
+  GunOrder gun{.frames = 1000};
+  gun.spoil = [](FrameBytes& frame, std::int64_t i) {
+    if (i % 10 != 0) return;
+    frame[26] = 127;
+    repair_checksums(frame);
+  };
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  const auto result = run(order, gun);
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->ledger().pkts(Fate::received), 900);
+  EXPECT_EQ(result->ledger().unaccounted_pkts(), 100);
+  EXPECT_TRUE(has_reason(*result, "books_open"));
+}
+
+TEST(BooksOverVeth, FramesBeyondThePeersMtuAreChargedOnceThoughVethCountsThemTwice) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.traffic.frame_bytes = {1000};
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  const auto lab = VethLab::create(order);
+  ASSERT_TRUE(lab) << lab.error().text();
+  auto netlink = Netlink::open(lab->receiver_place().netns_fd);
+  ASSERT_TRUE(netlink && netlink->set_mtu("b0", 600));
+  const auto result = run(order, *lab, {.frames = 500, .bytes_without_fcs = 996});
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(losses_of(*result), (Losses{{"kernel_link_tx", 500}}));
+  EXPECT_EQ(result->counters.at("receiver.link.rx_dropped").delta, 500);
+}
+
+TEST(BooksOverVeth, PeerThatIsDownIsTheSendersDeviceDropping) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  const auto lab = VethLab::create(order);
+  ASSERT_TRUE(lab) << lab.error().text();
+  auto netlink = Netlink::open(lab->receiver_place().netns_fd);
+  GunOrder gun{.frames = 600};
+  gun.before = [&](std::int64_t i) {
+    if (i != 500) return;
+    EXPECT_TRUE(netlink->set_down("b0"));
+  };
+  const auto result = run(order, *lab, gun);
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->ledger().unaccounted_pkts(), 0);
+  EXPECT_EQ(losses_of(*result), (Losses{{"kernel_link_tx", 100}}));
+  EXPECT_TRUE(has_reason(*result, "link_flap"));
+}
+
+TEST(BooksOverVeth, TokenBucketsDropsAreTheQdiscs) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = udp_order();
+  order.receiver.socket_buffer_bytes = 16 << 20;
+  const auto lab = VethLab::create(order);
+  ASSERT_TRUE(lab) << lab.error().text();
+  auto netlink = Netlink::open(lab->sender_place().netns_fd);
+  // 1 MB/s, a bucket of 2000 bytes and room for 3000: a burst of 2000 small frames overflows it.
+  const auto set = netlink->set_tbf("a0", 1'000'000, 2000, 3000);
+  ASSERT_TRUE(set) << set.error().text();
+  const auto result = run(order, *lab, {.frames = 2000, .pps = 0});
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const auto losses = losses_of(*result);
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses.begin()->first, "kernel_qdisc");
+  EXPECT_GT(losses.begin()->second, 0);
+}
+
+TEST(UdpSocket, OneCpuForBothEndsIsRefused) {
+  TrialOrder order = udp_order();
+  order.generator_lcores = {0};
+  order.receiver_lcores = {0};
+  const auto made = make_udp_socket_receiver(order, NetdevPlace{});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Errc::host_cannot);
+  EXPECT_EQ(made.error().text(), "needs 2 CPUs");
+}
+
+}  // namespace
+}  // namespace pollmark

@@ -1,0 +1,198 @@
+#include "plan/factors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/line_rate.h"
+
+namespace pollmark {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Text of a level -> canonical text; empty: refused.
+std::string canonical(const std::string& factor, const std::string& text) {
+  TrialOrder order;
+  const TrialOrder before = order;
+  if (!apply_level(factor, text, order)) {
+    EXPECT_EQ(order, before) << factor << ": a refused level must change nothing";
+    return "";
+  }
+  return level_of(factor, order);
+}
+
+TEST(Factors, LevelsHaveOneCanonicalText) {
+  const std::map<std::string, std::map<std::string, std::string>> vectors = {
+      {"path", {{"model", "model"}, {" udp_socket ", "udp_socket"}, {"Model", ""}}},
+      {"rx_ring", {{"32", "32"}, {"32768", "32768"}, {"31", ""}, {"32769", ""}, {"1e3", ""}}},
+      {"queues", {{"1", "1"}, {"16", "16"}, {"17", ""}, {"0", ""}, {"4.0", ""}}},
+      {"rss_fields",
+       {{"ipv4-udp", "ipv4-udp"}, {"ipv6+ipv4", "ipv4+ipv6"}, {"ipv4+ipv4", ""}, {"", ""}}},
+      {"reta",
+       {{"equal", "equal"},
+        {"4:2:1:1", "4:2:1:1"},
+        {"0:1", "0:1"},
+        {"0:0", ""},
+        {"128", "128"},
+        {"129", ""},
+        {"64:65", ""},
+        {"-1:2", ""},
+        {"1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1", ""}}},
+      {"rx_offloads",
+       {{"", "none"}, {"none", "none"}, {"rss_hash+checksum", "checksum+rss_hash"}, {"tso", ""}}},
+      {"burst", {{"1", "1"}, {"64", "64"}, {"65", ""}}},
+      {"pool_mbufs", {{"auto", "auto"}, {"64", "64"}, {"0", ""}, {"63", ""}}},
+      {"stage", {{"none", "none"}, {"checksum", "checksum"}, {"forward", ""}}},
+      {"workers", {{"0", "0"}, {"16", "16"}, {"17", ""}}},
+      {"ring", {{"0", "0"}, {"65536", "65536"}, {"65537", ""}}},
+      {"socket_buffer",
+       {{"default", "default"},
+        {"256 KiB", "256 KiB"},
+        {"262144", "256 KiB"},
+        {"16 MiB", "16 MiB"},
+        {"1 GiB", "1 GiB"},
+        {"2049", "2049 B"},
+        {"2047", ""},
+        {"2 GiB", ""}}},
+      {"frame",
+       {{"64", "64"},
+        {"9000", "9000"},
+        {"63", ""},
+        {"imix", "imix"},
+        {"64:1518", "64:1518"},
+        {":", ""}}},
+      {"flows", {{"1", "1"}, {"65536", "65536"}, {"65537", ""}, {"0", ""}}},
+      {"arrivals",
+       {{"constant", "constant"},
+        {"poisson", "poisson"},
+        {"burst 64", "burst 64"},
+        {"burst 1", ""},
+        {"burst", ""},
+        {"burst 4097", ""}}},
+      {"load",
+       {{"line", "line"},
+        {"100 %", "line"},
+        {"80%", "80 %"},
+        {"12.5 Mpps", "12.5 Mpps"},
+        {"12500 kpps", "12.5 Mpps"},
+        {"40 Gbps L1", "40 Gbps L1"},
+        {"40 Gbps", ""},
+        {"max", "max"},
+        {"0 pps", ""}}},
+      {"link",
+       {{"25G", "25G"}, {"100 Gbps", "100G"}, {"2.5G", ""}, {"800G", ""}, {"12.5G", "12.5G"}}},
+      {"dma", {{"llc", "llc"}, {"hot", "hot"}, {"memory", "memory"}, {"cold", ""}}},
+      {"stalls",
+       {{"none", "none"},
+        {"every 1 ms for 20 us", "every 1 ms for 20 us"},
+        {"every 1000 us for 0.02 ms", "every 1 ms for 20 us"},
+        {"poisson 1 ms, 20 us", "poisson 1 ms, 20 us"},
+        {"trace:gaps.txt", "trace:gaps.txt"},
+        {"trace:", ""},
+        {"every 1 ms", ""},
+        {"every 1 ms for 1 ms", ""},
+        {"every for 1 ms", ""},
+        {"poisson 1 ms", ""},
+        {"poisson ,", ""},
+        {"every 1 ms for 0 ns", ""},
+        {"sometimes", ""}}},
+  };
+  for (const FactorFacts& factor : all_factors()) {
+    ASSERT_TRUE(vectors.contains(factor.name)) << factor.name << " has no vector";
+    for (const auto& [written, wanted] : vectors.at(factor.name)) {
+      EXPECT_EQ(canonical(factor.name, written), wanted) << factor.name << " = " << written;
+      // Reading the canonical text again changes nothing.
+      if (!wanted.empty()) {
+        EXPECT_EQ(canonical(factor.name, wanted), wanted) << factor.name;
+      }
+    }
+  }
+}
+
+TEST(Factors, EachIsDescribedWhole) {
+  std::set<std::string> names;
+  for (const FactorFacts& factor : all_factors()) {
+    EXPECT_TRUE(names.insert(factor.name).second) << factor.name << " stands twice";
+    EXPECT_FALSE(factor.table.empty()) << factor.name;
+    EXPECT_FALSE(factor.syntax.empty()) << factor.name;
+    EXPECT_FALSE(factor.limits.empty()) << factor.name;
+    EXPECT_FALSE(factor.paths.empty()) << factor.name;
+    EXPECT_FALSE(factor.forms.empty()) << factor.name;
+    EXPECT_FALSE(factor.sentence.empty()) << factor.name;
+    EXPECT_EQ(factor.default_level, level_of(factor.name, TrialOrder{})) << factor.name;
+    EXPECT_EQ(canonical(factor.name, factor.default_level), factor.default_level) << factor.name;
+    EXPECT_EQ(find_factor(factor.name)->name, factor.name);
+  }
+  EXPECT_EQ(find_factor("rx_rings"), nullptr);
+}
+
+TEST(Factors, ALevelChangesItsOwnFieldAlone) {
+  // Two levels of each that differ from the default; every other factor must stay as it was.
+  const std::map<std::string, std::string> other = {{"path", "dpdk"},
+                                                    {"rx_ring", "64"},
+                                                    {"queues", "7"},
+                                                    {"rss_fields", "ipv6"},
+                                                    {"reta", "1:2"},
+                                                    {"rx_offloads", "checksum"},
+                                                    {"burst", "8"},
+                                                    {"pool_mbufs", "99"},
+                                                    {"stage", "touch"},
+                                                    {"workers", "3"},
+                                                    {"ring", "256"},
+                                                    {"socket_buffer", "1 MiB"},
+                                                    {"frame", "imix"},
+                                                    {"flows", "5"},
+                                                    {"arrivals", "burst 9"},
+                                                    {"load", "3 Mpps"},
+                                                    {"link", "40G"},
+                                                    {"dma", "memory"},
+                                                    {"stalls", "poisson 1 ms, 2 us"}};
+  for (const FactorFacts& factor : all_factors()) {
+    TrialOrder order;
+    ASSERT_TRUE(apply_level(factor.name, other.at(factor.name), order)) << factor.name;
+    EXPECT_EQ(level_of(factor.name, order), other.at(factor.name));
+    for (const FactorFacts& each : all_factors()) {
+      if (each.name == factor.name) continue;
+      EXPECT_EQ(level_of(each.name, order), each.default_level)
+          << factor.name << " on " << each.name;
+    }
+  }
+}
+
+TEST(Factors, ImixIsSevenFourOneAndSpread) {
+  const std::vector<int>& frames = imix_frame_bytes();
+  ASSERT_EQ(frames.size(), 12U);
+  EXPECT_EQ(std::count(frames.begin(), frames.end(), 64), 7);
+  EXPECT_EQ(std::count(frames.begin(), frames.end(), 570), 4);
+  EXPECT_EQ(std::count(frames.begin(), frames.end(), 1518), 1);
+  EXPECT_NEAR(mean_frame_bytes(frames), 353.83, 0.01);
+  // Every stretch of n frames, going round, holds its share of each size to within one frame.
+  const std::map<int, double> share = {{64, 7.0 / 12}, {570, 4.0 / 12}, {1518, 1.0 / 12}};
+  for (std::size_t begin = 0; begin < 12; ++begin) {
+    std::map<int, int> seen;
+    for (std::size_t n = 1; n <= 12; ++n) {
+      ++seen[frames[(begin + n - 1) % 12]];
+      for (const auto& [size, part] : share) {
+        EXPECT_LT(std::abs(seen[size] - part * static_cast<double>(n)), 1.5) << begin << " " << n;
+      }
+    }
+  }
+}
+
+TEST(Factors, NotYetIsToldFromUnknown) {
+  TrialOrder order;
+  EXPECT_THAT(apply_level("path", "xdp_drop", order).error().what, HasSubstr("not yet"));
+  EXPECT_THAT(apply_level("path", "xdp_dropp", order).error().what, HasSubstr("is not known"));
+  EXPECT_THAT(apply_level("stage", "touhc", order).error().what,
+              HasSubstr("did you mean \"touch\""));
+  EXPECT_THAT(apply_level("arrivals", "poison", order).error().what,
+              HasSubstr("did you mean \"poisson\""));
+}
+
+}  // namespace
+}  // namespace pollmark

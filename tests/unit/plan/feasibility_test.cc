@@ -1,0 +1,116 @@
+#include "plan/feasibility.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "plan/factors.h"
+
+namespace pollmark {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+// A model order that keeps every rule, with levels of factors set over it.
+TrialOrder order_with(const std::vector<std::pair<std::string, std::string>>& levels) {
+  TrialOrder order;
+  order.traffic.load = {LoadUnit::line_percent, 50.0};
+  for (const auto& [factor, level] : levels) PM_CHECK(apply_level(factor, level, order));
+  return order;
+}
+
+TrialOrder veth_with(std::vector<std::pair<std::string, std::string>> levels) {
+  TrialOrder order = order_with({{"path", "dpdk"}, {"load", "100 kpps"}});
+  order.generator_port = order.receiver_port = "veth";
+  for (const auto& [factor, level] : levels) PM_CHECK(apply_level(factor, level, order));
+  return order;
+}
+
+TEST(Feasibility, KeepsWhatCanRun) {
+  EXPECT_EQ(refusal(order_with({})), std::nullopt);
+  EXPECT_EQ(refusal(order_with({{"queues", "4"}, {"reta", "4:2:1:1"}})), std::nullopt);
+  EXPECT_EQ(refusal(order_with({{"queues", "4"}, {"reta", "equal"}})), std::nullopt);
+  EXPECT_EQ(refusal(order_with({{"workers", "1"}, {"ring", "128"}})), std::nullopt);
+  EXPECT_EQ(refusal(order_with({{"rx_ring", "64"}, {"burst", "64"}})), std::nullopt);
+  EXPECT_EQ(refusal(order_with({{"load", "line"}})), std::nullopt);
+  EXPECT_EQ(refusal(veth_with({})), std::nullopt);
+  EXPECT_EQ(refusal(veth_with({{"load", "max"}})), std::nullopt);
+  EXPECT_EQ(refusal(veth_with({{"path", "udp_socket"}})), std::nullopt);
+}
+
+TEST(Feasibility, RefusesEachImpossibleCombination) {
+  EXPECT_THAT(refusal(order_with({{"rx_ring", "32"}, {"burst", "33"}})),
+              Optional(HasSubstr("rx_ring 32 is below one burst of 33")));
+  EXPECT_THAT(refusal(order_with({{"queues", "2"}, {"reta", "1:1:1"}})),
+              Optional(HasSubstr("3 weights for 2 queues")));
+  EXPECT_THAT(refusal(order_with({{"workers", "2"}})),
+              Optional(HasSubstr("without a software ring")));
+  EXPECT_THAT(refusal(order_with({{"ring", "1024"}})), Optional(HasSubstr("without workers")));
+  EXPECT_THAT(refusal(order_with({{"ring", "127"}, {"workers", "1"}})),
+              Optional(HasSubstr("below 4 bursts; allowed: at least 128")));
+  EXPECT_THAT(refusal(order_with({{"load", "max"}})), Optional(HasSubstr("allowed: \"line\"")));
+  EXPECT_THAT(refusal(order_with({{"load", "40 Mpps"}})), Optional(HasSubstr("above the line")));
+  EXPECT_THAT(refusal(order_with({{"path", "dpdk"}})),
+              Optional(HasSubstr("needs port = \"veth\"")));
+  EXPECT_THAT(refusal(order_with({{"path", "udp_socket"}})),
+              Optional(HasSubstr("needs port = \"veth\"")));
+  EXPECT_THAT(refusal(veth_with({{"path", "model"}})),
+              Optional(HasSubstr("needs port = \"model\"")));
+  EXPECT_THAT(refusal(veth_with({{"queues", "2"}})), Optional(HasSubstr("has no RSS")));
+  EXPECT_THAT(refusal(veth_with({{"rx_offloads", "checksum"}})), Optional(HasSubstr("has none")));
+  EXPECT_THAT(refusal(veth_with({{"load", "80 %"}})), Optional(HasSubstr("no line rate")));
+}
+
+TEST(Feasibility, CorruptionIsPlantedOnlyWhereItIsFound) {
+  TrialOrder order = order_with({});
+  order.model.faults.corrupt = 0.1;
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("could not be found")));
+  EXPECT_TRUE(apply_level("stage", "touch", order));
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("could not be found")));
+  EXPECT_TRUE(apply_level("rx_offloads", "rss_hash", order));
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("could not be found")));
+  EXPECT_TRUE(apply_level("rx_offloads", "checksum", order));
+  EXPECT_EQ(refusal(order), std::nullopt);
+  EXPECT_TRUE(apply_level("rx_offloads", "none", order));
+  EXPECT_TRUE(apply_level("stage", "checksum", order));
+  EXPECT_EQ(refusal(order), std::nullopt);
+}
+
+TEST(Feasibility, ReplayNeedsAPathThatSeesForeignFramesAndALoadInPackets) {
+  TrialOrder order = veth_with({});
+  order.traffic.kind = TrafficKind::replay;
+  EXPECT_EQ(refusal(order), std::nullopt);
+  EXPECT_TRUE(apply_level("load", "1 Gbps L2", order));
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("frame sizes come from the capture")));
+  EXPECT_TRUE(apply_level("load", "1 kpps", order));
+  EXPECT_TRUE(apply_level("arrivals", "poisson", order));
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("allowed: constant")));
+  EXPECT_TRUE(apply_level("arrivals", "constant", order));
+  EXPECT_TRUE(apply_level("path", "udp_socket", order));
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("only frames addressed to it")));
+}
+
+TEST(Feasibility, IntendedRateFollowsLinkAndFrame) {
+  // 25G, 64 B: 25e9 / (8 x 84).
+  EXPECT_NEAR(*intended_pps(order_with({{"load", "line"}})), 25e9 / (8 * 84.0), 1e-3);
+  EXPECT_NEAR(*intended_pps(order_with({{"load", "50 %"}, {"frame", "1518"}, {"link", "100G"}})),
+              0.5 * 100e9 / (8 * 1538.0), 1e-3);
+  EXPECT_NEAR(*intended_pps(order_with({{"load", "10 Gbps L2"}, {"frame", "256"}})),
+              10e9 / (8 * 256.0), 1e-3);
+  EXPECT_DOUBLE_EQ(*intended_pps(veth_with({{"load", "1 Gbps L1"}, {"frame", "105"}})), 1e6);
+  EXPECT_DOUBLE_EQ(*intended_pps(veth_with({{"load", "max"}})), 0.0);
+}
+
+TEST(Feasibility, EveryRuleIsAboutSomethingThatCanBeWritten) {
+  for (const Rule& rule : all_rules()) {
+    EXPECT_FALSE(rule.about.empty()) << rule.sentence;
+    EXPECT_FALSE(rule.sentence.empty());
+    for (const std::string& key : rule.about) {
+      const bool other = key == "port" || key == "kind" || key == "corrupt";
+      EXPECT_TRUE(other || find_factor(key)) << key;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pollmark
