@@ -156,9 +156,9 @@ RULES = (file_names, pragma_once, own_header_first, never_written, bool_paramete
          nothing_of_this_machine, everything_is_built, alphabetical)
 
 
-def complaints(root):
+def complaints(root, rules=RULES):
     root = pathlib.Path(root)
-    return [f"{rule.__name__}: {line}" for rule in RULES for line in rule(root)]
+    return [f"{rule.__name__}: {line}" for rule in rules for line in rule(root)]
 
 
 if __name__ == "__main__":
