@@ -169,16 +169,12 @@ void add_ratios(const Question& question, std::vector<JudgedCell>& cells) {
     by_key.emplace(CellKey(cell.summary.group, cell.summary.cell), &cell);
   for (JudgedCell& cell : cells) {
     std::map<std::string, std::string> levels = cell.summary.cell;
-    bool has_factors = true;
+    // Of a baseline over several groups, each group has some factors only.
     for (const auto& [factor, level] : question.baseline) {
       const auto own = levels.find(factor);
-      if (own == levels.end()) {
-        has_factors = false;
-        break;
-      }
-      own->second = level;
+      if (own != levels.end()) own->second = level;
     }
-    if (!has_factors || levels == cell.summary.cell) continue;
+    if (levels == cell.summary.cell) continue;
     const auto baseline = by_key.find(CellKey(cell.summary.group, levels));
     if (baseline == by_key.end()) continue;
     for (const auto& [metric, values] : cell.blocks) {

@@ -41,8 +41,8 @@ struct CellSummary {
   int valid = 0;
   std::map<std::string, Estimate> metrics;  // by metric name; absent = not measured
   // metric -> median of paired ratios to the baseline cell (the cell that has the baseline's levels
-  // and otherwise its own) over the blocks they share. Absent for the baseline itself, and where
-  // the baseline was zero in any of them.
+  // of the factors of its group and otherwise its own) over the blocks they share. Absent for the
+  // baseline itself, and where the baseline was zero in any of them.
   std::map<std::string, double> ratio_to_baseline;
   Ledger ledger;  // summed over the valid trials; a fate is measured in it
                   // where any of them measured it

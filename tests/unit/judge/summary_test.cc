@@ -261,6 +261,46 @@ TEST(Summary, TheBaselineKeepsTheOtherFactors) {
   EXPECT_DOUBLE_EQ(campaign.summary().cells[2].ratio_to_baseline.at("loss_ratio"), 0.5);
 }
 
+TEST(Summary, EachGroupTakesItsOwnFactorsOfTheBaseline) {
+  Campaign campaign;
+  campaign.question.baseline = {{"path", "udp_socket"}, {"rx_ring", "128"}};
+  campaign.add(kSmall, {100});
+  campaign.add(kLarge, {50});
+  campaign.add({{"path", "udp_socket"}}, {400}, Path::udp_socket, "kernel");
+  campaign.add({{"path", "dpdk"}}, {100}, Path::dpdk, "kernel");
+  campaign.add({{"queues", "4"}}, {7}, Path::model, "other");
+  const Summary summary = campaign.summary();
+  EXPECT_DOUBLE_EQ(summary.cells[1].ratio_to_baseline.at("loss_ratio"), 0.5);
+  EXPECT_DOUBLE_EQ(summary.cells[3].ratio_to_baseline.at("loss_ratio"), 0.25);
+  for (const std::size_t without : {0U, 2U, 4U}) {
+    EXPECT_TRUE(summary.cells[without].ratio_to_baseline.empty()) << without;
+  }
+}
+
+// The layouts 1 queue, 4 equal, 4 skewed set queues and reta together: no full factorial.
+TEST(Summary, LayoutsAreComparedWhereOnlyOneFactorDiffers) {
+  Campaign campaign;
+  for (const char* ring : {"128", "512"}) {
+    campaign.add({{"queues", "1"}, {"reta", "equal"}, {"rx_ring", ring}}, around(9'000, 11, 12, 0));
+    campaign.add({{"queues", "4"}, {"reta", "equal"}, {"rx_ring", ring}}, around(100, 11, 12, 3));
+    campaign.add({{"queues", "4"}, {"reta", "4:2:1:1"}, {"rx_ring", ring}},
+                 around(5'000, 11, 12, 5));
+  }
+  const Summary summary = campaign.summary();
+  ASSERT_EQ(summary.effects.size(), 3U);
+  const FactorEffect& queues = summary.effects[0];
+  EXPECT_EQ(queues.factor, "queues");
+  EXPECT_EQ(queues.combinations, 2);
+  EXPECT_NEAR(queues.worst, 0.009, 1e-9);
+  EXPECT_NEAR(queues.best, 0.0001, 1e-9);
+  const FactorEffect& reta = summary.effects[1];
+  EXPECT_EQ(reta.factor, "reta");
+  EXPECT_EQ(reta.combinations, 2);
+  EXPECT_EQ(reta.best_level, "equal");
+  EXPECT_NEAR(reta.worst, 0.005, 1e-9);
+  EXPECT_EQ(summary.effects[2].combinations, 3);
+}
+
 TEST(Summary, LatencyIsMergedOverValidTrialsDoneBeforeRx) {
   Campaign campaign;
   campaign.add(kSmall, {0, 0});
