@@ -1,0 +1,106 @@
+#include "rig/dpdk_port.h"
+
+#include <fmt/format.h>
+#include <rte_bus_vdev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "rig/eal.h"
+
+namespace pollmark {
+namespace {
+
+constexpr int kEthernetBytes14 = 14;
+// Before the frame in a slot: TPACKET2_HDRLEN and what the kernel aligns, at most this.
+constexpr int kSlotHeaderBytes = 96;
+constexpr unsigned kSmallestSlotBytes = 2048;
+
+std::string next_name(const std::string& role) {
+  static std::atomic<int> number{0};
+  // The driver is chosen by this prefix.
+  return fmt::format("net_af_packet_{}{}", role, number++);
+}
+
+unsigned slot_bytes(const DpdkPortOrder& order) {
+  const auto needed = static_cast<unsigned>(order.place.mtu + kEthernetBytes14 + kSlotHeaderBytes);
+  unsigned bytes = std::max(kSmallestSlotBytes, std::bit_ceil(needed));
+  // The kernel wants whole blocks; an odd number of slots needs one slot per block.
+  const auto page = static_cast<unsigned>(getpagesize());
+  if (order.ring_frames % 2 != 0) bytes = std::max(bytes, page);
+  return bytes;
+}
+
+Error with_dpdk_message(int error, std::string_view what) {
+  const std::string message = take_dpdk_message();
+  return Error{Errc::host_cannot,
+               message.empty() ? std::string(std::strerror(error < 0 ? -error : error)) : message,
+               std::string(what)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DpdkPort>> DpdkPort::open(const DpdkPortOrder& order) {
+  if (!eal_facts()) return fail(Errc::broken, "EAL was not started", order.place.netdev);
+  std::unique_ptr<DpdkPort> port(new DpdkPort());
+  if (auto started = port->start(order); !started) {
+    return tl::unexpected<Error>(std::move(started).error().within(order.place.netdev));
+  }
+  return port;
+}
+
+Result<void> DpdkPort::start(const DpdkPortOrder& order) {
+  if (order.ring_frames < 1) return fail(Errc::bad_experiment, "ring: at least 1 frame");
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(order.place.netns_fd));
+  const unsigned slot = slot_bytes(order);
+  const unsigned block = std::max(slot, static_cast<unsigned>(getpagesize()));
+  name_ = next_name(order.role);
+  const std::string arguments =
+      fmt::format("iface={},blocksz={},framesz={},framecnt={},qdisc_bypass=0", order.place.netdev,
+                  block, slot, order.ring_frames);
+  (void)take_dpdk_message();
+  if (const int error = rte_vdev_init(name_.c_str(), arguments.c_str()); error != 0) {
+    return tl::unexpected<Error>(with_dpdk_message(error, "net_af_packet"));
+  }
+  probed_ = true;
+  if (rte_eth_dev_get_port_by_name(name_.c_str(), &port_) != 0) {
+    return fail(Errc::broken, "the port has no number", name_);
+  }
+  const unsigned mbufs = static_cast<unsigned>(std::max(order.pool_mbufs, 64));
+  const unsigned cache = mbufs >= 256 ? 64 : 0;
+  const unsigned room = slot + RTE_PKTMBUF_HEADROOM;
+  pool_ = rte_pktmbuf_pool_create((name_ + "_pool").c_str(), mbufs, cache, 0,
+                                  static_cast<std::uint16_t>(room), SOCKET_ID_ANY);
+  if (pool_ == nullptr) return tl::unexpected<Error>(with_dpdk_message(rte_errno, "mbuf pool"));
+  const rte_eth_conf configuration{};
+  int error = rte_eth_dev_configure(port_, 1, 1, &configuration);
+  if (error == 0) error = rte_eth_rx_queue_setup(port_, 0, 512, 0, nullptr, pool_);
+  if (error == 0) error = rte_eth_tx_queue_setup(port_, 0, 512, 0, nullptr);
+  if (error == 0) error = rte_eth_dev_start(port_);
+  if (error != 0) return tl::unexpected<Error>(with_dpdk_message(error, "port"));
+  started_ = true;
+  PM_TRY(socket_fd_, find_packet_socket(-1, order.place.netdev));
+  PM_TRY(ring_, read_packet_ring(-1, order.place.netdev));
+  PM_TRY(PacketRingView view, PacketRingView::map(socket_fd_, ring_));
+  view_ = std::make_unique<PacketRingView>(std::move(view));
+  return {};
+}
+
+DpdkPort::~DpdkPort() {
+  view_.reset();
+  if (started_) (void)rte_eth_dev_stop(port_);  // the driver closes its socket here
+  if (probed_) {
+    (void)rte_eth_dev_close(port_);
+    (void)rte_vdev_uninit(name_.c_str());
+  }
+  if (pool_ != nullptr) rte_mempool_free(pool_);
+}
+
+}  // namespace pollmark

@@ -1,0 +1,442 @@
+#include "rig/dpdk_receiver.h"
+
+#include <fmt/format.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/tsc.h"
+#include "datapath/clock.h"
+#include "datapath/latency_tally.h"
+#include "datapath/receive.h"
+#include "host/cpu_time.h"
+#include "host/kernel_counters.h"
+#include "host/trial_cpus.h"
+#include "rig/dpdk_port.h"
+#include "rig/eal.h"
+
+namespace pollmark {
+namespace {
+
+constexpr std::uint32_t kTrackerWindow = 1024;
+constexpr std::int64_t kGapNs = 20'000;
+constexpr int kDefaultPool = 1024;
+
+using Step = std::uint32_t (*)(ReceiveLcore&, const WallClock&) noexcept;
+
+template <StampSource kStamps, bool kTracked>
+Step step_of(StageKind stage) {
+  constexpr ChecksumBy kBy = ChecksumBy::software;
+  switch (stage) {
+    case StageKind::none:
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::none, kBy, kTracked>;
+    case StageKind::touch:
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::touch, kBy, kTracked>;
+    case StageKind::checksum:
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::checksum, kBy, kTracked>;
+  }
+  return nullptr;
+}
+
+// The bins that a LatencyTally points to.
+class TallyMemory {
+ public:
+  TallyMemory() : counts_(kLatencyBins), spilled_(kLatencyBins) {}
+  void give_to(LatencyTally& tally) {
+    tally.counts = counts_.data();
+    tally.spilled = spilled_.data();
+  }
+  // Each bin at its middle; the ends exact.
+  [[nodiscard]] LatencyHistogram histogram(const LatencyTally& tally, double tsc_hz) const {
+    LatencyHistogram histogram;
+    for (std::uint32_t bin = 0; bin < kLatencyBins; ++bin) {
+      const auto count = static_cast<std::int64_t>(spilled_[bin] + counts_[bin]);
+      if (count == 0) continue;
+      const auto lowest = static_cast<double>(latency_bin_lowest(bin));
+      const double next =
+          bin + 1 < kLatencyBins ? static_cast<double>(latency_bin_lowest(bin + 1)) : lowest;
+      const double middle = std::clamp((lowest + next) / 2.0, static_cast<double>(tally.min),
+                                       static_cast<double>(tally.max));
+      histogram.record(static_cast<std::int64_t>(middle * 1e9 / tsc_hz), count);
+    }
+    return histogram;
+  }
+
+ private:
+  std::vector<std::uint32_t> counts_;
+  std::vector<std::uint64_t> spilled_;
+};
+
+// Beside the datapath's own tallies. Receiving thread: wo; control: ro after join.
+struct Watch {
+  Ticks window_opened = 0;  // 0: no frame of the window came
+  Ticks last_arrival = 0;
+  Ticks first_loss = 0;
+  Ticks last_loss = 0;
+  std::uint64_t late_before_window = 0;
+  std::int64_t longest_gap_ns = 0;
+  std::int64_t gaps = 0;
+  std::int64_t gap_sum_ns = 0;
+  Ticks busy_ticks = 0;             // of rounds that found frames, in the window
+  std::uint64_t polled_before = 0;  // until the window opened
+  std::int64_t opened_cpu_ns = 0;
+  std::int64_t opened_wall_ns = 0;
+  std::int64_t last_cpu_ns = 0;
+  std::int64_t last_wall_ns = 0;
+  std::uint64_t run_pkts = 0;  // taken since the last empty look
+  std::uint64_t longest_run_pkts = 0;
+  bool stopped_once = false;
+};
+
+class DpdkReceiver final : public Receiver {
+ public:
+  DpdkReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz)
+      : order_(order),
+        place_(std::move(place)),
+        cpus_(cpus),
+        tsc_hz_(tsc_hz),
+        tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {
+    rx_memory_.give_to(lcore_.rx);
+    done_memory_.give_to(lcore_.done);
+    lcore_.queue_count = 1;
+    lcore_.burst = static_cast<std::uint32_t>(order.receiver.burst);
+    lcore_.flows = tracker_.flows();
+    lcore_.tracker = &tracker_;
+    lcore_.epoch = order.epoch;
+  }
+  ~DpdkReceiver() override { end_thread(); }
+
+  Result<void> open() override {
+    const int pool = order_.receiver.pool_mbufs > 0 ? order_.receiver.pool_mbufs : kDefaultPool;
+    PM_TRY(port_, DpdkPort::open({.place = place_,
+                                  .role = "rx",
+                                  .ring_frames = order_.receiver.rx_ring,
+                                  .pool_mbufs = pool}));
+    lcore_.ethdev_queues[0] = {.port = port_->port(), .queue = 0};
+    return {};
+  }
+
+  Result<CounterSnapshot> read_counters() override {
+    PM_TRY(CounterSnapshot snapshot, read_receiver_counters(place_, FrameConsumer::packet_ring));
+    PM_TRY(const PacketStatistics since_last, take_packet_statistics(port_->socket_fd()));
+    ring_total_.packets += since_last.packets;
+    ring_total_.drops += since_last.drops;
+    CounterFacts facts;
+    facts.layer = "packet_ring";
+    facts.scope = "socket";
+    facts.role = CounterRole::owner;
+    put_counter(snapshot, "receiver.packet_ring.tp_drops", ring_total_.drops, facts);
+    facts.role = CounterRole::echo;
+    put_counter(snapshot, "receiver.packet_ring.tp_packets", ring_total_.packets, facts);
+    CounterFacts of_port;
+    of_port.layer = "port";
+    of_port.scope = "port";
+    put_counter(snapshot, "receiver.port.warmup_pkts", warmup_pkts_.load(std::memory_order_acquire),
+                of_port);
+    rte_eth_stats stats{};
+    if (rte_eth_stats_get(port_->port(), &stats) == 0) {
+      put_counter(snapshot, "receiver.port.ipackets", stats.ipackets, of_port);
+    }
+    return snapshot;
+  }
+
+  Result<void> start() override {
+    PM_CHECK(port_ != nullptr && !thread_.joinable());
+    cpu_before_ = cpu_stats();
+    started_wall_ns_ = wall_ns();
+    thread_ = std::jthread([this] {
+      prepare_thread();
+      const bool may_run = error_.empty();
+      ready_.store(true, std::memory_order_release);
+      ready_.notify_one();
+      if (may_run) {
+        poll();
+        rte_thread_unregister();
+      }
+    });
+    ready_.wait(false, std::memory_order_acquire);
+    if (error_.empty()) return {};
+    thread_.join();
+    return fail(Errc::host_cannot, error_, "receiver");
+  }
+
+  Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {
+    constexpr std::uint64_t kEmptyRounds = 1000;
+    const std::int64_t begin_ns = wall_ns();
+    std::uint64_t seen = ~std::uint64_t{0};
+    std::uint64_t rounds_then = 0;
+    std::int64_t quiet_since_ns = begin_ns;
+    for (;;) {
+      const std::int64_t now_ns = wall_ns();
+      const std::uint64_t polled = polled_.load(std::memory_order_acquire);
+      const std::uint64_t rounds = empty_rounds_.load(std::memory_order_acquire);
+      if (polled != seen) {
+        seen = polled;
+        rounds_then = rounds;
+        quiet_since_ns = now_ns;
+      }
+      // Quiet means that the thread looked and found nothing, not that it did not run.
+      const bool looked = rounds - rounds_then >= kEmptyRounds;
+      if ((looked && now_ns - quiet_since_ns >= quiet_ns) || now_ns - begin_ns >= limit_ns) {
+        return {};
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  Result<ReceiverAccount> stop(const std::vector<std::uint32_t>& sent_per_flow) override {
+    end_thread();
+    const std::int64_t wall_total_ns = wall_ns() - started_wall_ns_;
+    const auto cpu_after = cpu_stats();
+    const ReceiveTallies& tallies = lcore_.tallies;
+    const bool tracked = !is_replay();
+
+    ReceiverAccount account;
+    account.received_pkts = static_cast<std::int64_t>(tallies.received);
+    account.received_bytes = static_cast<std::int64_t>(tallies.received_bytes);
+    account.queues.push_back(
+        {.queue = 0, .polled_pkts = static_cast<std::int64_t>(tallies.polled), .share = 1.0});
+    account.isa = "v2";
+    if (const auto eal = eal_facts()) account.page_size_bytes = eal->page_size_bytes;
+    if (tracked) {
+      if (!sent_per_flow.empty()) tracker_.finish(sent_per_flow);
+      account.tracker = tracker_.totals();
+      account.fates[Fate::duplicate] = static_cast<std::int64_t>(tallies.duplicate + tallies.stale);
+      account.fates[Fate::foreign] = static_cast<std::int64_t>(tallies.foreign);
+      account.fates[Fate::late] =
+          watch_.window_opened == 0
+              ? 0
+              : static_cast<std::int64_t>(tallies.late - watch_.late_before_window);
+      account.fates[Fate::corrupt] = static_cast<std::int64_t>(tallies.corrupt);
+      account.latency_ns.rx = rx_memory_.histogram(lcore_.rx, tsc_hz_);
+      account.latency_ns.done = done_memory_.histogram(lcore_.done, tsc_hz_);
+      if (tracker_.totals().lost > 0 && watch_.first_loss == 0) {
+        // Nothing came behind the lost ones that could have shown a gap.
+        watch_.first_loss = watch_.last_loss = watch_.last_arrival;
+      }
+      account.first_loss_s = since_window(watch_.first_loss);
+      account.last_loss_s = since_window(watch_.last_loss);
+    }
+    add_cost(account, wall_total_ns, cpu_after);
+    PM_TRYV(add_knobs(account));
+    return account;
+  }
+
+  void abandon() override { end_thread(); }
+
+ private:
+  [[nodiscard]] bool is_replay() const { return order_.traffic.kind == TrafficKind::replay; }
+  [[nodiscard]] std::int64_t ns_of(Ticks ticks) const {
+    return static_cast<std::int64_t>(static_cast<double>(ticks) * 1e9 / tsc_hz_);
+  }
+
+  void prepare_thread() {
+    if (const auto pinned = pin_this_thread(cpus_.receiver); !pinned) {
+      error_ = pinned.error().text();
+    } else if (rte_thread_register() != 0) {
+      error_ = "rte_thread_register: no free lcore number";
+    }
+  }
+
+  // The receiving thread.
+  void poll() {
+    const Step step = is_replay() ? step_of<StampSource::none, false>(order_.receiver.stage)
+                                  : step_of<StampSource::payload, true>(order_.receiver.stage);
+    const WallClock clock;
+    const ReceiveTallies& tallies = lcore_.tallies;
+    const auto half_window = static_cast<Ticks>(order_.seconds / 2.0 * tsc_hz_);
+    std::uint64_t empty_rounds = 0;
+    std::int64_t gaps_seen = 0;
+    Ticks prev = tsc_now();
+    while (!ending_.load(std::memory_order_relaxed)) {
+      const Ticks now = tsc_now();
+      if (watch_.window_opened != 0) note_gap(now - prev);
+      prev = now;
+      const std::uint32_t count = step(lcore_, clock);
+      if (count == 0) {
+        watch_.run_pkts = 0;
+        empty_rounds_.store(++empty_rounds, std::memory_order_release);
+        continue;
+      }
+      watch_.run_pkts += count;
+      watch_.longest_run_pkts = std::max(watch_.longest_run_pkts, watch_.run_pkts);
+      polled_.store(tallies.polled, std::memory_order_release);
+      if (tallies.late != 0) warmup_pkts_.store(tallies.late, std::memory_order_release);
+      if (tallies.received == 0 && tallies.corrupt == 0) continue;  // still the warm-up
+      if (watch_.window_opened == 0) {
+        open_window(now, count);
+      } else {
+        watch_.busy_ticks += tsc_now() - now;
+      }
+      after_round(now, gaps_seen);
+      if (order_.planted_stop_ns > 0 && !watch_.stopped_once &&
+          now - watch_.window_opened >= half_window) {
+        watch_.stopped_once = true;
+        std::this_thread::sleep_for(std::chrono::nanoseconds(order_.planted_stop_ns));
+      }
+    }
+  }
+
+  void open_window(Ticks now, std::uint32_t count) {
+    watch_.window_opened = now;
+    watch_.late_before_window = lcore_.tallies.late;
+    watch_.polled_before = lcore_.tallies.polled - count;
+    watch_.opened_cpu_ns = thread_cpu_ns();
+    watch_.opened_wall_ns = wall_ns();
+  }
+
+  void after_round(Ticks now, std::int64_t& gaps_seen) {
+    watch_.last_arrival = now;
+    const std::int64_t gaps = tracker_.totals().gaps;
+    if (gaps != gaps_seen) {
+      gaps_seen = gaps;
+      if (watch_.first_loss == 0) watch_.first_loss = now;
+      watch_.last_loss = now;
+    }
+    watch_.last_cpu_ns = thread_cpu_ns();
+    watch_.last_wall_ns = wall_ns();
+  }
+
+  void note_gap(Ticks ticks) {
+    const std::int64_t gap_ns = ns_of(ticks);
+    watch_.longest_gap_ns = std::max(watch_.longest_gap_ns, gap_ns);
+    if (gap_ns <= kGapNs) return;
+    ++watch_.gaps;
+    watch_.gap_sum_ns += gap_ns;
+  }
+
+  // The control thread.
+  void end_thread() {
+    ending_.store(true, std::memory_order_relaxed);
+    if (thread_.joinable()) thread_.join();
+  }
+
+  [[nodiscard]] std::optional<double> since_window(Ticks ticks) const {
+    if (ticks == 0 || watch_.window_opened == 0) return std::nullopt;
+    return static_cast<double>(ticks - watch_.window_opened) / tsc_hz_;
+  }
+
+  void add_cost(ReceiverAccount& account, std::int64_t wall_total_ns,
+                const std::vector<CpuStat>& cpu_after) const {
+    LcoreHealth health;
+    health.role = "receiver q0";
+    health.polling = true;
+    health.longest_gap_ns = watch_.longest_gap_ns;
+    health.gaps = watch_.gaps;
+    health.gap_sum_ns = watch_.gap_sum_ns;
+    if (order_.traffic.intended_pps > 0.0) {
+      health.tolerated_gap_ns = static_cast<std::int64_t>(
+          1e9 * static_cast<double>(port_->ring().frames) / order_.traffic.intended_pps);
+    }
+    const std::int64_t window_ns = watch_.last_wall_ns - watch_.opened_wall_ns;
+    if (watch_.window_opened != 0 && window_ns > 0) {
+      const double on_cpu =
+          std::min(1.0, static_cast<double>(watch_.last_cpu_ns - watch_.opened_cpu_ns) /
+                            static_cast<double>(window_ns));
+      health.thread_cpu_fraction = on_cpu;
+      const auto window_ticks = static_cast<double>(watch_.last_arrival - watch_.window_opened);
+      if (window_ticks > 0.0) {
+        account.busy_fraction =
+            std::min(1.0, static_cast<double>(watch_.busy_ticks) / window_ticks);
+      }
+      const auto polled = lcore_.tallies.polled - watch_.polled_before;
+      if (polled > 0) {
+        account.cycles_per_pkt =
+            static_cast<double>(watch_.busy_ticks) / static_cast<double>(polled);
+        if (order_.receiver.stage != StageKind::none) {
+          account.stage_cycles_per_pkt =
+              static_cast<double>(lcore_.tallies.stage_ticks) / static_cast<double>(polled);
+        }
+      }
+      // The kernel's part of receiving runs in softirq on the CPU that sends.
+      const std::array cpus{cpus_.sender, cpus_.receiver};
+      const auto softirq_ns = softirq_ns_between(cpu_before_, cpu_after, cpus);
+      if (softirq_ns && wall_total_ns > 0) {
+        account.cpu_cores_used =
+            on_cpu + static_cast<double>(*softirq_ns) / static_cast<double>(wall_total_ns);
+      }
+    }
+    account.lcores.push_back(health);
+  }
+
+  Result<void> add_knobs(ReceiverAccount& account) {
+    PM_TRY(const PacketStatistics since_last, take_packet_statistics(port_->socket_fd()));
+    ring_total_.packets += since_last.packets;
+    ring_total_.drops += since_last.drops;
+    Knob knob;
+    knob.requested = fmt::format("{}", order_.receiver.rx_ring);
+    knob.effective = fmt::format("{}", port_->ring().frames);
+    knob.state = knob.requested == knob.effective ? KnobState::confirmed : KnobState::differs;
+    knob.exercised = lcore_.tallies.polled > 0;
+    if (knob.exercised) {
+      knob.evidence =
+          fmt::format("{} frames went through it, up to {} without an empty look; {} found it full",
+                      lcore_.tallies.polled, watch_.longest_run_pkts, ring_total_.drops);
+    }
+    account.knobs["rx_ring"] = std::move(knob);
+    return {};
+  }
+
+  TrialOrder order_;
+  NetdevPlace place_;
+  TrialCpus cpus_;
+  double tsc_hz_;
+  TallyMemory rx_memory_;
+  TallyMemory done_memory_;
+  SequenceTracker tracker_;  // thread: wo while it runs
+  ReceiveLcore lcore_;       // thread: wo while it runs
+  Watch watch_;              // thread: wo while it runs
+  std::unique_ptr<DpdkPort> port_;
+  PacketStatistics ring_total_;
+  std::string error_;  // thread: wo before ready_
+  std::atomic<std::uint64_t> polled_{0};
+  std::atomic<std::uint64_t> empty_rounds_{0};
+  std::atomic<std::uint64_t> warmup_pkts_{0};
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> ending_{false};
+  std::vector<CpuStat> cpu_before_;
+  std::int64_t started_wall_ns_ = 0;
+  std::jthread thread_;  // last: joined before what it uses goes away
+};
+
+Result<void> refuse_what_it_has_not(const TrialOrder& order) {
+  const ReceiverOrder& receiver = order.receiver;
+  if (receiver.queues != 1) {
+    return fail(Errc::bad_experiment, "path dpdk on a kernel device: one queue only");
+  }
+  if (receiver.workers != 0) {
+    return fail(Errc::bad_experiment, "path dpdk on a kernel device: no workers");
+  }
+  if (!receiver.rx_offloads.empty()) {
+    return fail(Errc::bad_experiment, "path dpdk on a kernel device: no receive offloads");
+  }
+  if (receiver.rx_ring < 1) return fail(Errc::bad_experiment, "rx_ring: at least 1");
+  if (receiver.burst < 1 || receiver.burst > static_cast<int>(kMostBurst)) {
+    return fail(Errc::bad_experiment, fmt::format("burst: 1 to {}", kMostBurst));
+  }
+  if (order.traffic.flows < 1 || order.traffic.flows > 65536) {
+    return fail(Errc::bad_experiment, "flows: 1 to 65536");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
+                                                     const NetdevPlace& place) {
+  PM_TRYV(refuse_what_it_has_not(order));
+  PM_TRY(const TrialCpus cpus, trial_cpus(order));
+  static const TscFacts tsc = calibrate_tsc();
+  return std::make_unique<DpdkReceiver>(order, place, cpus, tsc.hz);
+}
+
+}  // namespace pollmark

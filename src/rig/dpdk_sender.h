@@ -1,0 +1,37 @@
+// Generates or replays frames on a kernel network device, in real time, through DPDK's
+// net_af_packet.
+#pragma once
+
+#include <memory>
+
+#include "base/error.h"
+#include "host/netns.h"
+#include "record/trial_order.h"
+#include "trial/endpoints.h"
+
+namespace pollmark {
+
+// One thread on the sending CPU of trial_cpus(order), at most 32 frames per burst. The schedule is
+// absolute (dpdk_pacer.h): a late generator catches up, but gives slots up that are older than
+// kCatchUpNs (1 ms), which are tx_unsent. `load = "max"` has no schedule: intended = offered.
+//
+// What is offered: frames that the transmit ring took, less those that the kernel still had not
+// taken from it at the end (looked up in the ring itself; net_af_packet counts them as sent). A
+// frame that the kernel refuses (no room at the peer) stays in the ring and goes out again later.
+//
+// On veth the kernel's receive work runs inside the sender's system call: gaps between two looks at
+// the clock include it.
+//
+// Replay: the frames of the capture as they are, again and again, at the intended rate; counted,
+// not tracked, and without a warm-up, since they carry no epoch.
+//
+// start_eal must have been called. Errors: host_cannot, bad_experiment.
+[[nodiscard]] Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
+                                                               const NetdevPlace& place);
+
+// Frames per second that this sender offers on that device when nothing limits it, over `seconds`,
+// with the order's frames.
+[[nodiscard]] Result<double> measure_max_pps(const TrialOrder& order, const NetdevPlace& place,
+                                             double seconds);
+
+}  // namespace pollmark
