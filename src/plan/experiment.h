@@ -78,6 +78,9 @@ struct ReadOptions {
   bool quick = false;                  // few blocks (2), ranking without verdicts
   // Where relative names in the file (pcap, stall traces) start; empty: beside the experiment.
   std::filesystem::path folder;
+  // Whether those files are looked for. A report of a stored campaign needs none of them.
+  enum class Files { must_exist, need_not_exist };
+  Files files = Files::must_exist;
 };
 
 // Reads, checks and resolves. Errors: bad_experiment, whose text holds every mistake, one a line,

@@ -163,6 +163,7 @@ class Reader {
       : file_(file), options_(options) {
     experiment_.text = std::string(text);
     experiment_.overrides = options.overrides;
+    files_ = options.files;
     folder_ = options.folder.empty() ? std::filesystem::path(file).parent_path() : options.folder;
     std::error_code ignored;
     if (const auto absolute = std::filesystem::absolute(folder_, ignored); !ignored) {
@@ -288,6 +289,7 @@ class Reader {
   std::string file_;
   const ReadOptions& options_;
   std::filesystem::path folder_;
+  ReadOptions::Files files_ = ReadOptions::Files::must_exist;
   std::deque<toml::table> documents_;  // entries point into them
   Tables top_;
   std::vector<GroupText> groups_;
@@ -1231,6 +1233,7 @@ std::vector<Path> Reader::paths_of(const Draft& draft) const {
 
 void Reader::check_file(const std::string& name, std::string_view key,
                         const toml::source_region& at) {
+  if (files_ == ReadOptions::Files::need_not_exist) return;
   const std::filesystem::path file = folder_ / name;
   std::error_code error;
   const auto status = std::filesystem::status(file, error);
