@@ -93,6 +93,14 @@ Broken replay_to_a_socket(const TrialOrder& order) {
          "or model";
 }
 
+Broken checksum_on_a_socket(const TrialOrder& order) {
+  if (order.path != Path::udp_socket || order.receiver.stage != StageKind::checksum) {
+    return std::nullopt;
+  }
+  return "stage checksum on udp_socket: the kernel has verified before the socket sees a frame; "
+         "allowed: none, touch";
+}
+
 Broken replay_arrivals(const TrialOrder& order) {
   if (order.traffic.kind != TrafficKind::replay ||
       order.traffic.arrivals.kind == ArrivalKind::constant) {
@@ -128,6 +136,7 @@ const std::vector<Rule>& all_rules() {
       {{"queues", "path", "port"}, "dpdk on veth has one queue", veth_has_one_queue},
       {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
+      {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
       {{"arrivals", "kind"}, "replay has constant arrivals", replay_arrivals},
       {{"load", "path"}, "max is not offered on the model", max_is_not_judged},
       {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
