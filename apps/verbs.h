@@ -1,0 +1,26 @@
+// Each verb adds its command to the program. A verb wires and prints; the work is in src/.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "base/error.h"
+
+namespace pollmark {
+
+// Set by the callback of the chosen verb: runs it and gives the exit code, or an error that main()
+// prints as one line.
+using Action = std::function<Result<int>()>;
+
+void add_run(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
+void add_try(CLI::App& app, Action& action);
+void add_factors(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
+void add_ports(CLI::App& app, Action& action);
+void add_selftest(CLI::App& app, Action& action);
+
+// The command line as typed, for provenance.
+[[nodiscard]] const std::string& command_line();
+
+}  // namespace pollmark

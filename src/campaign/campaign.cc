@@ -1,0 +1,315 @@
+#include "campaign/campaign.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <set>
+
+#include "base/text.h"
+#include "base/tsc.h"
+#include "campaign/provenance_of_host.h"
+#include "campaign/stop_signal.h"
+#include "campaign/trial_process.h"
+#include "plan/experiment.h"
+#include "report/report.h"
+#include "store/folder.h"
+
+namespace pollmark {
+namespace {
+
+double now_epoch_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+int output_width() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60) return size.ws_col;
+  return 100;
+}
+
+Question question_of(const Plan& plan, bool quick) {
+  const Experiment& experiment = plan.experiment;
+  Question question;
+  question.name = experiment.name;
+  question.question = experiment.question;
+  question.metric = experiment.judge.metric;
+  question.baseline = experiment.judge.baseline;
+  question.matters = experiment.judge.matters;
+  question.choose = experiment.judge.choose;
+  question.quick = quick;
+  for (const Cell& cell : plan.cells)
+    question.cells.push_back({cell.order.group, cell.order.cell, cell.order.path, cell.refused});
+  return question;
+}
+
+// Where a cell stands: which of its blocks are settled, and why it cannot be run, if so.
+struct CellState {
+  std::set<int> valid_blocks;
+  std::map<int, int> attempts;             // block -> attempts so far
+  std::optional<std::string> host_cannot;  // not asked again
+};
+
+constexpr std::string_view kHostCannot = "host_cannot: ";
+
+// The state that the stored trials tell of.
+std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>& trials) {
+  std::map<std::pair<std::string, std::map<std::string, std::string>>, std::size_t> index;
+  for (const Cell& cell : plan.cells) index[{cell.order.group, cell.order.cell}] = cell.index;
+  std::vector<CellState> states(plan.cells.size());
+  for (const TrialResult& trial : trials) {
+    if (trial.order.kind != TrialKind::trial) continue;
+    const auto found = index.find({trial.order.group, trial.order.cell});
+    if (found == index.end()) continue;
+    CellState& state = states[found->second];
+    // A refusal by the host belongs to the run that met it; a resumed run asks again.
+    if (!trial.invalid_reasons.empty() && trial.invalid_reasons.front().starts_with(kHostCannot))
+      continue;
+    int& attempts = state.attempts[trial.order.block];
+    attempts = std::max(attempts, trial.order.attempt + 1);
+    if (trial.valid) state.valid_blocks.insert(trial.order.block);
+  }
+  return states;
+}
+
+// A record that says why there is no measurement: no number in it.
+TrialResult unmeasured(const TrialOrder& order, const std::string& reason) {
+  TrialResult result;
+  result.order = order;
+  result.started_utc = utc_text(now_epoch_seconds());
+  result.invalid_reasons.push_back(reason);
+  return result;
+}
+
+class Campaign {
+ public:
+  Campaign(Plan plan, ResultsFolder folder, Provenance provenance, std::vector<TrialResult> trials,
+           const CampaignOrder& order)
+      : plan_(std::move(plan)),
+        folder_(std::move(folder)),
+        provenance_(std::move(provenance)),
+        trials_(std::move(trials)),
+        states_(state_of(plan_, trials_)),
+        quick_(order.quick),
+        progress_(order.voice, plan_.schedule.size()) {}
+
+  Result<void> run() {
+    PM_TRYV(calibrate());
+    for (std::size_t i = 0; i < plan_.schedule.size() && !stop_requested(); ++i) {
+      const ScheduledTrial& scheduled = plan_.schedule[i];
+      CellState& state = states_[scheduled.cell];
+      if (state.valid_blocks.contains(scheduled.block) || state.host_cannot) continue;
+      PM_TRYV(settle(i, state));
+    }
+    return {};
+  }
+
+  Result<CampaignOutcome> finish() {
+    CampaignOutcome outcome;
+    outcome.folder = folder_.path();
+    outcome.interrupted = stop_requested();
+    bool any_can_run = false;
+    for (const Cell& cell : plan_.cells) {
+      const CellState& state = states_[cell.index];
+      if (cell.refused || state.host_cannot) continue;
+      any_can_run = true;
+      if (state.valid_blocks.empty()) outcome.cell_without_result = true;
+    }
+    outcome.nothing_could_run = !any_can_run;
+    outcome.summary = summarise(question_of(plan_, quick_), trials_);
+    const ReportInput input{outcome.summary, provenance_, folder_.path().string(),
+                            plan_.experiment.text, &trials_};
+    PM_TRYV(folder_.write_file("provenance.json", to_json(provenance_).dump(2) + "\n"));
+    PM_TRYV(folder_.write_file("summary.json", summary_json(input).dump(2) + "\n"));
+    PM_TRYV(folder_.write_file("summary.csv", render_csv(input)));
+    PM_TRYV(folder_.write_file("metrics.prom", render_prom(input)));
+    PM_TRYV(folder_.write_file("report.html", render_html(input)));
+    outcome.text = render_text(input, output_width());
+    return outcome;
+  }
+
+ private:
+  Result<void> store(TrialResult result) {
+    PM_TRYV(folder_.append(result));
+    trials_.push_back(std::move(result));
+    return {};
+  }
+
+  std::int64_t next_number() const { return static_cast<std::int64_t>(trials_.size()); }
+
+  // What the generator reaches on each real-time port that the plan uses, once per run: a load
+  // above it is refused before it could look like the receiver's loss.
+  Result<void> calibrate() {
+    std::map<Path, double> reached;
+    for (const Cell& cell : plan_.cells) {
+      CellState& state = states_[cell.index];
+      if (cell.refused || cell.order.clock != ClockKind::wall || stop_requested()) continue;
+      const Path path = cell.order.path;
+      if (!reached.contains(path)) {
+        TrialOrder order = cell.order;
+        order.kind = TrialKind::calibration;
+        order.trial = next_number();
+        order.traffic.load = Load{LoadUnit::max, 0.0};
+        order.traffic.intended_pps = 0.0;
+        order.seconds = std::min(order.seconds, 0.3);
+        progress_.say(fmt::format("calibrating the generator on {}", order.generator_port));
+        auto result = runner_.run(order);
+        if (!result) {
+          if (result.error().code == Errc::interrupted) return {};
+          PM_TRYV(refuse(cell.index, std::move(result).error()));
+          continue;
+        }
+        reached[path] = result->offered_pps.value_or(0.0);
+        provenance_.calibration[fmt::format("generator_max_pps_{}", name_of(path))] =
+            fmt::format("{:.0f}", reached[path]);
+        PM_TRYV(store(std::move(*result)));
+      }
+      if (state.host_cannot) continue;
+      if (cell.order.traffic.intended_pps > 0.95 * reached[path])
+        refuse_cell(
+            cell.index,
+            fmt::format("the generator reaches {} on {}; allowed: a load of at most 95 % of it",
+                        si(reached[path], "pps"), cell.order.generator_port));
+    }
+    return {};
+  }
+
+  void refuse_cell(std::size_t index, const std::string& why) {
+    states_[index].host_cannot = why;
+    TrialOrder order = plan_.cells[index].order;
+    order.trial = next_number();
+    // Losing this line would lose only the reason; the cell has no number either way.
+    (void)store(unmeasured(order, std::string(kHostCannot) + why));
+  }
+
+  // What this host cannot, it cannot for any cell of that path; what is wrong with one cell's order
+  // leaves the others alone. Anything else ends the campaign.
+  Result<void> refuse(std::size_t index, Error error) {
+    const Path path = plan_.cells[index].order.path;
+    if (error.code == Errc::bad_experiment) {
+      progress_.say(fmt::format("{}: refused: {}", plan_.cells[index].label, error.text()));
+      refuse_cell(index, error.text());
+      return {};
+    }
+    if (error.code != Errc::host_cannot) return tl::unexpected<Error>(std::move(error));
+    progress_.say(fmt::format("{}: not measured: {}", name_of(path), error.text()));
+    for (const Cell& cell : plan_.cells)
+      if (cell.order.path == path && !cell.refused && !states_[cell.index].host_cannot)
+        refuse_cell(cell.index, error.text());
+    return {};
+  }
+
+  // Runs one scheduled trial until it is valid or its attempts are used up.
+  Result<void> settle(std::size_t scheduled, CellState& state) {
+    const ScheduledTrial& which = plan_.schedule[scheduled];
+    const Cell& cell = plan_.cells[which.cell];
+    int& attempts = state.attempts[which.block];
+    while (attempts <= plan_.experiment.retries && !stop_requested()) {
+      const TrialOrder order = order_of(plan_, scheduled, attempts, next_number());
+      progress_.trial_starts(scheduled + 1, fmt::format("{} {}", cell.order.group, cell.label),
+                             order.traffic.intended_pps, remaining_seconds(scheduled));
+      const auto before = std::chrono::steady_clock::now();
+      auto result = runner_.run(order);
+      if (!result) {
+        if (result.error().code == Errc::interrupted) return {};
+        return refuse(which.cell, std::move(result).error());
+      }
+      spent_seconds_ +=
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+      ++run_;
+      ++attempts;
+      const bool valid = result->valid;
+      if (!valid) progress_.trial_was_invalid(join(result->invalid_reasons, "; "));
+      PM_TRYV(store(std::move(*result)));
+      if (valid) {
+        state.valid_blocks.insert(which.block);
+        return {};
+      }
+    }
+    return {};
+  }
+
+  // From what trials took so far; from the plan before the first one ended.
+  double remaining_seconds(std::size_t scheduled) const {
+    const double share = static_cast<double>(plan_.schedule.size() - scheduled);
+    if (run_ == 0)
+      return plan_.expected_seconds * share / static_cast<double>(plan_.schedule.size());
+    return spent_seconds_ / run_ * share;
+  }
+
+  Plan plan_;
+  ResultsFolder folder_;
+  Provenance provenance_;
+  std::vector<TrialResult> trials_;
+  std::vector<CellState> states_;
+  bool quick_;
+  Progress progress_;
+  TrialRunner runner_;
+  double spent_seconds_ = 0.0;
+  int run_ = 0;
+};
+
+}  // namespace
+
+Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
+  ReadOptions options;
+  options.overrides = order.overrides;
+  options.quick = order.quick;
+  PM_TRY(Experiment experiment, read_experiment(order.experiment, options));
+  PM_TRY(Plan plan, plan_experiment(std::move(experiment)));
+  const double started = now_epoch_seconds();
+  Provenance provenance = provenance_of_host();
+  provenance.started_utc = utc_text(started);
+  provenance.command_line = order.command_line;
+  provenance.experiment_folder = order.experiment.parent_path().string();
+  provenance.overrides = order.overrides;
+  provenance.quick = order.quick;
+
+  const auto folder_path =
+      order.folder.empty() ? default_folder(plan.experiment.name, started) : order.folder;
+  std::vector<TrialResult> trials;
+  if (order.resume) {
+    PM_TRY(StoredCampaign stored, ResultsFolder::read(folder_path));
+    trials = std::move(stored.trials);
+    provenance.calibration = stored.provenance.calibration;
+    provenance.started_utc = stored.provenance.started_utc;
+    if (stored.provenance.overrides != order.overrides || stored.provenance.quick != order.quick)
+      return fail(Errc::bad_experiment,
+                  fmt::format("the folder was begun with other options; resume with: {}",
+                              stored.provenance.command_line),
+                  folder_path.string());
+  }
+  auto folder = order.resume ? ResultsFolder::reopen(folder_path, plan.experiment.text)
+                             : ResultsFolder::create(folder_path, plan.experiment.text, provenance);
+  if (!folder) return tl::unexpected<Error>(std::move(folder).error());
+
+  Campaign campaign(std::move(plan), std::move(*folder), std::move(provenance), std::move(trials),
+                    order);
+  PM_TRYV(campaign.run());
+  return campaign.finish();
+}
+
+Result<CampaignOutcome> report_folder(const std::filesystem::path& folder_path) {
+  PM_TRY(StoredCampaign stored, ResultsFolder::read(folder_path));
+  ReadOptions options;
+  options.overrides = stored.provenance.overrides;
+  options.quick = stored.provenance.quick;
+  options.folder = stored.provenance.experiment_folder;
+  options.files = ReadOptions::Files::need_not_exist;
+  PM_TRY(Experiment experiment,
+         parse_experiment(stored.experiment_text, (folder_path / "experiment.toml").string(),
+                          options));
+  PM_TRY(Plan plan, plan_experiment(std::move(experiment)));
+  CampaignOrder order;
+  order.quick = stored.provenance.quick;
+  order.voice = Progress::Voice::quiet;
+  PM_TRY(ResultsFolder folder, ResultsFolder::reopen(folder_path, stored.experiment_text));
+  return Campaign(std::move(plan), std::move(folder), std::move(stored.provenance),
+                  std::move(stored.trials), order)
+      .finish();
+}
+
+}  // namespace pollmark

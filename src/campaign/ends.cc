@@ -1,0 +1,64 @@
+#include "campaign/ends.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "kernel/books.h"
+#include "kernel/udp_socket.h"
+#include "kernel/veth_lab.h"
+#include "rig/dpdk_receiver.h"
+#include "rig/dpdk_sender.h"
+#include "rig/eal.h"
+#include "rig/model_ends.h"
+
+namespace pollmark {
+namespace {
+
+// The books stand on the namespaces: they are closed last, so they hold them.
+class BooksOnVeth final : public CounterBooks {
+ public:
+  BooksOnVeth(VethLab lab, std::unique_ptr<CounterBooks> books)
+      : lab_(std::move(lab)), books_(std::move(books)) {}
+  void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
+              std::vector<std::string>& doubts) const override {
+    books_->charge(changes, stream, doubts);
+  }
+
+ private:
+  VethLab lab_;
+  std::unique_ptr<CounterBooks> books_;
+};
+
+Result<Ends> make_veth_ends(const TrialOrder& order) {
+  PM_TRY(VethLab lab, VethLab::create(order));
+  Ends ends;
+  PM_TRY(ends.sender, make_dpdk_sender(order, lab.sender_place()));
+  if (order.path == Path::udp_socket) {
+    PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
+  } else {
+    PM_TRY(ends.receiver, make_dpdk_receiver(order, lab.receiver_place()));
+  }
+  PM_TRY(auto books, make_kernel_books(order));
+  ends.books = std::make_unique<BooksOnVeth>(std::move(lab), std::move(books));
+  return ends;
+}
+
+}  // namespace
+
+Result<Ends> make_ends(const TrialOrder& order) {
+  static std::optional<Result<EalFacts>> eal;
+  if (!eal) eal = start_eal(EalOrder{});
+  if (!*eal) return tl::unexpected<Error>(eal->error());
+  switch (order.path) {
+    case Path::model:
+      return make_model_ends(order);
+    case Path::dpdk:
+    case Path::udp_socket:
+      return make_veth_ends(order);
+  }
+  return fail(Errc::broken, fmt::format("no ends for path {}", name_of(order.path)));
+}
+
+}  // namespace pollmark

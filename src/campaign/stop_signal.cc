@@ -1,0 +1,33 @@
+#include "campaign/stop_signal.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "base/error.h"
+
+namespace pollmark {
+namespace {
+
+std::atomic<int> stop_count{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void on_stop(int /*signal*/) {
+  if (stop_count.fetch_add(1) >= 1) _exit(static_cast<int>(Errc::interrupted));
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_stop;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+bool stop_requested() { return stop_count.load() > 0; }
+
+}  // namespace pollmark

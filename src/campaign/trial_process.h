@@ -1,0 +1,45 @@
+// A trial runs in a process of its own kind: EAL starts once per process, a network namespace lives
+// as long as the process that holds it, and a crash costs one trial. The parent never starts EAL.
+//
+// Protocol on one socket: a TrialOrder as one JSON line down; {"result": ...} or
+// {"error": {code, what, where}} as one JSON line up. The child dies with its parent.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "record/trial_order.h"
+#include "record/trial_result.h"
+
+namespace pollmark {
+
+// The name under which main() hands over to serve_trials(); not a verb for users.
+inline constexpr const char* kTrialProcessVerb = "trial-process";
+
+// The child's side: serves orders from the socket until it closes. Returns the exit code.
+[[nodiscard]] int serve_trials(int socket_fd);
+
+// Runs trials in child processes: one kept for every trial on the model, a fresh one for each trial
+// that opens a netdev. One thread.
+class TrialRunner {
+ public:
+  TrialRunner();
+  ~TrialRunner();
+  TrialRunner(const TrialRunner&) = delete;
+  TrialRunner& operator=(const TrialRunner&) = delete;
+
+  // Blocks until the trial is over. A child that dies or falls silent gives an invalid result with
+  // the reason trial_process_died; an Error means that the trial cannot be carried out here
+  // (host_cannot, bad_experiment) or that a stop signal came (interrupted; the child is ended).
+  [[nodiscard]] Result<TrialResult> run(const TrialOrder& order);
+
+ private:
+  struct Child;
+  [[nodiscard]] Result<std::unique_ptr<Child>> spawn() const;
+  std::unique_ptr<Child> kept_;
+};
+
+}  // namespace pollmark
