@@ -1,0 +1,92 @@
+"""Mistakes a user makes: one line with the reason and what is allowed, the right exit code, nothing
+half-written."""
+
+import os
+
+import harness
+
+
+class BadInput(harness.Case):
+    def refuse(self, old, new, *words, code=2):
+        text = harness.SMALL.format(blocks=6).replace(old, new)
+        self.assertNotEqual(text, harness.SMALL.format(blocks=6))
+        out = self.scratch / "out"
+        for verb in (["plan"], ["run", "-o", out]):
+            run = self.pollmark(verb[0], self.experiment(text), *verb[1:])
+            self.assert_refused(run, code, *words)
+        self.assertFalse(out.exists())
+
+    def test_an_unknown_key_is_pointed_at(self):
+        self.refuse("flows = 64", "flwos = 64", "small.toml:14:1", "flwos", "flows")
+
+    def test_a_misspelt_factor_gets_a_suggestion(self):
+        self.refuse("rx_ring = [64, 512]", "rx_rings = [64, 512]", "rx_rings", "rx_ring")
+
+    def test_an_impossible_ring(self):
+        self.refuse("rx_ring = [64, 512]", "rx_ring = [64, 0]", "rx_ring", "32 to 32768")
+
+    def test_more_than_16_queues_on_a_model_port(self):
+        self.refuse("rx_ring = [64, 512]", "queues = [1, 17]", "16")
+
+    def test_a_frame_below_the_stamp(self):
+        self.refuse("frame = 128", "frame = 63", "frame", "64")
+
+    def test_a_load_above_the_line(self):
+        self.refuse('"2 Mpps"', '"60 Mpps"', "line")
+
+    def test_a_bare_gbps(self):
+        self.refuse('"2 Mpps"', '"2 Gbps"', "L1", "L2")
+
+    def test_a_missing_capture(self):
+        self.refuse('kind = "udp"\nframe = 128\nflows = 64\n',
+                    'kind = "replay"\npcap = "absent.pcap"\n', "absent.pcap")
+
+    def test_every_mistake_at_once(self):
+        text = harness.SMALL.format(blocks=6).replace("flows = 64", "flwos = 64")
+        text = text.replace('"2 Mpps"', '"2 Gbps"').replace("seed = 7", "sede = 7")
+        run = self.pollmark("plan", self.experiment(text))
+        self.assert_refused(run, 2, "flwos", "L1", "sede")
+        self.assertGreaterEqual(len(run.stderr.strip().splitlines()), 3)
+
+    def test_what_comes_later_is_refused_as_not_yet(self):
+        text = harness.SMALL.format(blocks=6) + '\n[search]\ngoals = ["ndr"]\n'
+        self.assert_refused(self.pollmark("plan", self.experiment(text)), 2, "not yet", "search")
+
+    def test_a_file_that_is_not_there(self):
+        self.assert_refused(self.pollmark("run", "absent.toml"), 2, "absent.toml")
+
+    def test_a_file_that_is_not_toml(self):
+        self.assert_refused(self.pollmark("plan", self.experiment("name = [")), 2, "small.toml:1")
+
+    def test_a_verb_that_does_not_exist(self):
+        self.assertEqual(self.pollmark("rnu").returncode, 2)
+
+    def test_a_non_empty_results_folder(self):
+        out = self.scratch / "out"
+        out.mkdir()
+        (out / "mine.txt").write_text("mine")
+        run = self.pollmark("run", self.experiment(), "-o", out)
+        self.assert_refused(run, 2, "out", "empty")
+        self.assertEqual(os.listdir(out), ["mine.txt"])
+
+    def test_an_unwritable_results_folder(self):
+        run = self.pollmark("run", self.experiment(), "-o", "/proc/pollmark-results")
+        self.assert_refused(run, 3, "/proc/pollmark-results")
+
+    def test_a_report_of_something_else(self):
+        self.assert_refused(self.pollmark("report", self.scratch), 2, str(self.scratch))
+
+    def test_ports_that_do_not_exist_or_do_not_meet(self):
+        self.assert_refused(self.pollmark("try", "modle"), 2, "modle", "model")
+        self.assert_refused(self.pollmark("try", "model", "veth"), 2, "meet")
+
+    def test_resume_without_a_folder(self):
+        self.assert_refused(self.pollmark("run", self.experiment(), "--resume"), 2, "-o")
+
+    def test_an_override_with_a_slip(self):
+        run = self.pollmark("plan", self.experiment(), "--set", "trial.blokcs=4")
+        self.assert_refused(run, 2, "trial.blokcs", "blocks")
+
+
+if __name__ == "__main__":
+    harness.main()

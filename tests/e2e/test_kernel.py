@@ -1,0 +1,114 @@
+"""The kernel path over a veth pair of the program's own."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import harness
+
+EXPERIMENT = """\
+name = "veth"
+question = "Does the socket keep up?"
+
+[generator]
+port = "veth"
+
+[receiver]
+port = "veth"
+
+[traffic]
+kind = "udp"
+frame = 64
+flows = 64
+load = "20 kpps"
+
+[factors]
+path = ["udp_socket", "dpdk"]
+
+[trial]
+seconds = 0.2
+warmup = 0.02
+blocks = 2
+retries = 9
+
+[judge]
+metric = "loss_ratio"
+"""
+
+
+def has_net_admin():
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> 12 & 1)
+    return False
+
+
+class Kernel(harness.Case):
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_the_books_close_on_both_paths(self):
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(EXPERIMENT), "-o", out, timeout=300)
+        # 1: this machine was too busy for a valid trial. Its books must close all the same.
+        self.assertIn(run.returncode, (0, 1), run.stderr)
+        trials = [t for t in self.trials(out) if t["kind"] == "trial"]
+        self.assertEqual({t["path"] for t in trials}, {"udp_socket", "dpdk"})
+        for trial in trials:
+            self.assertEqual(trial["unaccounted_pkts"], 0, trial)
+            self.assertGreater(trial["offered_pkts"], 0)
+        self.assertTrue(any(t["kind"] == "calibration" for t in self.trials(out)))
+
+    def test_without_the_capability_the_cells_say_so(self):
+        if os.geteuid() == 0:
+            os.chmod(self.scratch, 0o777)
+            more = {"user": 65534, "group": 65534, "extra_groups": []}
+        elif not has_net_admin():
+            more = {}
+        else:
+            self.skipTest("needs a user without CAP_NET_ADMIN")
+        mixed = EXPERIMENT + '\n[[group]]\nname = "model"\nfactors = { path = ["model"] }\n' \
+            '[group.generator]\nport = "model"\n[group.receiver]\nport = "model"\n' \
+            '[group.model]\nlink = "25G"\n'
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(mixed), "-o", out, **more)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("not measured: needs CAP_NET_ADMIN", " ".join(run.stdout.split()))
+        for trial in self.trials(out):
+            self.assertEqual(trial["valid"], trial["path"] == "model")
+        alone = self.pollmark("run", self.experiment(EXPERIMENT), "-o", self.scratch / "alone",
+                              **more)
+        self.assertEqual(alone.returncode, 3, alone.stderr)
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_nothing_is_left_behind_after_kill_9(self):
+        def namespaces():
+            found = set()
+            for link in pathlib.Path("/proc").glob("[0-9]*/ns/net"):
+                try:
+                    found.add(os.readlink(link))
+                except OSError:
+                    pass
+            return found
+
+        def links():
+            return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
+
+        before_links, before = links(), namespaces()
+        process = self.start("run", self.experiment(EXPERIMENT), "-o", self.scratch / "out")
+        for _ in range(200):
+            if namespaces() - before:
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        for _ in range(200):
+            if not namespaces() - before:
+                break
+            time.sleep(0.05)
+        self.assertEqual(namespaces() - before, set())
+        self.assertEqual(links(), before_links)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,169 @@
+"""The main job on the model: a run, its folder, and what survives interruption."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import harness
+
+
+class Run(harness.Case):
+    def wait_for_trials(self, folder, count, process):
+        path = pathlib.Path(folder) / "trials.jsonl"
+        for _ in range(600):
+            if path.exists() and path.read_bytes().count(b"\n") >= count:
+                return
+            self.assertIsNone(process.poll(), "ended too early")
+            time.sleep(0.05)
+        self.fail("no trials appeared")
+
+    def test_a_run_ends_with_an_answer_and_a_whole_folder(self):
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(), "-o", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("model, not a NIC", run.stdout)
+        self.assertIn("rx_ring", run.stdout)
+        for name in ("experiment.toml", "provenance.json", "trials.jsonl", "summary.json",
+                     "summary.csv", "metrics.prom", "report.html", "schema.json"):
+            self.assertTrue((out / name).stat().st_size > 0, name)
+        self.assertEqual((out / "experiment.toml").read_text(),
+                         (self.scratch / "small.toml").read_text())
+        valid = [t for t in self.trials(out) if t["valid"]]
+        self.assertEqual(len(valid), 12)
+        for trial in valid:
+            losses = sum(n for fate, n in trial["ledger"].items()
+                         if n and fate not in ("received_pkts", "tx_unsent_pkts", "duplicate_pkts",
+                                               "foreign_pkts", "late_pkts"))
+            self.assertEqual(trial["unaccounted_pkts"], 0)
+            self.assertEqual(trial["offered_pkts"], trial["received_pkts"] + losses)
+            self.assertTrue(list((out / "hist").glob(f"{trial['trial']}.*hlog")))
+        loss = {ring: [t["loss_ratio"] for t in valid if t["cell"]["rx_ring"] == ring]
+                for ring in ("64", "512")}
+        self.assertGreater(min(loss["64"]), max(loss["512"]))
+        summary = json.loads((out / "summary.json").read_text())
+        self.assertIn(summary["answer"], " ".join(run.stdout.split()) + run.stdout)
+        with open(out / "summary.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertTrue(any(row["metric"] == "loss_ratio" and row["rx_ring"] == "64"
+                            for row in rows))
+
+    def test_report_renders_the_same_again(self):
+        out = self.scratch / "out"
+        first = self.pollmark("run", self.experiment(blocks=2), "-o", out)
+        page = (out / "report.html").read_text()
+        again = self.pollmark("report", out)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(first.stdout, again.stdout)
+        self.assertEqual(page, (out / "report.html").read_text())
+
+    def test_the_same_seed_plans_the_same_order(self):
+        first = self.pollmark("plan", self.experiment())
+        again = self.pollmark("plan", self.experiment())
+        other = self.pollmark("plan", self.experiment(), "--set", "trial.seed=8")
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertEqual(first.stdout, again.stdout)
+        self.assertEqual(other.returncode, 0)
+
+    def test_an_interrupted_run_is_readable_and_resumes_without_repeating(self):
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(stop):
+                out = self.scratch / f"out-{stop}"
+                experiment = self.experiment(blocks=30)
+                process = self.start("run", experiment, "-o", out)
+                self.wait_for_trials(out, 5, process)
+                process.send_signal(stop)
+                _, errors = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 4, errors)
+                self.assertIn("--resume", errors)
+                before = self.trials(out)
+                self.assertLess(len([t for t in before if t["valid"]]), 60)
+                self.assertEqual(self.pollmark("report", out).returncode, 0)
+                run = self.pollmark("run", experiment, "-o", out, "--resume")
+                self.assertEqual(run.returncode, 0, run.stderr)
+                after = self.trials(out)
+                self.assertEqual(before, after[:len(before)])
+                done = [(t["cell"]["rx_ring"], t["block"]) for t in after if t["valid"]]
+                self.assertEqual(len(done), 60)
+                self.assertEqual(len(set(done)), 60)
+
+    def test_kill_9_loses_at_most_the_running_trial(self):
+        out = self.scratch / "out"
+        experiment = self.experiment(blocks=30)
+        process = self.start("run", experiment, "-o", out)
+        self.wait_for_trials(out, 5, process)
+        process.kill()
+        process.communicate(timeout=60)
+        before = self.trials(out)
+        run = self.pollmark("run", experiment, "-o", out, "--resume")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(before, self.trials(out)[:len(before)])
+        self.assertEqual(len([t for t in self.trials(out) if t["valid"]]), 60)
+
+    def test_no_process_outlives_a_killed_run(self):
+        process = self.start("run", self.experiment(blocks=30), "-o", self.scratch / "out")
+        self.wait_for_trials(self.scratch / "out", 2, process)
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)],
+                                  capture_output=True, text=True).stdout.split()
+        self.assertTrue(children)
+        process.kill()
+        process.communicate(timeout=60)
+        for _ in range(100):
+            if not any(os.path.exists(f"/proc/{pid}") for pid in children):
+                return
+            time.sleep(0.05)
+        self.fail("a trial process outlived its parent")
+
+    def test_a_second_run_in_the_same_folder_is_refused(self):
+        out = self.scratch / "out"
+        experiment = self.experiment(blocks=60)
+        process = self.start("run", experiment, "-o", out)
+        self.wait_for_trials(out, 2, process)
+        second = self.pollmark("run", experiment, "-o", out, "--resume")
+        self.assert_refused(second, 2, str(process.pid))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    def test_two_runs_at_once_in_folders_of_their_own(self):
+        experiment = self.experiment(blocks=2)
+        runs = [self.start("run", experiment, "-o", self.scratch / f"out{i}") for i in range(2)]
+        for run in runs:
+            _, errors = run.communicate(timeout=120)
+            self.assertEqual(run.returncode, 0, errors)
+
+    def test_resume_with_another_experiment_is_refused(self):
+        out = self.scratch / "out"
+        self.pollmark("run", self.experiment(blocks=1), "-o", out)
+        other = self.experiment(blocks=2, name="other.toml")
+        self.assert_refused(self.pollmark("run", other, "-o", out, "--resume"), 2, "experiment")
+
+    @harness.needs_root
+    def test_a_full_disk_leaves_whole_lines(self):
+        disk = self.scratch / "disk"
+        disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk])
+        if mounted.returncode != 0:
+            self.skipTest("needs CAP_SYS_ADMIN")
+        try:
+            run = self.pollmark("run", self.experiment(blocks=200), "-o", disk / "out")
+            self.assertEqual(run.returncode, 3, run.stderr)
+            self.assertIn("space", run.stderr.lower())
+            self.trials(disk / "out")
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+    def test_an_ordinary_user_can_run_the_model(self):
+        if os.geteuid() == 0:
+            os.chmod(self.scratch, 0o777)
+            more = {"user": 65534, "group": 65534, "extra_groups": []}
+        else:
+            more = {}
+        run = self.pollmark("run", self.experiment(blocks=1), "-o", self.scratch / "out", **more)
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
