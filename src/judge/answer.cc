@@ -27,6 +27,33 @@ std::string named_few(const std::vector<std::string>& names) {
   return fmt::format("{} and {} more", join(few, ", "), names.size() - kNamed);
 }
 
+// What the chosen settings, and no others, have in common: "queues=1"; each by name where no such
+// words exist.
+std::string shared_setting(const std::vector<std::map<std::string, std::string>>& settings,
+                           const std::vector<std::size_t>& chosen) {
+  std::map<std::string, std::string> common = settings[chosen.front()];
+  for (const std::size_t index : chosen)
+    std::erase_if(
+        common, [&](const auto& level) { return settings[index].at(level.first) != level.second; });
+  const auto matching = [&](const std::map<std::string, std::string>& levels) {
+    return std::count_if(settings.begin(), settings.end(), [&](const auto& setting) {
+      return std::includes(setting.begin(), setting.end(), levels.begin(), levels.end());
+    });
+  };
+  const auto wanted = static_cast<std::ptrdiff_t>(chosen.size());
+  if (matching(common) != wanted) {
+    std::vector<std::string> names;
+    for (const std::size_t index : chosen) names.push_back(cell_text(settings[index]));
+    return named_few(names);
+  }
+  for (const auto& level : std::map(common)) {
+    auto fewer = common;
+    fewer.erase(level.first);
+    if (!fewer.empty() && matching(fewer) == wanted) common = std::move(fewer);
+  }
+  return cell_text(common);
+}
+
 class Answer {
  public:
   Answer(const Question& question, const std::vector<JudgedCell>& cells,
@@ -188,14 +215,16 @@ class Answer {
     bool ranking = false;
     std::vector<std::size_t> used;
     std::map<std::string, std::vector<Chosen>> by_level;
-    std::map<std::string, std::vector<std::string>> rows_by_level;
+    std::map<std::string, std::vector<std::size_t>> rows_by_level;
+    std::vector<std::map<std::string, std::string>> settings;
     std::size_t rows = 0;
     for (const FactorRow& row : table->rows) {
       if (row.cells.size() < 2) continue;
       ++rows;
       const Chosen chosen = choose_in(row, choose->wish, order, ranking);
       by_level[chosen.level].push_back(chosen);
-      rows_by_level[chosen.level].push_back(cell_text(row.others));
+      rows_by_level[chosen.level].push_back(settings.size());
+      settings.push_back(row.others);
       used.push_back(chosen.cell);
     }
     if (rows == 0) {
@@ -210,14 +239,20 @@ class Answer {
       if (rows > 1) text += fmt::format(" in all {} combinations of the other factors", rows);
       text += fmt::format(" ({}{})", example(chosen), within_text(*choose));
     } else {
-      std::vector<std::string> parts;
+      // The level that most settings ask for stands for itself; the others name their settings.
+      std::string most = by_level.begin()->first;
+      for (const auto& [level, chosen] : by_level)
+        if (chosen.size() > by_level.at(most).size()) most = level;
+      text += fmt::format("the {} is {} ({})", wish, most, example(by_level.at(most)));
+      std::string joint = ", but ";
       for (const std::string& level : order) {
         const auto chosen = by_level.find(level);
-        if (chosen == by_level.end()) continue;
-        parts.push_back(fmt::format("{} with {} ({})", level, named_few(rows_by_level[level]),
-                                    example(chosen->second)));
+        if (chosen == by_level.end() || level == most) continue;
+        text +=
+            fmt::format("{}{} with {} ({})", joint, level,
+                        shared_setting(settings, rows_by_level.at(level)), example(chosen->second));
+        joint = " and ";
       }
-      text += fmt::format("the {} differs by setting: {}", wish, join(parts, ", "));
       text += within_text(*choose);
     }
     text += open_text(by_level);
