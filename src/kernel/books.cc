@@ -98,25 +98,15 @@ class KernelBooks final : public CounterBooks {
     const auto tx_packets = change("sender.link.tx_packets");
     const auto tx_dropped = change("sender.link.tx_dropped");
     const auto rx_dropped = change("receiver.link.rx_dropped");
-    if (qdisc) charges.push_back({Fate::kernel_qdisc, *qdisc, {}});
-    if (tx_dropped) {
-      // A frame of the AF_PACKET TX ring whose transmission is refused stays in the ring and is
-      // sent again: each refusal counts in tx_dropped, and the frame is counted once more where it
-      // ends.
-      std::int64_t sent_again = 0;
-      const auto accepted = change("sender.port.accepted_pkts");
-      if (accepted && tx_packets) {
-        sent_again = *tx_packets + *tx_dropped + qdisc.value_or(0) - *accepted;
-        if (sent_again < 0 || sent_again > *tx_dropped) {
-          doubts.push_back(fmt::format(
-              "the sender put {} frames on the device, which counts {} sent, {} dropped and {} "
-              "dropped by its qdisc",
-              *accepted, *tx_packets, *tx_dropped, qdisc.value_or(0)));
-        }
-        sent_again = std::clamp<std::int64_t>(sent_again, 0, *tx_dropped);
-      }
-      charges.push_back({Fate::kernel_link_tx, *tx_dropped - sent_again, {}});
+    std::int64_t qdisc_lost = qdisc.value_or(0);
+    std::int64_t link_lost = tx_dropped.value_or(0);
+    const auto accepted = change("sender.port.accepted_pkts");
+    if (accepted && tx_packets) {
+      take_off_sent_again(*tx_packets + link_lost + qdisc_lost - *accepted, qdisc_lost, link_lost,
+                          doubts);
     }
+    if (qdisc) charges.push_back({Fate::kernel_qdisc, qdisc_lost, {}});
+    if (tx_dropped) charges.push_back({Fate::kernel_link_tx, link_lost, {}});
     doubt_unless_equal("receiver.link.rx_packets", change("receiver.link.rx_packets"),
                        "sender.link.tx_packets", tx_packets, doubts);
     if (consumer_ == FrameConsumer::udp_socket && (rx_dropped || tx_dropped)) {
@@ -127,6 +117,28 @@ class KernelBooks final : public CounterBooks {
            rx_dropped.value_or(0) - both + change("receiver.link.rx_missed_errors").value_or(0),
            {}});
     }
+  }
+
+  // A frame of the AF_PACKET TX ring that the qdisc or the device refuses stays in the ring and is
+  // sent again: each refusal counts as a drop there, and the frame once more where it ends.
+  static void take_off_sent_again(std::int64_t sent_again, std::int64_t& qdisc_lost,
+                                  std::int64_t& link_lost, std::vector<std::string>& doubts) {
+    if (sent_again < 0 || sent_again > qdisc_lost + link_lost) {
+      doubts.push_back(
+          fmt::format("the sender's device sent or dropped {} frames {} than were put on it",
+                      sent_again < 0 ? -sent_again : sent_again - qdisc_lost - link_lost,
+                      sent_again < 0 ? "fewer" : "more"));
+    } else if (sent_again != 0 && qdisc_lost > 0 && link_lost > 0 &&
+               sent_again != qdisc_lost + link_lost) {
+      doubts.push_back(fmt::format(
+          "of {} frames that the qdisc and {} that the device refused, {} were sent again: whose "
+          "the others are cannot be told",
+          qdisc_lost, link_lost, sent_again));
+    }
+    sent_again = std::clamp<std::int64_t>(sent_again, 0, qdisc_lost + link_lost);
+    const std::int64_t of_qdisc = std::min(sent_again, qdisc_lost);
+    qdisc_lost -= of_qdisc;
+    link_lost -= sent_again - of_qdisc;
   }
 
   static void charge_stack(const Changes& change, std::vector<Charge>& charges,

@@ -2,9 +2,8 @@
 // once, by the counter that owns it. Counters that repeat it are asserted, never added.
 //
 //   fate                  owner                                       repeated by
-//   kernel_qdisc          sender.qdisc.drops                          -
-//   kernel_link_tx        sender.link.tx_dropped, less frames that    receiver.link.rx_dropped
-//                         AF_PACKET sent again after the refusal
+//   kernel_qdisc          sender.qdisc.drops (*)                      -
+//   kernel_link_tx        sender.link.tx_dropped (*)                  receiver.link.rx_dropped
 //   kernel_link_rx        receiver.link.rx_dropped beyond             -
 //                         tx_dropped, rx_missed_errors
 //   kernel_ip             Ip.In{HdrErrors,AddrErrors,UnknownProtos,   IpExt.InCsumErrors is part of
@@ -15,9 +14,10 @@
 //   kernel_packet_ring    tp_drops                                    tp_packets includes them
 //   kernel_other          rx_otherhost_dropped, rx_nohandler,         -
 //                         ingress filters: with their reasons
-// A receiving packet ring takes its copy before the IP layer: for it only qdisc, link_tx and the
-// ring are charged. Martian sources and unresolved neighbours have no counter: they stay
-// unaccounted.
+// (*) less the frames that AF_PACKET's transmit ring sent again after a refusal: what left the
+// device or was dropped beyond what the sender put on it. A receiving packet ring takes its copy
+// before the IP layer: for it only qdisc, link_tx and the ring are charged. Martian sources and
+// unresolved neighbours have no counter: they stay unaccounted.
 #pragma once
 
 #include <memory>
