@@ -42,8 +42,7 @@ Flow make_flow(std::uint32_t number, const NetdevPlace& place) {
   put_16(udp, 1024U + ((number >> 15) << 14) + (number & 0x3fffU));
   put_16(udp + 2, place.frames_to_port);
   flow.ipv4_sum = folded(sum_words(ip, kIpv4Bytes));
-  flow.udp_sum = static_cast<std::uint32_t>(sum_words(ip + 12, 12)) + network_16(17);
-  flow.udp_sum = folded(flow.udp_sum);
+  flow.udp_sum = folded(sum_words(ip + 12, 12) + network_16(17));
   return flow;
 }
 

@@ -1,0 +1,96 @@
+// One trial with the DPDK sender over a veth lab, for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "host/netlink.h"
+#include "host/privilege.h"
+#include "host/trial_cpus.h"
+#include "kernel/books.h"
+#include "kernel/udp_socket.h"
+#include "kernel/veth_lab.h"
+#include "rig/dpdk_receiver.h"
+#include "rig/dpdk_sender.h"
+#include "rig/eal.h"
+#include "trial/trial.h"
+
+namespace pollmark {
+
+#define NEEDS_NETWORK_LAB()                                                             \
+  if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text(); \
+  if (!trial_cpus(TrialOrder{})) GTEST_SKIP() << "needs two cpus";                      \
+  const auto eal = start_eal({.memory_mib = 128});                                      \
+  ASSERT_TRUE(eal) << eal.error().text()
+
+inline TrialOrder order_of(Path path) {
+  TrialOrder order;
+  order.path = path;
+  order.clock = ClockKind::wall;
+  order.generator_port = "veth";
+  order.receiver_port = "veth";
+  order.traffic.flows = 64;
+  order.traffic.load.unit = LoadUnit::pps;
+  order.traffic.load.value = 50'000;
+  order.traffic.intended_pps = 50'000;
+  order.seconds = 0.2;
+  order.warmup_seconds = 0.02;
+  order.receiver.rx_ring = 4096;
+  order.receiver.socket_buffer_bytes = 32 << 20;
+  return order;
+}
+
+inline Result<TrialResult> run(const TrialOrder& order, const VethLab& lab) {
+  Ends ends;
+  PM_TRY(ends.sender, make_dpdk_sender(order, lab.sender_place()));
+  if (order.path == Path::udp_socket) {
+    PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
+  } else {
+    PM_TRY(ends.receiver, make_dpdk_receiver(order, lab.receiver_place()));
+  }
+  PM_TRY(ends.books, make_kernel_books(order));
+  return run_trial(order, std::move(ends));
+}
+
+inline Result<TrialResult> run(const TrialOrder& order) {
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  return run(order, lab);
+}
+
+using Losses = std::map<std::string, std::int64_t>;
+inline Losses losses_of(const TrialResult& result) {
+  Losses losses;
+  for (const Fate fate : all_fates()) {
+    if (fate_kind(fate) != FateKind::loss) continue;
+    if (const auto pkts = result.ledger().pkts_or_zero(fate); pkts != 0) {
+      losses[std::string(fate_name(fate))] = pkts;
+    }
+  }
+  return losses;
+}
+
+inline bool has_reason(const TrialResult& result, std::string_view code) {
+  for (const auto& reason : result.invalid_reasons) {
+    if (reason.starts_with(code)) return true;
+  }
+  return false;
+}
+
+// Whatever disturbed the sender or the receiver: the books are closed, the echoes agree, and the
+// sequence numbers say the same.
+inline void expect_closed(const TrialResult& result) {
+  EXPECT_EQ(result.ledger().unaccounted_pkts(), 0);
+  for (const auto& reason : result.invalid_reasons) {
+    for (const char* code : {"books_open", "tracker_disagrees", "echo_disagrees",
+                             "counter_backwards", "knob_differs", "link_flap", "tsc_step"}) {
+      EXPECT_FALSE(reason.starts_with(code)) << reason;
+    }
+  }
+  EXPECT_EQ(result.ledger().pkts(Fate::foreign).value_or(0), 0);
+  EXPECT_EQ(result.ledger().pkts(Fate::duplicate).value_or(0), 0);
+}
+
+}  // namespace pollmark

@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include "dpdk_trial.h"
+
+namespace pollmark {
+namespace {
+
+TEST(DpdkOverVeth, BooksCloseToThePacket) {
+  NEEDS_NETWORK_LAB();
+  const TrialOrder order = order_of(Path::dpdk);
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const Ledger ledger = result->ledger();
+  EXPECT_EQ(ledger.intended_pkts(), 10'000);
+  EXPECT_EQ(ledger.offered_pkts() + ledger.pkts_or_zero(Fate::tx_unsent), 10'000);
+  EXPECT_GT(ledger.pkts_or_zero(Fate::received), 0);
+  EXPECT_EQ(result->streams[0].received_bytes, 64 * ledger.pkts_or_zero(Fate::received));
+  ASSERT_TRUE(result->latency_ns.rx);
+  EXPECT_EQ(result->latency_ns.rx->count() + result->latency_ns.rx->out_of_range(),
+            ledger.pkts_or_zero(Fate::received));
+  EXPECT_EQ(result->knobs.at("rx_ring").effective, "4096");
+  EXPECT_EQ(result->knobs.at("rx_ring").state, KnobState::confirmed);
+  // The other copy died at the first line of the stack, all of it.
+  EXPECT_EQ(result->counters.at("receiver.link.rx_otherhost_dropped").delta,
+            result->counters.at("receiver.link.rx_packets").delta);
+  EXPECT_EQ(result->counters.at("receiver.ip.InDelivers").delta, 0);
+  EXPECT_EQ(result->counters.at("receiver.icmp.OutMsgs").delta, 0);
+  EXPECT_TRUE(result->generator.late_p99_ns);
+}
+
+TEST(DpdkOverVeth, BooksCloseWithTheKernelsSocketAtTheOtherEnd) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::udp_socket);
+  order.traffic.frame_bytes = {64, 65, 594, 1518};
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  // Every checksum, address and length was to the kernel's liking.
+  const Losses losses = losses_of(*result);
+  for (const char* fate : {"kernel_ip", "kernel_udp", "kernel_other", "kernel_link_rx"}) {
+    EXPECT_FALSE(losses.contains(fate)) << fate;
+  }
+  EXPECT_GT(result->ledger().pkts_or_zero(Fate::received), 0);
+}
+
+TEST(DpdkOverVeth, EveryOneOf65536FlowsIsTakenByTheKernel) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::udp_socket);
+  order.traffic.flows = 65'536;
+  order.traffic.intended_pps = 400'000;
+  order.receiver.socket_buffer_bytes = 256 << 20;
+  order.warmup_seconds = 0.0;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(result->counters.at("receiver.udp.NoPorts").delta, 0);
+  EXPECT_FALSE(losses_of(*result).contains("kernel_ip"));
+  EXPECT_FALSE(losses_of(*result).contains("kernel_udp"));
+}
+
+TEST(DpdkOverVeth, PlantedStopIsAStalledReceiverAndItsLossIsTheRings) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::dpdk);
+  order.receiver.rx_ring = 256;
+  order.planted_stop_ns = 100'000'000;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const Losses losses = losses_of(*result);
+  ASSERT_TRUE(losses.contains("kernel_packet_ring"));
+  EXPECT_EQ(losses.size(), 1U);
+  EXPECT_EQ(result->streams[0].tracker_missing_pkts, losses.at("kernel_packet_ring"));
+  EXPECT_FALSE(result->valid);
+  EXPECT_TRUE(has_reason(*result, "receiver_stalled"));
+  EXPECT_TRUE(result->streams[0].first_loss_s);
+}
+
+TEST(DpdkOverVeth, WarmUpIsNoPartOfTheBooks) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::dpdk);
+  order.warmup_seconds = 0.1;
+  order.seconds = 0.05;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(result->ledger().intended_pkts(), 2500);
+  EXPECT_GT(result->counters.at("sender.port.warmup_pkts").delta.value_or(0), 0);
+  EXPECT_EQ(result->ledger().pkts(Fate::late), 0);
+}
+
+TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::udp_socket);
+  order.traffic.load.unit = LoadUnit::max;
+  order.traffic.intended_pps = 0.0;
+  order.receiver.socket_buffer_bytes = 64 << 10;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(result->ledger().pkts(Fate::tx_unsent), 0);
+
+  const auto lab = VethLab::create(order);
+  ASSERT_TRUE(lab) << lab.error().text();
+  const auto pps = measure_max_pps(order, lab->sender_place(), 0.05);
+  ASSERT_TRUE(pps) << pps.error().text();
+  EXPECT_GT(*pps, 0.0);
+}
+
+TEST(DpdkOverVeth, QdiscOnTheSendersDeviceIsPartOfThePathAndHoldsTheSenderBack) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::dpdk);
+  order.seconds = 0.1;
+  order.warmup_seconds = 0.0;
+  const auto lab = VethLab::create(order);
+  ASSERT_TRUE(lab) << lab.error().text();
+  auto netlink = Netlink::open(lab->sender_place().netns_fd);
+  // 1 MB/s of 60-byte frames is below 50 kpps.
+  ASSERT_TRUE(netlink && netlink->set_tbf("a0", 1'000'000, 2000, 3000));
+  const auto result = run(order, *lab);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  // What the qdisc refuses stays in the transmit ring and goes out later: late, not lost.
+  EXPECT_GT(result->counters.at("sender.qdisc.drops").delta.value_or(0), 0);
+  EXPECT_EQ(result->ledger().pkts(Fate::kernel_qdisc), 0);
+  EXPECT_GT(result->ledger().pkts_or_zero(Fate::tx_unsent), 0);
+  EXPECT_TRUE(has_reason(*result, "generator_short"));
+}
+
+}  // namespace
+}  // namespace pollmark
