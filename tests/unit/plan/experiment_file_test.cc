@@ -363,6 +363,16 @@ TEST(ExperimentFile, BrokenTomlIsOneMistakeWithItsPlace) {
   EXPECT_THAT(mistakes("name = \"x\"\nname = \"y\"\n"), SizeIs(1));
 }
 
+TEST(ExperimentFile, OtherLettersBelongInText) {
+  EXPECT_THAT(mistakes(small_with("name = \"small\"", "name = \"gr\u00f6\u00dfe\"")), IsEmpty());
+  EXPECT_THAT(mistakes(small_with("blocks = 3", "warmup = \"20 \u00b5s\"")), IsEmpty());
+  EXPECT_THAT(mistakes(small_with("blocks = 3", "blocks = 3 \u00b5")),
+              ElementsAre(StartsWith("exp.toml:12:")));
+  EXPECT_THAT(mistakes(small_with("blocks = 3", "\u00b5 = 3")),
+              ElementsAre(StartsWith("exp.toml:12:")));
+  EXPECT_THAT(mistakes(small_with("name", "[ = ]\nname")), ElementsAre(StartsWith("exp.toml:1:")));
+}
+
 TEST(ExperimentFile, AMissingFileOrAFolderIsABadExperiment) {
   const auto absent = read_experiment("/nowhere/exp.toml", {});
   ASSERT_FALSE(absent);
