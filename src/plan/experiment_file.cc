@@ -1508,8 +1508,8 @@ Result<Experiment> Reader::read() {
       draft.at = group.at;
       draft.view = top_;
       for (const auto& [table, entries] : group.tables) {
-        if (table == "factors")
-          draft.view["factors"].clear();  // another factorial, not a wider one
+        // Another factorial, not a wider one.
+        if (table == "factors") draft.view["factors"].clear();
         for (const auto& [key, entry] : entries) draft.view[table][key] = entry;
       }
       drafts.push_back(std::move(draft));
