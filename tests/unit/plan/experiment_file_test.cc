@@ -352,6 +352,14 @@ TEST(ExperimentFile, AFolderForRelativeFilesGoesBeforeTheExperimentsOwn) {
   EXPECT_FALSE(parse_experiment(text, "elsewhere/exp.toml", {}));
 }
 
+TEST(ExperimentFile, AReportNeedsNoCapture) {
+  ReadOptions options;
+  options.files = ReadOptions::Files::need_not_exist;
+  const std::string text = small_with("frame = 256", "kind = \"replay\"\npcap = \"absent.pcap\"");
+  EXPECT_TRUE(parse_experiment(text, "exp.toml", options));
+  EXPECT_FALSE(parse_experiment(text, "exp.toml", {}));
+}
+
 TEST(ExperimentFile, AStallTraceMustExist) {
   EXPECT_THAT(mistakes(small_with("[trial]", "[model]\nstalls = \"trace:absent\"\n[trial]")),
               ElementsAre(HasSubstr("stalls: no such file: ")));

@@ -58,6 +58,8 @@ TEST(Feasibility, RefusesEachImpossibleCombination) {
               Optional(HasSubstr("needs port = \"model\"")));
   EXPECT_THAT(refusal(veth_with({{"queues", "2"}})), Optional(HasSubstr("has no RSS")));
   EXPECT_THAT(refusal(veth_with({{"rx_offloads", "checksum"}})), Optional(HasSubstr("has none")));
+  EXPECT_THAT(refusal(veth_with({{"path", "udp_socket"}, {"stage", "checksum"}})),
+              Optional(HasSubstr("allowed: none, touch")));
   EXPECT_THAT(refusal(veth_with({{"load", "80 %"}})), Optional(HasSubstr("no line rate")));
 }
 
