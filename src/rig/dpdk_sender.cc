@@ -228,6 +228,12 @@ class DpdkSender final : public Sender {
     return static_cast<std::int64_t>(static_cast<double>(ticks) * 1e9 / tsc_hz_);
   }
 
+  // At least one burst's worth, or a slow schedule could never be caught up with.
+  [[nodiscard]] Ticks catch_up_ticks(double ticks_per_frame) const {
+    return std::max(ticks_of(static_cast<double>(kCatchUpNs) * 1e-9),
+                    static_cast<Ticks>(ticks_per_frame * kBurst));
+  }
+
   [[nodiscard]] PacerOrder pacing(Ticks start, double seconds, std::uint64_t salt) const {
     PacerOrder pacing;
     pacing.start = start;
@@ -269,9 +275,7 @@ class DpdkSender final : public Sender {
   void send_phase(const PacerOrder& order, std::uint8_t epoch, Phase& phase) {
     Pacer pacer(order);
     const bool max = order.law == ArrivalLaw::back_to_back;
-    // At least one burst's worth, or a slow schedule could never be caught up with.
-    const Ticks catch_up = std::max(ticks_of(static_cast<double>(kCatchUpNs) * 1e-9),
-                                    static_cast<Ticks>(order.ticks_per_frame * kBurst));
+    const Ticks catch_up = catch_up_ticks(order.ticks_per_frame);
     const std::int64_t cpu_before = thread_cpu_ns();
     const std::int64_t wall_before = wall_ns();
     rte_mbuf* mbufs[kBurst];
@@ -364,7 +368,8 @@ class DpdkSender final : public Sender {
           std::min(1.0, static_cast<double>(window_.cpu_ns) / static_cast<double>(window_.wall_ns));
     }
     // A longer gap leaves a debt that is not worked off any more. Without a schedule there is none.
-    if (!is_max()) health.tolerated_gap_ns = kCatchUpNs;
+    if (!is_max())
+      health.tolerated_gap_ns = ns_of(catch_up_ticks(tsc_hz_ / order_.traffic.intended_pps));
     return health;
   }
 

@@ -13,7 +13,8 @@ namespace pollmark {
 
 // One thread on the sending CPU of trial_cpus(order), at most 32 frames per burst. The schedule is
 // absolute (dpdk_pacer.h): a late generator catches up, but gives slots up that are older than
-// kCatchUpNs (1 ms), which are tx_unsent. `load = "max"` has no schedule: intended = offered.
+// 1 ms (kCatchUpNs) and than 32 slots, which are tx_unsent. `load = "max"` has no schedule:
+// intended = offered.
 //
 // What is offered: frames that the transmit ring took, less those that the kernel still had not
 // taken from it at the end (looked up in the ring itself; net_af_packet counts them as sent). A
