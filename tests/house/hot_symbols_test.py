@@ -66,12 +66,19 @@ class HotSymbols(unittest.TestCase):
         (self.root / "loop.o").unlink()
         self.assertIn("not built", hot_symbols.complaints(self.root, self.root)[0])
 
+    def test_hot_code_without_optimisation(self):
+        self.found(LOOP)
+        path = self.root / "compile_commands.json"
+        path.write_text(path.read_text().replace(" -O2 ", " -O1 "))
+        with self.assertRaisesRegex(SystemExit, "without -O3"):
+            hot_symbols.complaints(self.root, self.root)
+
     def test_a_sanitized_build_is_not_looked_at(self):
         (self.root / "meson-info").mkdir()
         options = self.root / "meson-info/intro-buildoptions.json"
-        for sanitize, optimization, plain in (("none", "3", True), ("address", "3", False), ("none", "1", False)):
+        for sanitize, coverage, plain in (("none", False, True), ("address", False, False), ("none", True, False)):
             options.write_text(json.dumps([{"name": "b_sanitize", "value": sanitize},
-                                           {"name": "optimization", "value": optimization}]))
+                                           {"name": "b_coverage", "value": coverage}]))
             self.assertEqual(plain, hot_symbols.is_plain(self.root))
 
 

@@ -128,7 +128,7 @@ class CountTests(Scratch):
 
     def options(self, sanitize):
         text = json.dumps([{"name": "b_sanitize", "value": sanitize},
-                           {"name": "optimization", "value": "3"}])
+                           {"name": "b_coverage", "value": False}])
         (self.folder / "meson-info/intro-buildoptions.json").write_text(text)
 
     def program(self, name, result, cases=None):
