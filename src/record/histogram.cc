@@ -192,7 +192,18 @@ bool LatencyHistogram::widen(std::int64_t value, std::int64_t count) noexcept {
 void LatencyHistogram::record(std::int64_t value, std::int64_t count) noexcept {
   if (count <= 0 || !widen(value, count)) return;
   counts_[index_of(value)] += count;
-  sum_ += static_cast<Sum>(value) * static_cast<Sum>(count);
+  set_sum(sum() + static_cast<Sum>(value) * static_cast<Sum>(count));
+}
+
+LatencyHistogram::Sum LatencyHistogram::sum() const {
+  Sum sum = static_cast<Sum>(sum_carries_) << 64;
+  for (const std::uint64_t part : sums_) sum += part;
+  return sum;
+}
+
+void LatencyHistogram::set_sum(Sum sum) {
+  sums_ = {static_cast<std::uint64_t>(sum)};
+  sum_carries_ = static_cast<std::uint64_t>(sum >> 64);
 }
 
 std::int64_t LatencyHistogram::count() const {
@@ -238,7 +249,7 @@ void LatencyHistogram::merge(const LatencyHistogram& other) {
   }
   min_ = std::min(min_, other.min_);
   max_ = std::max(max_, other.max_);
-  sum_ += other.sum_;
+  set_sum(sum() + other.sum());
 }
 
 std::optional<std::int64_t> LatencyHistogram::min() const {
@@ -254,7 +265,7 @@ std::optional<std::int64_t> LatencyHistogram::max() const {
 std::optional<double> LatencyHistogram::mean() const {
   const std::int64_t total = count();
   if (total == 0) return std::nullopt;
-  return static_cast<double>(sum_) / static_cast<double>(total);
+  return static_cast<double>(sum()) / static_cast<double>(total);
 }
 
 std::optional<double> LatencyHistogram::stddev() const {
@@ -378,7 +389,8 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
       histogram.min_ = std::min(histogram.min_, histogram.lowest_of(index));
       histogram.max_ = std::max(histogram.lowest_of(index),
                                 std::min(histogram.highest_of(index), layout.highest));
-      histogram.sum_ += static_cast<Sum>(histogram.middle_of(index)) * static_cast<Sum>(*number);
+      histogram.set_sum(histogram.sum() +
+                        static_cast<Sum>(histogram.middle_of(index)) * static_cast<Sum>(*number));
     }
     ++index;
   }
@@ -387,7 +399,7 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
 
 LatencyHistogram::Exact LatencyHistogram::exact() const {
   std::string digits;
-  for (Sum rest = sum_; rest != 0 || digits.empty(); rest /= 10) {
+  for (Sum rest = sum(); rest != 0 || digits.empty(); rest /= 10) {
     digits += static_cast<char>('0' + static_cast<int>(rest % 10));
   }
   std::reverse(digits.begin(), digits.end());
@@ -399,14 +411,14 @@ Result<void> LatencyHistogram::restore(const Exact& exact) {
     return fail(Errc::bad_experiment, fmt::format("the histogram's {} contradicts its bins", what));
   };
   if (exact.out_of_range < 0) return contradiction("out_of_range");
-  Sum sum = 0;
+  Sum stated = 0;
   if (exact.sum.empty() || exact.sum.size() > 38) return contradiction("sum");
   for (const char digit : exact.sum) {
     if (digit < '0' || digit > '9') return contradiction("sum");
-    sum = sum * 10 + static_cast<Sum>(digit - '0');
+    stated = stated * 10 + static_cast<Sum>(digit - '0');
   }
   if (min_ > max_) {
-    if (exact.min || exact.max || sum != 0) return contradiction("min, max or sum");
+    if (exact.min || exact.max || stated != 0) return contradiction("min, max or sum");
   } else {
     const auto same_bin = [&](std::optional<std::int64_t> value, std::int64_t from_bins) {
       return value && *value >= 0 && *value <= highest_of(bins() - 1) &&
@@ -417,7 +429,7 @@ Result<void> LatencyHistogram::restore(const Exact& exact) {
     min_ = *exact.min;
     max_ = *exact.max;
   }
-  sum_ = sum;
+  set_sum(stated);
   out_of_range_ = exact.out_of_range;
   return {};
 }

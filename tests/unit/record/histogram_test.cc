@@ -268,6 +268,15 @@ TEST(Histogram, SixBillionSamplesDoNotOverflowTheSums) {
   EXPECT_EQ(back, doubled);
 }
 
+TEST(Histogram, TheSumCarriesBeyond64BitsOneRecordAtATime) {
+  LatencyHistogram histogram({1, INT64_MAX, 1});
+  for (int i = 0; i < 5; ++i) histogram.record(INT64_MAX);
+  EXPECT_EQ(histogram.exact().sum, "46116860184273879035");
+  LatencyHistogram at_once({1, INT64_MAX, 1});
+  at_once.record(INT64_MAX, 5);
+  EXPECT_EQ(histogram, at_once);
+}
+
 TEST(Histogram, EncodingReadsBack) {
   EXPECT_TRUE(rc::check("bins by decode, the rest by restore", [] {
     const auto layout = *any_layout();
