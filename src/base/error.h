@@ -54,13 +54,12 @@ using Result = tl::expected<T, Error>;
 #define PM_CONCAT_(a, b) a##b
 #define PM_CONCAT(a, b) PM_CONCAT_(a, b)
 // PM_TRY(auto name, expression): binds the value, or returns the error to the caller.
-#define PM_TRY(declaration, ...)                                                  \
-  auto PM_CONCAT(pm_try_, __LINE__) = (__VA_ARGS__);                              \
-  if (!PM_CONCAT(pm_try_, __LINE__))                                              \
-    return tl::unexpected<::pollmark::Error>(                                     \
-        std::move(PM_CONCAT(pm_try_, __LINE__)).error());                         \
+#define PM_TRY(declaration, ...)                                                               \
+  auto PM_CONCAT(pm_try_, __LINE__) = (__VA_ARGS__);                                           \
+  if (!PM_CONCAT(pm_try_, __LINE__))                                                           \
+    return tl::unexpected<::pollmark::Error>(std::move(PM_CONCAT(pm_try_, __LINE__)).error()); \
   declaration = std::move(*PM_CONCAT(pm_try_, __LINE__))
 // PM_TRYV(expression): the same for Result<void>.
-#define PM_TRYV(...)                                                              \
-  if (auto pm_try_result = (__VA_ARGS__); !pm_try_result)                         \
+#define PM_TRYV(...)                                      \
+  if (auto pm_try_result = (__VA_ARGS__); !pm_try_result) \
   return tl::unexpected<::pollmark::Error>(std::move(pm_try_result).error())

@@ -34,9 +34,9 @@ struct TrafficOrder {
   std::vector<int> frame_bytes{64};  // sizes incl. FCS, sent in this order again and again
   int flows = 64;                    // distinct 5-tuples; 1..65536
   Arrivals arrivals;
-  Load load;                 // as asked
-  double intended_pps = 0.0; // as resolved; 0 for "max"
-  std::string pcap;          // absolute path when kind is replay
+  Load load;                  // as asked
+  double intended_pps = 0.0;  // as resolved; 0 for "max"
+  std::string pcap;           // absolute path when kind is replay
   friend bool operator==(const TrafficOrder&, const TrafficOrder&) = default;
 };
 
@@ -56,7 +56,7 @@ struct FaultOrder {
   double reorder = 0.0;
   double corrupt = 0.0;
   double delay = 0.0;
-  std::int64_t delay_ns = 10'000;  // for delay; a reordered frame waits 8 frames of its flow at most
+  std::int64_t delay_ns = 10'000;  // for delay; a reordered frame waits for at most 8 of its flow
   friend bool operator==(const FaultOrder&, const FaultOrder&) = default;
 };
 
@@ -69,23 +69,23 @@ struct ModelOrder {
 };
 
 struct ReceiverOrder {
-  int rx_ring = 1024;                       // descriptors per queue
-  int queues = 1;                           // 1..16
+  int rx_ring = 1024;  // descriptors per queue
+  int queues = 1;      // 1..16
   std::vector<std::string> rss_fields{"ipv4-udp"};
-  std::vector<int> reta_weights;            // one per queue; empty = equal
-  std::vector<std::string> rx_offloads;     // sorted: "checksum", "rss_hash"
+  std::vector<int> reta_weights;         // one per queue; empty = equal
+  std::vector<std::string> rx_offloads;  // sorted: "checksum", "rss_hash"
   StageKind stage = StageKind::none;
-  int workers = 0;                          // 0: the rx lcore runs the stage itself
-  int ring = 0;                             // software ring slots per rx lcore; 0 without workers
-  int burst = 32;                           // frames per rx_burst, 1..64
-  std::int64_t socket_buffer_bytes = 0;     // udp_socket; 0 = the host's default
-  int pool_mbufs = 0;                       // 0 = enough for every queue; smaller provokes rx_no_mbuf
+  int workers = 0;                       // 0: the rx lcore runs the stage itself
+  int ring = 0;                          // software ring slots per rx lcore; 0 without workers
+  int burst = 32;                        // frames per rx_burst, 1..64
+  std::int64_t socket_buffer_bytes = 0;  // udp_socket; 0 = the host's default
+  int pool_mbufs = 0;                    // 0 = enough for every queue; smaller provokes rx_no_mbuf
   friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
 };
 
 struct TrialOrder {
   TrialKind kind = TrialKind::trial;
-  std::int64_t trial = 0;                   // number within the campaign, from 0
+  std::int64_t trial = 0;  // number within the campaign, from 0
   std::string group;
   int block = 0;                            // from 0
   int attempt = 0;                          // from 0
@@ -93,18 +93,18 @@ struct TrialOrder {
   Path path = Path::model;
   ClockKind clock = ClockKind::lockstep;
   ValidityRule validity = ValidityRule::strict;
-  std::string generator_port = "model";     // "model" | "veth"
+  std::string generator_port = "model";  // "model" | "veth"
   std::string receiver_port = "model";
-  std::vector<int> generator_lcores;        // CPU numbers; empty = chosen by the rig
+  std::vector<int> generator_lcores;  // CPU numbers; empty = chosen by the rig
   std::vector<int> receiver_lcores;
   TrafficOrder traffic;
   ModelOrder model;
   ReceiverOrder receiver;
-  double seconds = 1.0;                     // virtual seconds in lockstep
+  double seconds = 1.0;  // virtual seconds in lockstep
   double warmup_seconds = 0.1;
-  std::uint64_t seed = 1;                   // of this trial's traffic, faults and stalls
-  std::uint8_t epoch = 1;                   // stamped into measured frames; warm-up has another
-  std::int64_t planted_stop_ns = 0;         // self-test: stop the receiver once, mid-trial; 0 = not
+  std::uint64_t seed = 1;            // of this trial's traffic, faults and stalls
+  std::uint8_t epoch = 1;            // stamped into measured frames; warm-up has another
+  std::int64_t planted_stop_ns = 0;  // self-test: stop the receiver once, mid-trial; 0 = not
   friend bool operator==(const TrialOrder&, const TrialOrder&) = default;
 };
 

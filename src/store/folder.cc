@@ -294,6 +294,7 @@ Result<int> open_trials(const fs::path& folder) {
 Result<ResultsFolder> ResultsFolder::create(const fs::path& path, std::string_view experiment_text,
                                             const Provenance& provenance) {
   const fs::path folder_path = path.lexically_normal();
+  if (folder_path.empty()) return fail(Errc::bad_experiment, "the results folder has no name");
   std::error_code error;
   if (fs::exists(folder_path, error)) PM_TRYV(require_empty(folder_path));
   Undo undo;

@@ -29,6 +29,11 @@ TEST(DidYouMean, StaysSilentWhenNothingIsNear) {
   EXPECT_EQ(did_you_mean("queues", std::span<const std::string>{}), "");
 }
 
+TEST(DidYouMean, SwappedNeighboursAreOneSlip) {
+  const std::vector<std::string> near = {"rtab", "reta"};
+  EXPECT_EQ(did_you_mean("rtea", near), "reta");
+}
+
 TEST(DidYouMean, TheNearestWins) {
   const std::vector<std::string> near = {"burst", "bursts", "bursty"};
   EXPECT_EQ(did_you_mean("bursts", near), "bursts");

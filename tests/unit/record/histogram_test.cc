@@ -300,6 +300,12 @@ TEST(Histogram, EveryCountWidthSurvivesTheEncoding) {
   for (int bit = 0; bit < 60; ++bit) {
     EXPECT_EQ(back.count_at(static_cast<std::size_t>(bit)), std::int64_t{1} << bit);
   }
+  // The ninth byte's eighth bit.
+  for (const std::int64_t count : {std::int64_t{1} << 62, INT64_MAX}) {
+    LatencyHistogram heavy;
+    heavy.record(7, count);
+    EXPECT_EQ(LatencyHistogram::decode(heavy.encode()).value().count_at(7), count);
+  }
 }
 
 TEST(Histogram, RestoreRefusesWhatContradictsTheBins) {

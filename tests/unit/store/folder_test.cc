@@ -146,6 +146,10 @@ TEST_F(FolderTest, AFileInItsPlaceIsRefused) {
             "exists and is not a folder; choose another");
 }
 
+TEST_F(FolderTest, NoNameIsRefused) {
+  EXPECT_EQ(refusal(ResultsFolder::create("", kExperiment, {})), "the results folder has no name");
+}
+
 TEST_F(FolderTest, WhereNothingCanBeMadeTheHostCannot) {
   const std::string what =
       refusal(ResultsFolder::create("/proc/pollmark/run", kExperiment, {}), Errc::host_cannot);
