@@ -168,13 +168,15 @@ class Page {
     fact("frames offered", counted ? grouped(view_.offered_pkts) : std::string(kNotMeasured), "");
     fact("unaccounted_pkts", counted ? grouped(view_.unaccounted_pkts) : std::string(kNotMeasured),
          !counted ? "" : (view_.unaccounted_pkts == 0 ? "good" : "bad"));
-    std::string cells = fmt::format("{} measured", view_.cells_measured);
-    if (view_.cells_not_run > 0) cells += fmt::format(", {} not run", view_.cells_not_run);
+    out_.open("div").leaf("dt", "cells measured").open("dd");
+    out_.text(fmt::format("{} of {}", view_.cells_measured, summary_.cells.size()));
+    std::vector<std::string> others;
+    if (view_.cells_not_run > 0) others.push_back(fmt::format("{} not run", view_.cells_not_run));
     if (view_.cells_no_valid_trial > 0) {
-      cells += fmt::format(", {} without a valid trial", view_.cells_no_valid_trial);
+      others.push_back(fmt::format("{} without a valid trial", view_.cells_no_valid_trial));
     }
-    fact("cells", cells, "");
-    out_.close().newline();
+    if (!others.empty()) out_.text(" ").leaf("small", join(others, ", "));
+    out_.close().close().close().newline();
   }
 
   // The first clause large, what follows it smaller: one sentence still.
@@ -353,9 +355,6 @@ class Page {
     table.rows.push_back({"unaccounted_pkts", grouped(ledger.unaccounted_pkts()),
                           share_text(ledger.unaccounted_pkts(), ledger.offered_pkts()), "",
                           "offered, and nobody can say where it went"});
-    for (const std::string& name : uncounted) {
-      table.rows.push_back({name, std::string(kNotMeasured), "", "", ""});
-    }
     equation += fmt::format(" + {} unaccounted", unbroken(ledger.unaccounted_pkts()));
     out_.open("p", {{"class", "equation"}}).text(equation);
     if (ledger.unaccounted_pkts() == 0) {
@@ -364,8 +363,13 @@ class Page {
       out_.text(". ").leaf("b", {{"class", "bad"}}, "The books do not close.");
     }
     out_.close();
-    write_details(out_, "All fates, as a table", table);
-    out_.close().newline();
+    out_.open("details").leaf("summary", "All fates, as a table");
+    write_table(out_, table, fmt::format("Fates of {}", title));
+    if (!uncounted.empty()) {
+      out_.leaf("p", {{"class", "note"}},
+                fmt::format("{}: {}", kNotMeasured, join(uncounted, ", ")));
+    }
+    out_.close().close().newline();
   }
 
   // Cells of panels as rows: label, trials, the metric with its interval.

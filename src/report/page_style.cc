@@ -58,6 +58,7 @@ p{margin:.4rem 0 .8rem;max-width:76ch;overflow-wrap:anywhere}
 .facts div{background:var(--card);padding:10px 14px}
 .facts dt{font-size:.78rem;color:var(--muted)}
 .facts dd{margin:0;font-size:1.12rem;font-weight:600;overflow-wrap:anywhere}
+.facts small{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}
 .note,.small{font-size:.86rem;color:var(--muted)}
 .warn{background:var(--warn-bg);color:var(--warn-ink);border-left:4px solid currentColor;border-radius:4px;padding:8px 12px;margin:.6rem 0;max-width:none;overflow-wrap:anywhere}
 .bad{color:var(--bad)}.good{color:var(--good)}
@@ -126,7 +127,7 @@ ul.plain{padding-left:1.2em;margin:.4rem 0 .8rem}
 ul.plain li{margin:.25rem 0;overflow-wrap:anywhere;max-width:90ch}
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:12px}
 @media (max-width:720px){.lead{display:none}tr.shared{display:table-row}.setup.wide{display:none}.setup.narrow{display:block}th,td{padding:6px 9px}}
-@media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}.setup.wide{display:block}.setup.narrow{display:none}h2,h3,h4{break-after:avoid}.scroll{overflow:visible}pre{white-space:pre-wrap}tr,figure{break-inside:avoid}.heat td,.h0,.h1,.h2,.h3,.h4,.h5,.badge,.warn{-webkit-print-color-adjust:exact;print-color-adjust:exact}table{font-size:10px}th,td{padding:3px 5px}td.wide{min-width:0}.panels{grid-template-columns:repeat(2,1fr)}}
+@media print{html{font-size:72%}body{background:#fff;font-size:1rem}main{max-width:none;padding:0}.setup.wide{display:block}.setup.narrow{display:none}h2,h3,h4{break-after:avoid}.scroll{overflow:visible}pre{white-space:pre-wrap}tr,figure{break-inside:avoid}.heat td,.h0,.h1,.h2,.h3,.h4,.h5,.badge,.warn{-webkit-print-color-adjust:exact;print-color-adjust:exact}th,td{padding:3px 5px;white-space:normal;overflow-wrap:break-word}.n,.heat td{white-space:nowrap}td.wide{min-width:0}.panels{grid-template-columns:repeat(2,1fr)}}
 )css";
 
 }  // namespace

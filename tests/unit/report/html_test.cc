@@ -218,6 +218,10 @@ TEST(Html, OfACampaignWithoutValidTrialsGivesReasonsAndNoNumber) {
   EXPECT_TRUE(page.with_attribute("data-pkts").empty());
   EXPECT_EQ(text.find("unaccounted ="), std::string::npos);
   for (const XmlElement* dd : page.with_tag("dd")) EXPECT_NE(dd->text, "0");
+  std::size_t not_measured = 0;
+  for (const XmlElement* dd : page.with_tag("dd"))
+    if (dd->text == "not measured") ++not_measured;
+  EXPECT_EQ(not_measured, 2U) << "frames offered, unaccounted";
 }
 
 // WCAG 2.1: relative luminance and contrast.
