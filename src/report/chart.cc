@@ -103,21 +103,12 @@ struct Decades {
   int high = 0;
 };
 
-std::string ratio_tick(int exponent) {
-  switch (exponent) {
-    case 0:
-      return "100 %";
-    case -1:
-      return "10 %";
-    case -2:
-      return "1 %";
-    case -3:
-      return "0.1 %";
-    case -4:
-      return "0.01 %";
-    default:
-      return fmt::format("1e{:+03d}", exponent);
-  }
+// part times a power of ten, as a ratio: "20 %", "0.01 %", "1e-05".
+std::string ratio_tick(int exponent, int part) {
+  if (exponent < -4) return fmt::format("{}e{:+03d}", part, exponent);
+  if (exponent >= -2)
+    return fmt::format("{}{} %", part, std::string(static_cast<std::size_t>(exponent + 2), '0'));
+  return fmt::format("0.{}{} %", std::string(static_cast<std::size_t>(-exponent - 3), '0'), part);
 }
 
 Decades ring_decades(const ShownGroup& group) {
@@ -431,6 +422,13 @@ void draw_rings(Markup& out, const ShownGroup& group, const Panel& panel, const 
   const int step = decades.high - decades.low > 6 ? 2 : 1;
   for (int e = decades.low; e <= decades.high; ++e) {
     line(out, "grid", kLeft, y.at(e), kRight, y.at(e));
+    if (decades.high - decades.low <= 2 && e < decades.high) {
+      for (const int part : {2, 5}) {
+        const double at = y.at(e + std::log10(part));
+        line(out, "grid", kLeft, at, kRight, at);
+        write(out, kLeft - 6.0, at + 4.0, "tick", "end", ratio_tick(e, part));
+      }
+    }
     if ((e - decades.low) % step != 0) continue;
     out.leaf("text",
              {{"class", "tick"},
@@ -439,7 +437,7 @@ void draw_rings(Markup& out, const ShownGroup& group, const Panel& panel, const 
               {"text-anchor", "end"},
               {"data-y", fmt::format("{}", y.at(e))},
               {"data-exponent", fmt::format("{}", e)}},
-             ratio_tick(e));
+             ratio_tick(e, 1));
   }
   line(out, "zero", kLeft, kZero, kRight, kZero);
   write(out, kLeft - 6.0, kZero + 4.0, "tick", "end", "0");

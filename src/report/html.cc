@@ -152,9 +152,7 @@ class Page {
       out_.leaf("span", {{"class", "badge quick"}}, "quick run: a ranking without verdicts");
     }
     out_.newline();
-    for (const std::string& warning : input_.provenance.warnings) {
-      out_.leaf("p", {{"class", "warn"}}, warning).newline();
-    }
+    write_warnings();
     out_.open("dl", {{"class", "facts"}});
     const auto fact = [&](const std::string& name, const std::string& value,
                           const std::string& classes) {
@@ -716,7 +714,7 @@ class Page {
     }
     out_.leaf("h3", "Not checked");
     if (view_.not_checked.empty()) {
-      out_.leaf("p", {{"class", "note"}}, "Nothing was left unchecked.").newline();
+      out_.leaf("p", {{"class", "note"}}, "No valid trial left a check out.").newline();
       return;
     }
     std::vector<std::string> items;
@@ -766,12 +764,17 @@ class Page {
     out_.close().close().close().newline();
   }
 
+  void write_warnings() {
+    if (input_.provenance.warnings.empty()) return;
+    out_.open("div", {{"class", "warn"}});
+    for (const std::string& warning : input_.provenance.warnings) out_.leaf("div", warning);
+    out_.close().newline();
+  }
+
   void write_provenance() {
     const Provenance& from = input_.provenance;
     out_.leaf("h2", "Where these numbers come from").newline();
-    for (const std::string& warning : from.warnings) {
-      out_.leaf("p", {{"class", "warn"}}, warning).newline();
-    }
+    write_warnings();
     if (from.warnings.empty()) {
       out_.leaf("p", {{"class", "note"}}, "The environment gave no cause for a warning.");
     }
@@ -779,6 +782,7 @@ class Page {
     if (!from.pollmark_version.empty()) run["pollmark"] = from.pollmark_version;
     if (!from.started_utc.empty()) run["started_utc"] = from.started_utc;
     if (!input_.folder.empty()) run["folder"] = input_.folder;
+    if (!from.experiment_folder.empty()) run["experiment_folder"] = from.experiment_folder;
     write_pairs("Run", run);
     write_pairs("Host", from.host);
     write_pairs("Libraries", from.libraries);
@@ -812,7 +816,7 @@ class Page {
         "of order statistics that covers the median with at least 95 %. Below six values there is "
         "none.",
         "Against baseline: the median of the ratios paired by block, so that what disturbs a whole "
-        "block cancels.",
+        "block cancels. None, where the baseline was zero or shares no valid block.",
         "A loss ratio of exactly 0 means that no frame was lost in the trials behind the median; "
         "it is "
         "not a proof that none ever will be.",

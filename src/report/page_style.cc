@@ -74,7 +74,7 @@ td.wide{white-space:normal;min-width:16em;overflow-wrap:anywhere}
 tr.shared{display:none}tr.shared th{font-size:.8rem;font-weight:600;background:var(--bg);white-space:normal}
 tr.none td,tr.none th{color:var(--muted)}
 tr.none .state{color:var(--warn-ink);font-weight:600}
-.heat td{text-align:center;padding:12px 4px;font-size:.84rem;border:2px solid var(--card);font-weight:600}
+.heat td{text-align:center;vertical-align:middle;padding:12px 4px;font-size:.84rem;border:2px solid var(--card);font-weight:600}
 .heat th{border-bottom:0;padding:6px 8px 6px 0;font-size:.82rem}
 .heat thead th{white-space:normal;text-align:center}
 .h0{background:var(--h0);color:var(--h0-ink)}.heat .h0{box-shadow:inset 0 0 0 1px var(--line)}

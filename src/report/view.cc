@@ -319,10 +319,11 @@ std::string stalls_text(const StallOrder& stalls) {
 }
 
 std::string intended_text(const TrafficOrder& traffic) {
-  if (traffic.intended_pps <= 0.0) return traffic.load.text();
+  const bool said_in_pps = traffic.load.unit == LoadUnit::pps;
+  if (traffic.intended_pps <= 0.0 || said_in_pps) return traffic.load.text();
   const std::string rate = si(traffic.intended_pps, "pps");
   const std::string asked = traffic.load.text();
-  return asked == rate ? rate : fmt::format("{} ({})", asked, rate);
+  return fmt::format("{} ({})", asked, rate);
 }
 
 void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials) {
@@ -470,6 +471,19 @@ std::string label_of(const ShownGroup& group, const TrialResult& trial) {
   return join(parts, " ");
 }
 
+// As in judge: of a baseline over several groups, each group has some factors only.
+bool has_baseline_levels(const std::map<std::string, std::string>& baseline,
+                         const std::map<std::string, std::string>& cell) {
+  bool any = false;
+  for (const auto& [factor, level] : baseline) {
+    const auto own = cell.find(factor);
+    if (own == cell.end()) continue;
+    if (own->second != level) return false;
+    any = true;
+  }
+  return any;
+}
+
 CellState state_of(const CellSummary& cell) {
   if (cell.valid > 0) return CellState::measured;
   return cell.trials == 0 ? CellState::not_run : CellState::no_valid_trial;
@@ -543,12 +557,7 @@ View view_of(const ReportInput& input) {
     view.unaccounted_pkts += summary.ledger.unaccounted_pkts();
     view.offered_pkts += summary.ledger.offered_pkts();
     for (const auto& [code, times] : summary.invalid_reasons) view.invalid_reasons[code] += times;
-    cell.baseline =
-        !input.baseline.empty() &&
-        std::all_of(input.baseline.begin(), input.baseline.end(), [&](const auto& level) {
-          const auto own = summary.cell.find(level.first);
-          return own != summary.cell.end() && own->second == level.second;
-        });
+    cell.baseline = has_baseline_levels(input.baseline, summary.cell);
     group->cells.push_back(std::move(cell));
     if (std::find(group->paths.begin(), group->paths.end(), summary.path) == group->paths.end()) {
       group->paths.push_back(summary.path);
@@ -577,6 +586,18 @@ View view_of(const ReportInput& input) {
         }
       }
     }
+    // Trials ran in random order; the set-up lists levels in the order of the plan.
+    std::map<std::map<std::string, std::string>, std::size_t> place;
+    for (std::size_t c = 0; c < group.cells.size(); ++c) {
+      place.emplace(group.cells[c].summary->cell, c);
+    }
+    std::stable_sort(trials.begin(), trials.end(), [&](const TrialResult* a, const TrialResult* b) {
+      const auto of = [&](const TrialResult* trial) {
+        const auto found = place.find(trial->order.cell);
+        return found == place.end() ? place.size() : found->second;
+      };
+      return of(a) < of(b);
+    });
     draw_setup(group, trials);
     bool kernel = false;
     bool dpdk = false;

@@ -164,6 +164,23 @@ TEST(View, DrawsTheSetUpFromTheTrialsAndNotWithoutThem) {
   EXPECT_TRUE(view_of(input).groups[0].setup.empty());
 }
 
+TEST(View, TheBaselineIsKnownByTheFactorsThatAGroupHas) {
+  SyntheticCampaign campaign = support::synthetic_campaign();
+  campaign.baseline = {{"rx_ring", "512"}, {"path", "udp_socket"}};
+  const ReportInput input = campaign.input();
+  for (const ShownGroup& group : view_of(input).groups) {
+    for (const ShownCell& cell : group.cells) {
+      const bool wanted = group.name == "synthetic-model"
+                              ? cell.summary->cell.at("rx_ring") == "512"
+                              : cell.summary->cell.at("path") == "udp_socket";
+      EXPECT_EQ(cell.baseline, wanted) << cell.label;
+    }
+  }
+  campaign.baseline.clear();
+  const ReportInput unsaid = campaign.input();
+  EXPECT_FALSE(view_of(unsaid).groups[0].cells[1].baseline);
+}
+
 TEST(View, KernelAndDpdkAreComparedOnlyWhereBothHaveNumbers) {
   SyntheticCampaign campaign = support::synthetic_campaign();
   ReportInput input = campaign.input();
