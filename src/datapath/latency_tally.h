@@ -13,7 +13,7 @@ namespace pollmark {
 inline constexpr std::uint32_t kLatencyStepBits = 8;
 inline constexpr std::uint32_t kLatencyTopBit = 40;  // ticks of 2^40 and more share the last bin
 inline constexpr std::uint32_t kLatencyBins =
-    ((kLatencyTopBit - kLatencyStepBits) << kLatencyStepBits) + (2U << kLatencyStepBits);
+    ((kLatencyTopBit - kLatencyStepBits - 1) << kLatencyStepBits) + (2U << kLatencyStepBits);
 
 // written by: one lcore; read by: control after join
 struct LatencyTally {

@@ -1,0 +1,279 @@
+#include "datapath/arrivals.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <vector>
+
+namespace pollmark {
+namespace {
+
+constexpr Ticks kStart = 10'000;
+constexpr Ticks kLength = 10'000'000;
+
+// Frames of one or more sizes over a number of flows.
+struct Line {
+  std::vector<FrameShape> shapes;
+  std::vector<FixedTicks> line_time;
+  std::vector<FixedTicks> gap;
+  std::vector<HeldFrame> lanes;
+  Traffic traffic;
+
+  Line(std::vector<double> line_ticks, double stretch, std::uint32_t flows) {
+    for (const double ticks : line_ticks) {
+      shapes.emplace_back();
+      line_time.push_back(FixedTicks{static_cast<std::uint64_t>(ticks * 0x1.0p32)} << 32);
+      gap.push_back(FixedTicks{static_cast<std::uint64_t>(ticks * stretch * 0x1.0p32)} << 32);
+    }
+    traffic.shapes = shapes.data();
+    traffic.shape_count = static_cast<std::uint32_t>(shapes.size());
+    traffic.flow_count = flows;
+    traffic.window_start = kStart;
+    traffic.window_end = kStart + kLength;
+    traffic.warmup_epoch = 0x81;
+    traffic.held_capacity = 1 << 14;
+    traffic.delay_ticks = 20'000;
+    lanes.resize(kHeldLanes * std::size_t{traffic.held_capacity});
+  }
+
+  std::vector<WireFrame> events(std::uint64_t* unsent = nullptr) {
+    traffic.line_time = line_time.data();
+    traffic.gap = gap.data();
+    traffic.shapes = shapes.data();
+    Wire wire;
+    wire.open(traffic, lanes.data());
+    std::vector<WireFrame> all;
+    WireFrame event;
+    while (traffic.has_faults ? wire.next<true>(event) : wire.next<false>(event))
+      all.push_back(event);
+    if (unsent != nullptr) *unsent = wire.unsent();
+    return all;
+  }
+  std::vector<WireFrame> window(std::uint64_t* unsent = nullptr) {
+    std::vector<WireFrame> kept;
+    for (const WireFrame& event : events(unsent))
+      if (event.frame.epoch == traffic.epoch) kept.push_back(event);
+    return kept;
+  }
+};
+
+void plant(Traffic& traffic, double drop, double duplicate, double reorder, double corrupt,
+           double delay) {
+  double sum = 0.0;
+  const auto next = [&](double p) {
+    return static_cast<std::uint64_t>(std::ldexp(std::min(sum += p, 0.999999), 64));
+  };
+  traffic.faults.drop = next(drop);
+  traffic.faults.duplicate = next(duplicate);
+  traffic.faults.reorder = next(reorder);
+  traffic.faults.corrupt = next(corrupt);
+  traffic.faults.delay = next(delay);
+  traffic.has_faults = true;
+}
+
+TEST(Arrivals, ConstantScheduleIsAbsoluteAndDoesNotDrift) {
+  // A gap that no double sums exactly: 100 / 3.
+  Line line({100.0 / 3.0}, 1.0, 4);
+  const std::vector<WireFrame> frames = line.window();
+  const double gap = static_cast<double>(line.gap[0] >> 32) * 0x1.0p-32;
+  ASSERT_NEAR(static_cast<double>(frames.size()), static_cast<double>(kLength) / gap, 1.0);
+  for (std::size_t i = 0; i < frames.size(); ++i)
+    ASSERT_NEAR(static_cast<double>(frames[i].arrival - kStart), static_cast<double>(i) * gap, 1.01)
+        << i;
+}
+
+TEST(Arrivals, FlowsTakeTurnsAndEachCountsFromZero) {
+  Line line({50.0}, 2.0, 7);
+  const std::vector<WireFrame> frames = line.window();
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    ASSERT_EQ(frames[i].frame.flow, i % 7);
+    ASSERT_EQ(frames[i].frame.sequence, i / 7);
+    ASSERT_EQ(frames[i].frame.stamp, frames[i].arrival);
+  }
+}
+
+TEST(Arrivals, AMixKeepsItsOrderAndFillsTheLineAtFullLoad) {
+  Line line({84.0, 590.0, 1538.0}, 1.0, 3);
+  std::uint64_t unsent = 0;
+  const std::vector<WireFrame> frames = line.window(&unsent);
+  EXPECT_EQ(unsent, 0U);
+  for (std::size_t i = 0; i + 1 < frames.size(); ++i) {
+    ASSERT_EQ(frames[i].frame.position, i % 3);
+    ASSERT_EQ(frames[i + 1].arrival - frames[i].arrival,
+              static_cast<Ticks>(line.line_time[(i + 1) % 3] >> 64));
+  }
+}
+
+TEST(Arrivals, NeverFasterThanTheLineWhateverTheLawAndTheFaults) {
+  EXPECT_TRUE(rc::check("line rate", [] {
+    const auto sizes = *rc::gen::inRange(1, 4);
+    std::vector<double> ticks;
+    for (int i = 0; i < sizes; ++i) ticks.push_back(*rc::gen::inRange(20, 2000) + 0.3);
+    Line line(ticks, *rc::gen::element(1.0, 1.001, 1.5, 8.0), *rc::gen::inRange(1U, 200U));
+    line.traffic.window_end = kStart + 300'000;
+    line.traffic.law = *rc::gen::element(ArrivalLaw::constant, ArrivalLaw::poisson,
+                                         ArrivalLaw::burst, ArrivalLaw::back_to_back);
+    line.traffic.burst_frames = *rc::gen::inRange(1U, 50U);
+    line.traffic.mean_gap_ticks = std::accumulate(ticks.begin(), ticks.end(), 0.0) / sizes * 1.2;
+    line.traffic.seed = *rc::gen::arbitrary<std::uint64_t>();
+    if (*rc::gen::arbitrary<bool>()) plant(line.traffic, 0.05, 0.1, 0.1, 0.05, 0.1);
+    Ticks before = 0;
+    bool first = true;
+    for (const WireFrame& event : line.events()) {
+      const auto alone = static_cast<Ticks>(line.line_time[event.frame.position] >> 64);
+      // Held frames have been on the line before as well; each event is one passage.
+      if (!first) RC_ASSERT(event.arrival + 1 >= before + alone);
+      before = event.arrival;
+      first = false;
+      if (is_offered(event.event) && event.frame.epoch == line.traffic.epoch) {
+        RC_ASSERT(event.frame.stamp >= kStart);
+        RC_ASSERT(event.frame.stamp < line.traffic.window_end);
+      }
+    }
+  }));
+}
+
+TEST(Arrivals, IntendedIsOfferedPlusUnsent) {
+  // Twice what the line carries: every second frame stays with the sender.
+  Line line({100.0}, 0.5, 1);
+  std::uint64_t unsent = 0;
+  const std::vector<WireFrame> frames = line.window(&unsent);
+  EXPECT_EQ(frames.size(), kLength / 100);
+  EXPECT_EQ(frames.size() + unsent, kLength / 50);
+}
+
+TEST(Arrivals, PoissonHasTheMeanAndTheSpreadOfAnExponential) {
+  Line line({1.0}, 1.0, 1);
+  line.traffic.law = ArrivalLaw::poisson;
+  line.traffic.mean_gap_ticks = 100.0;
+  line.traffic.seed = 42;
+  const std::vector<WireFrame> frames = line.window();
+  double sum = 0.0;
+  double squares = 0.0;
+  for (std::size_t i = 1; i < frames.size(); ++i) {
+    const auto gap = static_cast<double>(frames[i].arrival - frames[i - 1].arrival);
+    sum += gap;
+    squares += gap * gap;
+  }
+  const auto n = static_cast<double>(frames.size() - 1);
+  const double mean = sum / n;
+  // 100 000 gaps: five standard errors.
+  EXPECT_NEAR(mean, 100.0, 5.0 * 100.0 / std::sqrt(n));
+  EXPECT_NEAR(std::sqrt(squares / n - mean * mean) / mean, 1.0, 0.03);
+}
+
+TEST(Arrivals, BurstsAreBackToBackAndKeepTheMeanRate) {
+  Line line({10.0}, 10.0, 1);
+  line.traffic.law = ArrivalLaw::burst;
+  line.traffic.burst_frames = 32;
+  const std::vector<WireFrame> frames = line.window();
+  ASSERT_NEAR(static_cast<double>(frames.size()), kLength / 100.0, 32.0);
+  for (std::size_t i = 0; i + 1 < frames.size(); ++i)
+    ASSERT_EQ(frames[i + 1].arrival - frames[i].arrival, (i + 1) % 32 == 0 ? 3200U - 310U : 10U)
+        << i;
+}
+
+TEST(Arrivals, SameSeedSameEventsAnotherSeedOthers) {
+  Line line({30.0}, 1.1, 16);
+  plant(line.traffic, 0.01, 0.01, 0.01, 0.01, 0.01);
+  line.traffic.seed = 5;
+  const auto fingerprint = [&] {
+    std::uint64_t sum = 0;
+    for (const WireFrame& event : line.events())
+      sum = drawn(sum, event.arrival + static_cast<std::uint64_t>(event.event));
+    return sum;
+  };
+  const std::uint64_t first = fingerprint();
+  EXPECT_EQ(fingerprint(), first);
+  line.traffic.seed = 6;
+  EXPECT_NE(fingerprint(), first);
+}
+
+TEST(Faults, EveryFrameSuffersAtMostOneAndComesAsOftenAsItShould) {
+  EXPECT_TRUE(rc::check("identities on the line", [] {
+    Line line({40.0}, *rc::gen::element(1.0, 1.3, 4.0), *rc::gen::inRange(1U, 300U));
+    line.traffic.window_end = kStart + 400'000;
+    line.traffic.seed = *rc::gen::arbitrary<std::uint64_t>();
+    plant(line.traffic, 0.1, 0.1, 0.15, 0.1, 0.15);
+    std::map<std::pair<std::uint32_t, std::uint32_t>, int> comes;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, WireEvent> fate;
+    int held = 0;
+    int came_later = 0;
+    for (const WireFrame& event : line.window()) {
+      const auto name = std::make_pair(event.frame.flow, event.frame.sequence);
+      if (is_offered(event.event)) {
+        RC_ASSERT(fate.emplace(name, event.event).second);
+      } else {
+        RC_ASSERT(fate.count(name) == 1U);
+      }
+      held += event.event == WireEvent::held ? 1 : 0;
+      came_later += event.event == WireEvent::reordered || event.event == WireEvent::delayed;
+      comes[name] += arrives(event.event) ? 1 : 0;
+    }
+    RC_ASSERT(held == came_later);
+    for (const auto& [name, event] : fate) {
+      const int expected = event == WireEvent::dropped ? 0 : (event == WireEvent::doubled ? 2 : 1);
+      RC_ASSERT(comes[name] == expected);
+    }
+  }));
+}
+
+TEST(Faults, AReorderedFrameWaitsForEightOfItsFlowAtMost) {
+  Line line({40.0}, 1.2, 5);
+  plant(line.traffic, 0.0, 0.0, 0.05, 0.0, 0.0);
+  std::vector<std::int64_t> latest(5, -1);
+  int held = 0;
+  int overtaken = 0;
+  for (const WireFrame& event : line.window()) {
+    const std::int64_t sequence = event.frame.sequence;
+    if (event.event == WireEvent::reordered) {
+      ++held;
+      EXPECT_LE(latest[event.frame.flow] - sequence, kReorderMost);
+      // Unless all that should have overtaken it was held as well.
+      overtaken += latest[event.frame.flow] > sequence ? 1 : 0;
+    }
+    if (arrives(event.event))
+      latest[event.frame.flow] = std::max(latest[event.frame.flow], sequence);
+  }
+  EXPECT_GT(held, 1000);
+  EXPECT_GT(overtaken, held * 9 / 10);
+}
+
+TEST(Faults, ADelayedFrameComesItsDelayLaterAndKeepsItsStamp) {
+  Line line({40.0}, 3.0, 5);
+  plant(line.traffic, 0.0, 0.0, 0.0, 0.0, 0.01);
+  int delayed = 0;
+  for (const WireFrame& event : line.window()) {
+    if (event.event != WireEvent::delayed) continue;
+    ++delayed;
+    const Ticks waited = event.arrival - event.frame.stamp;
+    EXPECT_GE(waited, line.traffic.delay_ticks);
+    EXPECT_LT(waited, line.traffic.delay_ticks + 1000);
+  }
+  EXPECT_GT(delayed, 500);
+}
+
+TEST(Faults, OccurAsOftenAsAsked) {
+  Line line({10.0}, 1.5, 64);
+  plant(line.traffic, 0.01, 0.02, 0.03, 0.04, 0.05);
+  std::map<WireEvent, int> seen;
+  int offered = 0;
+  for (const WireFrame& event : line.window()) {
+    ++seen[event.event];
+    offered += is_offered(event.event) ? 1 : 0;
+  }
+  const auto expect_share = [&](int count, double share) {
+    EXPECT_NEAR(count, offered * share, 5.0 * std::sqrt(offered * share));
+  };
+  expect_share(seen[WireEvent::dropped], 0.01);
+  expect_share(seen[WireEvent::copy], 0.02);
+  expect_share(seen[WireEvent::reordered], 0.03);
+  expect_share(seen[WireEvent::corrupt], 0.04);
+  expect_share(seen[WireEvent::delayed], 0.05);
+}
+
+}  // namespace
+}  // namespace pollmark

@@ -1,0 +1,63 @@
+#include "datapath/latency_tally.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <vector>
+
+namespace pollmark {
+namespace {
+
+struct Bins {
+  std::vector<std::uint32_t> counts = std::vector<std::uint32_t>(kLatencyBins, 0);
+  std::vector<std::uint64_t> spilled = std::vector<std::uint64_t>(kLatencyBins, 0);
+  LatencyTally tally;
+  Bins() {
+    tally.counts = counts.data();
+    tally.spilled = spilled.data();
+  }
+};
+
+TEST(LatencyTally, EveryTickCountLiesInItsBinAndBinsAreNarrow) {
+  EXPECT_TRUE(rc::check("bin bounds", [] {
+    const auto shift = *rc::gen::inRange(0, 40);
+    const Ticks ticks = *rc::gen::arbitrary<std::uint64_t>() >> (63 - shift);
+    if (ticks >> kLatencyTopBit != 0) return;
+    const std::uint32_t bin = latency_bin(ticks);
+    RC_ASSERT(bin < kLatencyBins);
+    RC_ASSERT(latency_bin_lowest(bin) <= ticks);
+    RC_ASSERT(latency_bin_lowest(bin + 1) > ticks);
+    const Ticks width = latency_bin_lowest(bin + 1) - latency_bin_lowest(bin);
+    RC_ASSERT(width == 1 || static_cast<double>(width) <= 0.004 * static_cast<double>(ticks));
+  }));
+}
+
+TEST(LatencyTally, BinsFollowWithoutGapAndTheLastTakesTheRest) {
+  for (std::uint32_t bin = 0; bin + 1 < kLatencyBins; ++bin) {
+    ASSERT_EQ(latency_bin(latency_bin_lowest(bin)), bin);
+    ASSERT_EQ(latency_bin(latency_bin_lowest(bin + 1) - 1), bin);
+  }
+  EXPECT_EQ(latency_bin((Ticks{1} << kLatencyTopBit) - 1), kLatencyBins - 1);
+  EXPECT_EQ(latency_bin(kNever), kLatencyBins - 1);
+}
+
+TEST(LatencyTally, CountsMoreThanThirtyTwoBitsHold) {
+  Bins bins;
+  record(bins.tally, 1000);
+  bins.counts[latency_bin(1000)] = 0xfffffff0U;
+  bins.tally.since_spill = 0x7fffffffU;
+  keep_from_wrapping(bins.tally, 1);
+  EXPECT_EQ(bins.counts[latency_bin(1000)], 0U);
+  EXPECT_EQ(bins.spilled[latency_bin(1000)], 0xfffffff0U);
+  record(bins.tally, 1000);
+  keep_from_wrapping(bins.tally, 1);
+  EXPECT_EQ(bins.counts[latency_bin(1000)], 1U);
+  EXPECT_EQ(bins.tally.min, 1000U);
+  EXPECT_EQ(bins.tally.max, 1000U);
+  forget(bins.tally);
+  EXPECT_EQ(bins.spilled[latency_bin(1000)], 0U);
+  EXPECT_GT(bins.tally.min, bins.tally.max);
+}
+
+}  // namespace
+}  // namespace pollmark
