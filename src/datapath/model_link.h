@@ -85,9 +85,10 @@ struct LinkTallies {
   std::uint64_t duplicated = 0;  // delivered twice
   std::uint64_t reordered = 0;   // held to be overtaken, and was
   std::uint64_t corrupted = 0;   // delivered damaged; a damaged frame without descriptor is missed
-  std::uint64_t delayed = 0;     // held for a time, and delivered
-  std::uint64_t overtaken = 0;   // of either cause: delivered behind a later frame of its flow
-  std::uint64_t delivered = 0;   // descriptors filled
+  std::uint64_t undetectable = 0;  // of those, behind no checksum that could tell
+  std::uint64_t delayed = 0;       // held for a time, and delivered
+  std::uint64_t overtaken = 0;     // of either cause: delivered behind a later frame of its flow
+  std::uint64_t delivered = 0;     // descriptors filled
   Ticks first_loss = kNever;
   Ticks last_loss = 0;
 };
@@ -268,6 +269,10 @@ class ModelLink {
         return;
       case WireEvent::corrupt:
         ++tallies_.corrupted;
+        if constexpr (kReplay) {
+          const std::uint8_t verdict = order_.traffic->replay[next_.frame.position].flipped_verdict;
+          if ((verdict & (kIpv4Bad | kL4Bad)) == 0) ++tallies_.undetectable;
+        }
         if (!order_.corrupt_is_tracked) return;
         break;
       case WireEvent::reordered:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "base/line_rate.h"
@@ -385,6 +386,7 @@ LinkTallies ModelTrial::link_tallies() const {
     sum.duplicated += one.duplicated;
     sum.reordered += one.reordered;
     sum.corrupted += one.corrupted;
+    sum.undetectable += one.undetectable;
     sum.delayed += one.delayed;
     sum.overtaken += one.overtaken;
     sum.delivered += one.delivered;
@@ -410,6 +412,7 @@ CounterSnapshot ModelTrial::link_counters() const {
   add("model.injected_duplicate", sum.duplicated);
   add("model.injected_reorder", sum.reordered);
   add("model.injected_corrupt", sum.corrupted);
+  add("model.undetectable_corrupt", sum.undetectable);
   add("model.injected_delay", sum.delayed);
   add("model.overtaken", sum.overtaken);
   add("model.delivered", sum.delivered);
@@ -596,14 +599,12 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
   };
 
   std::int64_t most_filled = 0;
-  std::uint64_t fewest_turns = ~std::uint64_t{0};
+  std::int64_t fewest_turns = std::numeric_limits<std::int64_t>::max();
   std::vector<std::string> shares;
   int polled_queues = 0;
   for (const QueueAccount& queue : account.queues) {
     most_filled = std::max(most_filled, queue.occupancy_max.value_or(0));
-    fewest_turns =
-        std::min(fewest_turns, static_cast<std::uint64_t>(nic_->queue(queue.queue).taken_to) /
-                                   static_cast<std::uint64_t>(receiver.rx_ring));
+    fewest_turns = std::min(fewest_turns, queue.polled_pkts / receiver.rx_ring);
     shares.push_back(fmt::format("{:.3f}", queue.share.value_or(0.0)));
     polled_queues += queue.polled_pkts > 0 ? 1 : 0;
   }
@@ -771,11 +772,10 @@ class ModelBooks : public CounterBooks {
 
 }  // namespace
 
-Result<Ends> make_model_ends(const TrialOrder& order) {
+Result<Ends> make_model_ends(const TrialOrder& order, const HotLevel& level) {
   PM_TRYV(check(order));
-  PM_TRY(const HotLevel* level, chosen_hot_level());
   PM_TRY(const Reta reta, make_reta(order.receiver.queues, order.receiver.reta_weights));
-  auto trial = std::make_shared<ModelTrial>(order, *level, reta);
+  auto trial = std::make_shared<ModelTrial>(order, level, reta);
   Ends ends;
   ends.sender = std::make_unique<ModelSender>(trial);
   ends.receiver = std::make_unique<ModelReceiver>(trial);
@@ -783,8 +783,22 @@ Result<Ends> make_model_ends(const TrialOrder& order) {
   return ends;
 }
 
+Result<Ends> make_model_ends(const TrialOrder& order) {
+  PM_TRY(const HotLevel* level, chosen_hot_level());
+  return make_model_ends(order, *level);
+}
+
 std::int64_t model_memory_mib(const TrialOrder& order) {
   return model_nic_memory_mib(nic_order_of(order, lay_out(order)));
+}
+
+const std::vector<std::string>& model_limits() {
+  static const std::vector<std::string> limits = {
+      "lcores do not contend for a shared cache, memory, PCIe or frequency",
+      "lcores stall only as the experiment says",
+      "the pages under the pool are those of this run",
+  };
+  return limits;
 }
 
 }  // namespace pollmark

@@ -210,7 +210,18 @@ PoolAccess ModelNic::access(int lcore) const {
 void ModelNic::post_all() {
   PoolAccess access = this->access(0);
   access.cache = nullptr;  // no lcore's: what it would hold back is missing elsewhere
-  for (ModelQueue& queue : queues_) post_free_descriptors(queue, access);
+  // In rounds, so that queues share a pool that is too small for all.
+  bool any = true;
+  for (std::uint32_t most = 64; any; most += 64) {
+    any = false;
+    for (ModelQueue& queue : queues_) {
+      const std::uint32_t descriptors = queue.descriptors;
+      queue.descriptors = std::min(descriptors, most);
+      post_free_descriptors(queue, access);
+      queue.descriptors = descriptors;
+      any = any || (!queue.pool_empty && queue.posted_to < descriptors);
+    }
+  }
 }
 
 std::int64_t ModelNic::page_size_bytes() const {

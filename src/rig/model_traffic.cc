@@ -184,7 +184,8 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
                               static_cast<long double>(order.model.link_bps) * tsc_hz;
     longest = std::max(longest, ticks);
     made.line_time_.push_back(fixed(ticks));
-    made.gap_.push_back(at_line ? fixed(ticks) : fixed(ticks * stretch));
+    // A hair long, so that the frame that is due at the window's very end falls behind it.
+    made.gap_.push_back(fixed(ticks * stretch * (1.0L + 0x1p-50L)));
   }
   const double pps = at_line ? line_pps : wanted.intended_pps;
 
@@ -215,8 +216,7 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
   traffic.window_start = static_cast<Ticks>(
       std::max(static_cast<long double>(order.warmup_seconds) * tsc_hz, 4.0L * longest + 4.0L));
   traffic.window_end =
-      traffic.window_start +
-      static_cast<Ticks>(std::llround(static_cast<long double>(order.seconds) * tsc_hz));
+      traffic.window_start + static_cast<Ticks>(static_cast<long double>(order.seconds) * tsc_hz);
 
   const FaultOrder& faults = order.model.faults;
   const std::array<double, 5> parts = {faults.drop, faults.duplicate, faults.reorder,
