@@ -49,11 +49,9 @@ Question question_of(const Plan& plan, bool quick) {
 // Where a cell stands: which of its blocks are settled, and why it cannot be run, if so.
 struct CellState {
   std::set<int> valid_blocks;
-  std::map<int, int> attempts;             // block -> attempts so far
-  std::optional<std::string> host_cannot;  // not asked again
+  std::map<int, int> attempts;         // block -> attempts so far
+  std::optional<std::string> refused;  // by this host; not asked again
 };
-
-constexpr std::string_view kHostCannot = "host_cannot: ";
 
 // The state that the stored trials tell of.
 std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>& trials) {
@@ -66,22 +64,12 @@ std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>
     if (found == index.end()) continue;
     CellState& state = states[found->second];
     // A refusal by the host belongs to the run that met it; a resumed run asks again.
-    if (!trial.invalid_reasons.empty() && trial.invalid_reasons.front().starts_with(kHostCannot))
-      continue;
+    if (refusal_of(trial)) continue;
     int& attempts = state.attempts[trial.order.block];
     attempts = std::max(attempts, trial.order.attempt + 1);
     if (trial.valid) state.valid_blocks.insert(trial.order.block);
   }
   return states;
-}
-
-// A record that says why there is no measurement: no number in it.
-TrialResult unmeasured(const TrialOrder& order, const std::string& reason) {
-  TrialResult result;
-  result.order = order;
-  result.started_utc = utc_text(now_epoch_seconds());
-  result.invalid_reasons.push_back(reason);
-  return result;
 }
 
 class Campaign {
@@ -101,7 +89,7 @@ class Campaign {
     for (std::size_t i = 0; i < plan_.schedule.size() && !stop_requested(); ++i) {
       const ScheduledTrial& scheduled = plan_.schedule[i];
       CellState& state = states_[scheduled.cell];
-      if (state.valid_blocks.contains(scheduled.block) || state.host_cannot) continue;
+      if (state.valid_blocks.contains(scheduled.block) || state.refused) continue;
       PM_TRYV(settle(i, state));
     }
     return {};
@@ -114,7 +102,7 @@ class Campaign {
     bool any_can_run = false;
     for (const Cell& cell : plan_.cells) {
       const CellState& state = states_[cell.index];
-      if (cell.refused || state.host_cannot) continue;
+      if (cell.refused || state.refused) continue;
       any_can_run = true;
       if (state.valid_blocks.empty()) outcome.cell_without_result = true;
     }
@@ -167,7 +155,7 @@ class Campaign {
             fmt::format("{:.0f}", reached[path]);
         PM_TRYV(store(std::move(*result)));
       }
-      if (state.host_cannot) continue;
+      if (state.refused) continue;
       if (cell.order.traffic.intended_pps > 0.95 * reached[path])
         refuse_cell(
             cell.index,
@@ -178,11 +166,11 @@ class Campaign {
   }
 
   void refuse_cell(std::size_t index, const std::string& why) {
-    states_[index].host_cannot = why;
+    states_[index].refused = why;
     TrialOrder order = plan_.cells[index].order;
     order.trial = next_number();
     // Losing this line would lose only the reason; the cell has no number either way.
-    (void)store(unmeasured(order, std::string(kHostCannot) + why));
+    (void)store(refused_trial(order, why));
   }
 
   // What this host cannot, it cannot for any cell of that path; what is wrong with one cell's order
@@ -197,7 +185,7 @@ class Campaign {
     if (error.code != Errc::host_cannot) return tl::unexpected<Error>(std::move(error));
     progress_.say(fmt::format("{}: not measured: {}", name_of(path), error.text()));
     for (const Cell& cell : plan_.cells)
-      if (cell.order.path == path && !cell.refused && !states_[cell.index].host_cannot)
+      if (cell.order.path == path && !cell.refused && !states_[cell.index].refused)
         refuse_cell(cell.index, error.text());
     return {};
   }

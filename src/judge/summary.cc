@@ -101,8 +101,13 @@ JudgedCell judge_cell(const Question& question, const Question::PlannedCell& pla
   cell.group = planned.group;
   cell.cell = planned.cell;
   cell.path = planned.path;
-  cell.trials = static_cast<int>(trials.size());
+  std::optional<std::string> refused = planned.refused;
   for (const TrialResult* trial : trials) {
+    if (const auto why = refusal_of(*trial)) {
+      refused = why;
+      continue;
+    }
+    ++cell.trials;
     if (trial->valid) {
       judged.valid.push_back(trial);
       continue;
@@ -115,7 +120,7 @@ JudgedCell judge_cell(const Question& question, const Question::PlannedCell& pla
   }
   cell.valid = static_cast<int>(judged.valid.size());
   if (judged.valid.empty()) {
-    cell.not_measured = planned.refused ? *planned.refused : why_not_measured(cell);
+    cell.not_measured = refused && cell.trials == 0 ? *refused : why_not_measured(cell);
     return judged;
   }
   std::set<std::string> not_checked;
@@ -198,7 +203,7 @@ Summary summarise(const Question& question, const std::vector<TrialResult>& tria
   for (const TrialResult& trial : trials) {
     if (trial.order.kind != TrialKind::trial) continue;
     by_cell[CellKey(trial.order.group, trial.order.cell)].push_back(&trial);
-    ++summary.trials;
+    if (!refusal_of(trial)) ++summary.trials;
     if (!trial.valid) continue;
     ++summary.valid;
     add_books(summary.ledger, trial.ledger());

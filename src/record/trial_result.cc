@@ -6,6 +6,8 @@ namespace pollmark {
 
 namespace {
 
+constexpr std::string_view kRefused = "refused: ";
+
 std::optional<double> as_double(std::optional<std::int64_t> value) {
   if (!value) return std::nullopt;
   return static_cast<double>(*value);
@@ -96,6 +98,19 @@ Ledger TrialResult::ledger() const {
   Ledger books;
   for (const StreamAccount& stream : streams) books += stream.ledger;
   return books;
+}
+
+TrialResult refused_trial(const TrialOrder& order, std::string_view why) {
+  TrialResult result;
+  result.order = order;
+  result.invalid_reasons.push_back(std::string(kRefused) + std::string(why));
+  return result;
+}
+
+std::optional<std::string> refusal_of(const TrialResult& trial) {
+  if (trial.invalid_reasons.empty() || !trial.invalid_reasons.front().starts_with(kRefused))
+    return std::nullopt;
+  return trial.invalid_reasons.front().substr(kRefused.size());
 }
 
 std::optional<double> metric_of(const TrialResult& trial, std::string_view metric) {

@@ -117,6 +117,12 @@ struct TrialResult {
   [[nodiscard]] Ledger ledger() const;
 };
 
+// A record that says why a trial could not be carried out at all: it is not a trial, and no number
+// is in it. why: what this host lacks, or what is wrong with the cell.
+[[nodiscard]] TrialResult refused_trial(const TrialOrder& order, std::string_view why);
+// Why it could not be carried out; nullopt for a trial that ran.
+[[nodiscard]] std::optional<std::string> refusal_of(const TrialResult& trial);
+
 // One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
 // latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
 // cpu_cores_used, rx_missed_ratio); nullopt when it was not measured, or is no metric. Latency is

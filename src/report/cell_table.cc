@@ -12,7 +12,7 @@ namespace pollmark {
 namespace {
 
 std::string state_text(CellState state) {
-  return state == CellState::not_run ? "not run" : "no valid trial";
+  return state == CellState::not_run ? "not measured" : "no valid trial";
 }
 
 std::string heading_of(const std::string& metric) {

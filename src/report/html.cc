@@ -473,7 +473,7 @@ class Page {
                 {{"class", "absent"},
                  {"data-cell", fmt::format("{}", cell.index)},
                  {why.empty() ? "" : "title", why}},
-                cell.state == CellState::not_run ? std::string_view("not run") : kNotMeasured);
+                kNotMeasured);
       table.rows.push_back({cell.label, std::string(kNotMeasured), "", "0"});
       return;
     }
@@ -665,8 +665,9 @@ class Page {
     for (const ShownGroup& group : view_.groups) {
       for (const ShownCell& cell : group.cells) {
         if (cell.state != state) continue;
-        const std::string reason = fmt::format(
-            "{}: {}", group.name, cell.summary->not_measured.value_or("no reason was recorded"));
+        const std::string reason =
+            fmt::format("{}: {}{}", group.name, state == CellState::not_run ? "not measured: " : "",
+                        cell.summary->not_measured.value_or("no reason was recorded"));
         auto known = std::find_if(by_reason.begin(), by_reason.end(),
                                   [&](const auto& entry) { return entry.first == reason; });
         if (known == by_reason.end()) known = by_reason.insert(by_reason.end(), {reason, {}});

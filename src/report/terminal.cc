@@ -237,7 +237,8 @@ void add_without_numbers(const View& view, CellState state, std::string_view hea
     for (const ShownCell& cell : group.cells) {
       if (cell.state != state) continue;
       std::string reason = cell.summary->not_measured.value_or("no reason was recorded");
-      reason = fmt::format("{}: {}", group.name, reason);
+      reason = fmt::format("{}: {}{}", group.name,
+                           state == CellState::not_run ? "not measured: " : "", reason);
       auto known = std::find_if(by_reason.begin(), by_reason.end(),
                                 [&](const auto& entry) { return entry.first == reason; });
       if (known == by_reason.end()) known = by_reason.insert(by_reason.end(), {reason, {}});

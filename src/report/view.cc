@@ -576,6 +576,7 @@ View view_of(const ReportInput& input) {
       for (const TrialResult& trial : *input.trials) {
         if (trial.order.kind != TrialKind::trial || trial.order.group != group.name) continue;
         trials.push_back(&trial);
+        if (refusal_of(trial)) continue;
         if (!trial.valid) {
           view.invalid.push_back({trial.order.trial, group.name, label_of(group, trial),
                                   trial.order.block, trial.order.attempt, trial.invalid_reasons});

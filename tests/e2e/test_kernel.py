@@ -74,8 +74,7 @@ class Kernel(harness.Case):
         run = self.pollmark("run", self.experiment(mixed), "-o", out, **more)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertIn("not measured: needs CAP_NET_ADMIN", " ".join(run.stdout.split()))
-        for trial in self.trials(out):
-            self.assertEqual(trial["valid"], trial["path"] == "model")
+        self.assertEqual({t["path"] for t in self.trials(out) if t["valid"]}, {"model"})
         alone = self.pollmark("run", self.experiment(EXPERIMENT), "-o", self.scratch / "alone",
                               **more)
         self.assertEqual(alone.returncode, 3, alone.stderr)

@@ -158,7 +158,7 @@ TEST(Html, TableShowsEachCellWithItsNumbers) {
       EXPECT_TRUE(has(metric_text("loss_ratio", loss->second.median)));
       EXPECT_TRUE(has(interval_text("loss_ratio", loss->second)));
     } else {
-      EXPECT_TRUE(has(cell.trials == 0 ? "not run" : "no valid trial"));
+      EXPECT_TRUE(has(cell.trials == 0 ? "not measured" : "no valid trial"));
       EXPECT_FALSE(has("0"));
     }
     EXPECT_TRUE(has(std::to_string(cell.valid) + "/" + std::to_string(cell.trials)));
