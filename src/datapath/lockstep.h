@@ -31,6 +31,7 @@ struct Stall {
 };
 
 inline constexpr std::uint32_t kMedianTrust = 4;  // fewer costs than this are no usual cost
+inline constexpr Ticks kGuessedTicks = 1000;      // per frame, before any is known
 
 // One virtual lcore. Tallies cover iterations that began in the window [window_start, window_end).
 struct LockstepLcore {
@@ -95,8 +96,9 @@ Ticks calibrate_empty_round(World& world, std::uint32_t lcore, Ticks bracket_tic
   return usual > bracket_ticks ? usual - bracket_ticks : 1;
 }
 
-// The usual cost of that work: the median of its last 64 costs, or, while it has too few, that of
-// the nearest work that has enough, in proportion. 0: none known yet.
+// The usual cost of that work: the median of its last 64 costs. While it has too few: that of the
+// nearest work that has enough, in proportion; at the very beginning a guess, so generous that only
+// a preempted iteration exceeds it eightfold.
 inline Ticks usual_cost(const LockstepLcore& lcore, std::uint32_t work) noexcept {
   if (lcore.medians[work].count >= kMedianTrust) return median_of(lcore.medians[work]);
   for (std::uint32_t away = 1; away <= lcore.max_work; ++away) {
@@ -107,7 +109,7 @@ inline Ticks usual_cost(const LockstepLcore& lcore, std::uint32_t work) noexcept
         return Ticks{median_of(lcore.medians[near])} * work / near;
     }
   }
-  return 0;
+  return lcore.empty_round_ticks + Ticks{work} * kGuessedTicks;
 }
 
 // Runs the lcores of one group to the end of the drain. World:
@@ -165,11 +167,8 @@ void run_lockstep(World& world, LockstepLcore* lcores, std::uint32_t count,
     }
 
     const Ticks usual = usual_cost(lcore, expected);
-    Ticks limit = kNever;
-    if (usual != 0) {
-      const Ticks above_floor = usual + times.excision_floor_ticks;
-      limit = 8 * usual > above_floor ? 8 * usual : above_floor;
-    }
+    const Ticks above_floor = usual + times.excision_floor_ticks;
+    const Ticks limit = 8 * usual > above_floor ? 8 * usual : above_floor;
     clock.start = lcore.v;
     clock.limit = limit;
     clock.usual = usual;

@@ -57,7 +57,9 @@ TEST(Books, CloseToThePacketForAnySettings) {
     const TrialOrder order = any_order();
     const auto outcome = run(order);
     if (!outcome) RC_FAIL(outcome.error().text());
-    RC_ASSERT(open_books(*outcome) == "");
+    const std::string open = open_books(*outcome);
+    RC_LOG() << open;
+    RC_ASSERT(open.empty());
     RC_ASSERT(outcome->fate(Fate::duplicate) == 0);
     RC_ASSERT(outcome->fate(Fate::foreign) == 0);
   }));
@@ -71,7 +73,9 @@ TEST(Books, CloseToThePacketForAnyMixOfFaults) {
     order.model.faults = {part(), part(), part(), part(), part(), 5000};
     const auto outcome = run(order);
     if (!outcome) RC_FAIL(outcome.error().text());
-    RC_ASSERT(open_books(*outcome) == "");
+    const std::string open = open_books(*outcome);
+    RC_LOG() << open;
+    RC_ASSERT(open.empty());
   }));
 }
 
@@ -96,9 +100,13 @@ TEST(Books, FindEachInjectedFaultUnderItsOwnName) {
     order.model.faults = {part(), part(), part(), part(), part(), 5000};
     const auto outcome = run(order);
     if (!outcome) RC_FAIL(outcome.error().text());
-    RC_ASSERT(open_books(*outcome) == "");
+    const std::string open = open_books(*outcome);
+    RC_LOG() << open;
+    RC_ASSERT(open.empty());
     RC_ASSERT(outcome->fate(Fate::rx_missed) == 0);
-    RC_ASSERT(wrong_names(*outcome, order) == "");
+    const std::string wrong = wrong_names(*outcome, order);
+    RC_LOG() << wrong;
+    RC_ASSERT(wrong.empty());
   }));
 }
 

@@ -73,6 +73,7 @@ TEST(DpdkOverVeth, PlantedStopIsAStalledReceiverAndItsLossIsTheRings) {
   EXPECT_EQ(result->streams[0].tracker_missing_pkts, losses.at("kernel_packet_ring"));
   EXPECT_FALSE(result->valid);
   EXPECT_TRUE(has_reason(*result, "receiver_stalled"));
+  EXPECT_GE(result->stalls.longest_ns, order.planted_stop_ns);
   EXPECT_TRUE(result->streams[0].first_loss_s);
 }
 

@@ -334,6 +334,13 @@ TEST(LockstepRule7, AWorkThatIsNewIsHeldAgainstItsNeighbours) {
   EXPECT_EQ(bench.lcores[0].busy_ticks, 40U * 100 + 200);
 }
 
+TEST(LockstepRule7, TheVeryFirstIterationIsHeldAgainstAGenerousGuess) {
+  EXPECT_EQ(excised(100, 0, 8000).excised, 0U);
+  const LockstepLcore preempted = excised(100, 0, 10'000'000);
+  EXPECT_EQ(preempted.excised, 1U);
+  EXPECT_EQ(preempted.busy_ticks, 1001U + 79 * 100);
+}
+
 TEST(LockstepRule7, HalvesOfTheWindowAreKeptApart) {
   Bench bench(1);
   bench.times.window_start = 1000;
