@@ -1394,6 +1394,7 @@ void Reader::check_acting(const std::vector<Draft>& drafts) {
       });
       acts[entry.node] = acts[entry.node] || any;
       std::vector<std::string> names;
+      names.reserve(acting.size());
       for (const Path path : acting) names.emplace_back(name_of(path));
       said[entry.node] = {
           entry.at, fmt::format("{} acts on no path that is used here; allowed with path {}", name,
@@ -1428,15 +1429,18 @@ bool Reader::has_main() const {
 // --set of a value that every group sets for itself would change nothing.
 void Reader::check_shadowed() {
   if (has_main()) return;
-  for (const auto& [table, entries] : top_) {
-    for (const auto& [key, entry] : entries) {
-      if (!entry.overridden || !is_group_table(table)) continue;
+  for (const auto& top : top_) {
+    const std::string& table = top.first;
+    if (!is_group_table(table)) continue;
+    for (const auto& said : top.second) {
+      const std::string& key = said.first;
+      if (!said.second.overridden) continue;
       const bool everywhere = std::all_of(groups_.begin(), groups_.end(), [&](const auto& group) {
         const auto own = group.tables.find(table);
         return own != group.tables.end() && (table == "factors" || own->second.contains(key));
       });
       if (everywhere) {
-        mistake(entry.at,
+        mistake(said.second.at,
                 fmt::format("no effect: every group has its own {}; allowed: "
                             "group.{}.{}.{}=...",
                             table == "factors" ? table : key, groups_.front().name, table, key));

@@ -51,6 +51,7 @@ Applied set_int(std::string_view text, Limits limits, std::string_view allowed, 
 
 std::string ratio_of(const std::vector<int>& numbers) {
   std::vector<std::string> parts;
+  parts.reserve(numbers.size());
   for (const int number : numbers) parts.push_back(fmt::format("{}", number));
   return join(parts, ":");
 }

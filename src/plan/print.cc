@@ -41,6 +41,7 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
 
 std::string path_names(const std::vector<Path>& paths) {
   std::vector<std::string> names;
+  names.reserve(paths.size());
   for (const Path path : paths) names.emplace_back(name_of(path));
   return join(names, ", ");
 }

@@ -156,6 +156,7 @@ Result<Plan> plan_experiment(Experiment experiment) {
       if (!cell.refused) by_cost[costly_levels(cell.order)].push_back(cell.index);
     }
     std::vector<std::vector<std::size_t>> runs;
+    runs.reserve(by_cost.size());
     for (auto& [levels, cells] : by_cost) runs.push_back(std::move(cells));
     Shuffler shuffler(seed_of(experiment.seed, block, Draw::order));
     shuffler.shuffle(runs);
