@@ -888,6 +888,7 @@ std::optional<std::string> Reader::canonical(const FactorFacts& factor, const to
   const Result<std::string> written = level_text(node, factor);
   const Result<void> applied = written ? apply_level(factor.name, *written, order) : Result<void>();
   if (!written || !applied) {
+    draft.unread.insert(std::string(factor.name));
     mistake_in(
         draft, node.source(),
         fmt::format("{}: {}", factor.name, written ? applied.error().what : written.error().what));
@@ -997,6 +998,7 @@ void Reader::read_factors(Draft& draft) {
     const toml::array* levels = entry->node->as_array();
     const FactorFacts* factor = find_factor(name);
     if (!levels || levels->empty() || levels->size() > kMostLevels) {
+      draft.unread.insert(name);
       mistake_in(
           draft, entry->node->source(),
           fmt::format(
@@ -1235,6 +1237,12 @@ void Reader::check_baseline(const std::vector<Draft>& drafts) {
     Draft scratch;
     const auto level = canonical(factor, *entry.node, TrialOrder{}, scratch);
     if (!level) continue;
+    // What was said wrongly elsewhere is one mistake, not two.
+    const std::string& swept_name = name;
+    if (std::any_of(drafts.begin(), drafts.end(),
+                    [&](const Draft& draft) { return draft.unread.contains(swept_name); })) {
+      continue;
+    }
     std::vector<std::string> swept;
     for (const Draft& draft : drafts) {
       for (const FactorLevels& column : draft.group.factors) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,8 +45,9 @@ struct Draft {
   Group group;
   Tables view;  // the tables above with the group's own laid over them
   bool has_path = false;
-  bool sound = true;  // no mistake so far: combinations may be judged
-  std::string pcap;   // as written
+  bool sound = true;             // no mistake so far: combinations may be judged
+  std::set<std::string> unread;  // factors with a mistake in their levels
+  std::string pcap;              // as written
   toml::source_region at;
 };
 

@@ -21,6 +21,14 @@ const Group& only_group(const Result<Experiment>& experiment) {
   return experiment->groups.front();
 }
 
+TEST(ExperimentFile, AWrongLevelIsNotAlsoAMistakeOfTheBaseline) {
+  for (const std::string_view levels : {"[64, 0]", "[]", "64", "[0]"}) {
+    std::string text = small_with("[64, 512]", levels);
+    text += "[judge]\nbaseline = { rx_ring = 64 }\n";
+    EXPECT_THAT(mistakes(text), ElementsAre(HasSubstr("exp.toml:10:"))) << levels;
+  }
+}
+
 TEST(ExperimentFile, ReadsEveryValueIntoTheFieldOfItsName) {
   const auto read = parsed(R"(
 name = "all"
