@@ -579,7 +579,9 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   if (iterations > 0)
     account.excised_share =
         static_cast<double>(account.stalls.excised) / static_cast<double>(iterations);
-  if (half_work[0] > 0 && half_work[1] > 0) {
+  // Of few frames the cost scatters by more than what is looked for.
+  constexpr std::uint64_t kLeastHalfWork = 1000;
+  if (half_work[0] >= kLeastHalfWork && half_work[1] >= kLeastHalfWork) {
     const double first = static_cast<double>(half_ticks[0]) / static_cast<double>(half_work[0]);
     const double second = static_cast<double>(half_ticks[1]) / static_cast<double>(half_work[1]);
     account.half_drift = std::abs(second - first) / first;

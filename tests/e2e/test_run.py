@@ -51,6 +51,15 @@ class Run(harness.Case):
         self.assertTrue(any(row["metric"] == "loss_ratio" and row["rx_ring"] == "64"
                             for row in rows))
 
+    def test_a_few_frames_are_not_judged_by_their_halves(self):
+        out = self.scratch / "out"
+        self.pollmark("run", self.experiment(blocks=2), "--set", "traffic.load=1 kpps", "-o", out)
+        trials = self.trials(out)
+        self.assertEqual({t["offered_pkts"] for t in trials}, {50})
+        self.assertFalse([t for t in trials if "half" in " ".join(t["invalid_reasons"])])
+        self.assertTrue(all("two halves was not measured" in " ".join(t["not_checked"])
+                            for t in trials))
+
     def test_report_renders_the_same_again(self):
         out = self.scratch / "out"
         first = self.pollmark("run", self.experiment(blocks=2), "-o", out)
