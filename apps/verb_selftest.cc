@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -40,6 +42,12 @@ void add_selftest(CLI::App& app, Action& action) {
       if (!packets.empty()) {
         auto count = parse_count(packets);
         if (!count) return tl::unexpected<Error>(std::move(count).error().within("--packets"));
+        if (*count < kSelftestLeastPackets)
+          return fail(Errc::bad_experiment,
+                      fmt::format("{} is too small: hardly a fault would be planted; allowed: at "
+                                  "least {}",
+                                  grouped(*count), grouped(kSelftestLeastPackets)),
+                      "--packets");
         order.packets = *count;
       }
       order.kernel = !no_kernel;

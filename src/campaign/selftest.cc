@@ -117,8 +117,10 @@ class Selftest {
                                           {"delay", &FaultOrder::delay, std::nullopt}}};
     std::int64_t unaccounted = 0;
     std::int64_t packets = 0;
-    constexpr double kPerTrial = 20e6;
+    constexpr double kMostPerTrial = 20e6;
     const double share = static_cast<double>(order_.packets) / (kKinds.size() + 1);
+    // Equal trials: in a small last one nothing might be planted.
+    const int trials = std::max(1, static_cast<int>(std::ceil(share / kMostPerTrial)));
     for (std::size_t k = 0; k <= kKinds.size(); ++k) {
       const bool all = k == kKinds.size();
       const std::string name = all ? "all faults at once" : kKinds[k].name;
@@ -127,12 +129,20 @@ class Selftest {
       std::int64_t kind_packets = 0;
       bool ok = true;
       std::string books;
-      for (double left = share; left > 0; left -= kPerTrial) {
-        TrialOrder order = model_order(kFaultsPps, std::min(left, kPerTrial));
+      for (int t = 0; t < trials; ++t) {
+        TrialOrder order = model_order(kFaultsPps, share / trials);
         order.model.link_bps = 100e9;
         order.receiver.rx_ring = 4096;
         order.seed = 1000 + static_cast<std::uint64_t>(next_trial_);
         order.receiver.queues = 2;
+        const bool delay = !all && kKinds[k].rate == &FaultOrder::delay;
+        if (delay) {
+          // The frames behind it in its flow overtake a delayed frame: of one flow, the very next.
+          order.traffic.flows = 1;
+          order.traffic.load = Load{LoadUnit::pps, kModelPps};
+          order.traffic.intended_pps = kModelPps;
+          order.seconds = share / trials / kModelPps;
+        }
         for (std::size_t i = 0; i < kKinds.size(); ++i)
           if (all || i == k) order.model.faults.*kKinds[i].rate = 0.001;
         PM_TRY(const TrialResult trial, run_until_valid(order));
@@ -146,14 +156,14 @@ class Selftest {
               counter_delta(trial, fmt::format("model.injected_{}", kKinds[i].name));
           std::optional<std::int64_t> counted;
           if (kKinds[i].fate) counted = ledger.pkts(*kKinds[i].fate);
-          // A delayed frame may be overtaken, so only a pure reorder trial is compared exactly.
-          if (std::string_view(kKinds[i].name) == "reorder" && !all)
-            counted = trial.streams.at(0).reordered_pkts;
-          if (std::string_view(kKinds[i].name) == "delay" && !all) counted = planted;
+          // Together they may undo each other: only a trial of one kind is compared exactly.
+          if (!kKinds[i].fate && !all) counted = trial.streams.at(0).reordered_pkts;
           if (!counted) continue;
           injected += planted;
           seen += *counted;
-          ok = ok && planted > 0 && planted == *counted;
+          // Nothing overtakes the last frame of a trial.
+          const std::int64_t unseen = planted - *counted;
+          ok = ok && planted > 0 && unseen >= 0 && unseen <= (delay ? 1 : 0);
         }
         books = with_validity(trial, books_text(ledger));
       }

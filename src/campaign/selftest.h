@@ -12,8 +12,11 @@
 
 namespace pollmark {
 
+// Each kind of fault gets a sixth of the packets, and one in a thousand of those is planted.
+inline constexpr std::int64_t kSelftestLeastPackets = 100'000;
+
 struct SelftestOrder {
-  std::int64_t packets = 2'000'000;  // over all fault kinds together, at least
+  std::int64_t packets = 2'000'000;  // over all fault kinds together; kSelftestLeastPackets or more
   bool kernel = true;                // the veth lab too
   bool figures = false;              // stall law, ring cost and repeatability as well
 };
