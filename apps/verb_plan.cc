@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "apps/verbs.h"
+#include "campaign/input_files.h"
 #include "plan/experiment.h"
 #include "plan/print.h"
 
@@ -21,6 +22,7 @@ void add_plan(CLI::App& app, Action& action) {
     action = []() -> Result<int> {
       PM_TRY(Experiment read, read_experiment(experiment, options));
       PM_TRY(const Plan plan, plan_experiment(std::move(read)));
+      PM_TRYV(check_input_files(plan));
       std::fputs(render_plan(plan).c_str(), stdout);
       return 0;
     };

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "base/tsc.h"
+#include "campaign/input_files.h"
 #include "campaign/provenance_of_host.h"
 #include "campaign/stop_signal.h"
 #include "campaign/trial_process.h"
@@ -248,6 +249,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   options.quick = order.quick;
   PM_TRY(Experiment experiment, read_experiment(order.experiment, options));
   PM_TRY(Plan plan, plan_experiment(std::move(experiment)));
+  PM_TRYV(check_input_files(plan));
   const double started = now_epoch_seconds();
   Provenance provenance = provenance_of_host();
   provenance.started_utc = utc_text(started);

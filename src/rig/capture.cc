@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <pcap/pcap.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
@@ -27,11 +28,13 @@ Result<Capture> load_capture(const std::filesystem::path& path) {
     std::string what = reason;
     if (what.rfind(where + ": ", 0) == 0) what.erase(0, where.size() + 2);
     std::error_code error;
-    const bool is_file = std::filesystem::is_regular_file(path, error);
-    return fail(
-        Errc::bad_experiment,
-        is_file ? fmt::format("not a capture that libpcap reads: {} (byte offset 0)", what) : what,
-        where);
+    const bool is_readable_file =
+        std::filesystem::is_regular_file(path, error) && ::access(where.c_str(), R_OK) == 0;
+    return fail(Errc::bad_experiment,
+                is_readable_file
+                    ? fmt::format("not a capture that libpcap reads: {} (byte offset 0)", what)
+                    : what,
+                where);
   }
   if (pcap_datalink(pcap.get()) != DLT_EN10MB)
     return fail(Errc::bad_experiment,

@@ -14,6 +14,7 @@ import tempfile
 import unittest
 
 PROGRAM = ""
+CAPTURE = pathlib.Path(__file__).resolve().parents[2] / "scripts/experiments/mixed.pcap"
 
 SMALL = """\
 name = "small"
@@ -65,9 +66,16 @@ class Case(unittest.TestCase):
         return path
 
     def pollmark(self, *arguments, timeout=120, cwd=None, **more):
+        more.setdefault("stdout", subprocess.PIPE)
         return subprocess.run([PROGRAM, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout,
+                              stderr=subprocess.PIPE, text=True, timeout=timeout,
                               cwd=cwd or self.scratch, **more)
+
+    def ordinary_user(self):
+        if os.geteuid() != 0:
+            return {}
+        os.chmod(self.scratch, 0o777)
+        return {"user": 65534, "group": 65534, "extra_groups": []}
 
     def start(self, *arguments, **more):
         return subprocess.Popen([PROGRAM, *map(str, arguments)], stdin=subprocess.DEVNULL,
@@ -78,8 +86,9 @@ class Case(unittest.TestCase):
         lines = (pathlib.Path(folder) / "trials.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    def assert_refused(self, run, code, *words):
+    def assert_refused(self, run, code, *words, lines=1):
         self.assertEqual(run.returncode, code, run.stderr + run.stdout)
+        self.assertEqual(run.stderr.count("\n"), lines, run.stderr)
         for word in words:
             self.assertIn(word, run.stderr)
         self.assertEqual(run.stdout, "")
