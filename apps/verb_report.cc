@@ -14,8 +14,10 @@ void add_report(CLI::App& app, Action& action) {
   verb->callback([&action] {
     action = []() -> Result<int> {
       for (const auto& folder : folders) {
-        PM_TRY(const CampaignOutcome outcome, report_folder(folder));
+        PM_TRY(CampaignOutcome outcome, report_folder(folder));
         std::fputs(outcome.text.c_str(), stdout);
+        if (outcome.files_not_written)
+          return tl::unexpected<Error>(std::move(*outcome.files_not_written));
       }
       return 0;
     };

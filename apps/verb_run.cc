@@ -32,7 +32,7 @@ void add_run(CLI::App& app, Action& action) {
       order.voice = quiet ? Progress::Voice::quiet : Progress::voice_of_stderr();
       PM_TRY(const CampaignOutcome outcome, run_campaign(order));
       std::fputs(outcome.text.c_str(), stdout);
-      if (std::fflush(stdout) != 0) return fail(Errc::host_cannot, "cannot write to stdout");
+      if (outcome.files_not_written) return tl::unexpected<Error>(*outcome.files_not_written);
       if (outcome.interrupted) {
         std::fprintf(stderr, "stopped; go on with: %s%s\n", command_line().c_str(),
                      order.resume           ? ""

@@ -75,9 +75,10 @@ std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>
 
 class Campaign {
  public:
-  Campaign(Plan plan, ResultsFolder folder, Provenance provenance, std::vector<TrialResult> trials,
-           const CampaignOrder& order)
+  Campaign(Plan plan, std::filesystem::path path, Result<ResultsFolder> folder,
+           Provenance provenance, std::vector<TrialResult> trials, const CampaignOrder& order)
       : plan_(std::move(plan)),
+        path_(std::move(path)),
         folder_(std::move(folder)),
         provenance_(std::move(provenance)),
         trials_(std::move(trials)),
@@ -96,9 +97,9 @@ class Campaign {
     return {};
   }
 
-  Result<CampaignOutcome> finish() {
+  CampaignOutcome finish() {
     CampaignOutcome outcome;
-    outcome.folder = folder_.path();
+    outcome.folder = path_;
     outcome.interrupted = stop_requested();
     bool any_can_run = false;
     for (const Cell& cell : plan_.cells) {
@@ -109,20 +110,27 @@ class Campaign {
     }
     outcome.nothing_could_run = !any_can_run;
     outcome.summary = summarise(question_of(plan_, quick_), trials_);
-    const ReportInput input{outcome.summary, provenance_, folder_.path().string(),
-                            plan_.experiment.text, &trials_};
-    PM_TRYV(folder_.write_file("provenance.json", to_json(provenance_).dump(2) + "\n"));
-    PM_TRYV(folder_.write_file("summary.json", summary_json(input).dump(2) + "\n"));
-    PM_TRYV(folder_.write_file("summary.csv", render_csv(input)));
-    PM_TRYV(folder_.write_file("metrics.prom", render_prom(input)));
-    PM_TRYV(folder_.write_file("report.html", render_html(input)));
+    const ReportInput input{outcome.summary, provenance_, path_.string(), plan_.experiment.text,
+                            &trials_};
     outcome.text = render_text(input, output_width());
+    if (auto written = write_report_files(input); !written)
+      outcome.files_not_written = std::move(written).error();
     return outcome;
   }
 
  private:
+  Result<void> write_report_files(const ReportInput& input) {
+    if (!folder_) return tl::unexpected<Error>(folder_.error());
+    PM_TRYV(folder_->write_file("provenance.json", to_json(provenance_).dump(2) + "\n"));
+    PM_TRYV(folder_->write_file("summary.json", summary_json(input).dump(2) + "\n"));
+    PM_TRYV(folder_->write_file("summary.csv", render_csv(input)));
+    PM_TRYV(folder_->write_file("metrics.prom", render_prom(input)));
+    return folder_->write_file("report.html", render_html(input));
+  }
+
   Result<void> store(TrialResult result) {
-    PM_TRYV(folder_.append(result));
+    PM_CHECK(folder_.has_value());
+    PM_TRYV(folder_->append(result));
     trials_.push_back(std::move(result));
     return {};
   }
@@ -230,7 +238,8 @@ class Campaign {
   }
 
   Plan plan_;
-  ResultsFolder folder_;
+  std::filesystem::path path_;
+  Result<ResultsFolder> folder_;  // or why nothing can be written there
   Provenance provenance_;
   std::vector<TrialResult> trials_;
   std::vector<CellState> states_;
@@ -261,23 +270,25 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   const auto folder_path =
       order.folder.empty() ? default_folder(plan.experiment.name, started) : order.folder;
   std::vector<TrialResult> trials;
+  auto folder = order.resume ? ResultsFolder::reopen(folder_path, plan.experiment.text)
+                             : ResultsFolder::create(folder_path, plan.experiment.text, provenance);
+  if (!folder) return tl::unexpected<Error>(std::move(folder).error());
+  const std::filesystem::path path = folder->path();
   if (order.resume) {
+    // Read when nobody else can write there any more.
     PM_TRY(StoredCampaign stored, ResultsFolder::read(folder_path));
     trials = std::move(stored.trials);
     provenance.calibration = stored.provenance.calibration;
     provenance.started_utc = stored.provenance.started_utc;
     if (stored.provenance.overrides != order.overrides || stored.provenance.quick != order.quick)
       return fail(Errc::bad_experiment,
-                  fmt::format("the folder was begun with other options; resume with: {}",
+                  fmt::format("the folder was begun with other options; resume with those of: {}",
                               stored.provenance.command_line),
                   folder_path.string());
   }
-  auto folder = order.resume ? ResultsFolder::reopen(folder_path, plan.experiment.text)
-                             : ResultsFolder::create(folder_path, plan.experiment.text, provenance);
-  if (!folder) return tl::unexpected<Error>(std::move(folder).error());
 
-  Campaign campaign(std::move(plan), std::move(*folder), std::move(provenance), std::move(trials),
-                    order);
+  Campaign campaign(std::move(plan), path, std::move(folder), std::move(provenance),
+                    std::move(trials), order);
   PM_TRYV(campaign.run());
   return campaign.finish();
 }
@@ -296,8 +307,10 @@ Result<CampaignOutcome> report_folder(const std::filesystem::path& folder_path) 
   CampaignOrder order;
   order.quick = stored.provenance.quick;
   order.voice = Progress::Voice::quiet;
-  PM_TRY(ResultsFolder folder, ResultsFolder::reopen(folder_path, stored.experiment_text));
-  return Campaign(std::move(plan), std::move(folder), std::move(stored.provenance),
+  auto folder = ResultsFolder::reopen(folder_path, stored.experiment_text);
+  if (!folder && folder.error().code != Errc::host_cannot)
+    return tl::unexpected<Error>(std::move(folder).error());
+  return Campaign(std::move(plan), folder_path, std::move(folder), std::move(stored.provenance),
                   std::move(stored.trials), order)
       .finish();
 }

@@ -25,7 +25,8 @@ struct CampaignOrder {
 struct CampaignOutcome {
   Summary summary;
   std::filesystem::path folder;
-  std::string text;  // the final table, as printed
+  std::string text;                        // the final table, as printed
+  std::optional<Error> files_not_written;  // report.html and the files beside it; text is whole
   bool interrupted = false;
   bool cell_without_result = false;  // a cell that could run has no valid trial
   bool nothing_could_run = false;    // this host refuses every cell
@@ -36,7 +37,8 @@ struct CampaignOutcome {
 // (folder, disk), never for a disturbed trial.
 [[nodiscard]] Result<CampaignOutcome> run_campaign(const CampaignOrder& order);
 
-// Judges and renders a stored folder again, without running anything; writes its report files.
+// Judges and renders a stored folder again, without running anything; writes its
+// report files. A folder that cannot be written is no error: files_not_written says why.
 [[nodiscard]] Result<CampaignOutcome> report_folder(const std::filesystem::path& folder);
 
 }  // namespace pollmark

@@ -1,11 +1,11 @@
-// Ctrl-C and SIGTERM as a question that loops ask. Blocking calls return EINTR once, then the loop
-// sees stop_requested().
+// Ctrl-C, SIGTERM and a lost terminal (SIGHUP, unless nohup has it ignored) as a question that
+// loops ask. Blocking calls return EINTR once, then the loop sees stop_requested().
 #pragma once
 
 namespace pollmark {
 
 // Installs the handlers (no SA_RESTART). A second signal while the first is being honoured ends the
-// process at once with exit code 4. SIGPIPE is ignored.
+// process at once with exit code 4. SIGPIPE and SIGXFSZ are ignored: writing tells.
 void catch_stop_signals();
 [[nodiscard]] bool stop_requested();
 

@@ -103,6 +103,7 @@ int serve_trials(int socket_fd) {
   // The parent decides when a trial is abandoned; it ends this process then.
   std::signal(SIGINT, SIG_IGN);
   std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   LineReader reader(socket_fd);
   std::string line;

@@ -2,6 +2,8 @@
 half-written."""
 
 import os
+import resource
+import signal
 
 import harness
 
@@ -81,7 +83,32 @@ class BadInput(harness.Case):
         self.assert_refused(self.pollmark("plan", self.experiment("name = [")), 2, "small.toml:1")
 
     def test_a_verb_that_does_not_exist(self):
-        self.assertEqual(self.pollmark("rnu").returncode, 2)
+        self.assert_refused(self.pollmark("rnu"), 2, '"rnu"', 'did you mean "run"?', "plan")
+        self.assert_refused(self.pollmark(), 2, "verb", "run")
+        self.assert_refused(self.pollmark("run"), 2, "EXPERIMENT", "pollmark run --help")
+        self.assert_refused(self.pollmark("try", "model", "--fame", "64"), 2, "--fame")
+
+    def test_a_selftest_that_would_plant_nothing(self):
+        self.assert_refused(self.pollmark("selftest", "--packets", "0"), 2, "--packets", "100 000")
+
+    def test_a_full_standard_output(self):
+        for verb in (["factors"], ["plan", self.experiment()],
+                     ["run", self.experiment(blocks=1), "--quiet", "-o", self.scratch / "out"],
+                     ["report", self.scratch / "out"]):
+            with self.subTest(verb[0]), open("/dev/full", "w") as full:
+                run = self.pollmark(*verb, stdout=full)
+                self.assertEqual(run.returncode, 3)
+                self.assertIn("stdout", run.stderr)
+
+    def test_a_file_size_limit_is_an_error_like_a_full_disk(self):
+        def limit():
+            # The interpreter ignores the signal; a shell would not.
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20480, 20480))
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(), "--quiet", "-o", out, preexec_fn=limit)
+        self.assert_refused(run, 3, "out", "file size limit")
+        self.assertFalse(out.exists())
 
     def test_a_non_empty_results_folder(self):
         out = self.scratch / "out"
@@ -97,6 +124,17 @@ class BadInput(harness.Case):
 
     def test_a_report_of_something_else(self):
         self.assert_refused(self.pollmark("report", self.scratch), 2, str(self.scratch))
+
+    def test_a_report_of_a_folder_that_may_not_be_written_is_printed_all_the_same(self):
+        self.scratch.chmod(0o755)
+        out = self.scratch / "out"
+        first = self.pollmark("run", self.experiment(blocks=1), "--quiet", "-o", out)
+        out.chmod(0o555)
+        self.addCleanup(out.chmod, 0o755)
+        run = self.pollmark("report", out, **self.ordinary_user())
+        self.assertEqual(run.returncode, 3)
+        self.assertEqual(run.stdout, first.stdout)
+        self.assertIn("Permission denied", run.stderr)
 
     def test_ports_that_do_not_exist_or_do_not_meet(self):
         self.assert_refused(self.pollmark("try", "modle"), 2, "modle", "model")

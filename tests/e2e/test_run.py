@@ -78,7 +78,7 @@ class Run(harness.Case):
         self.assertEqual(other.returncode, 0)
 
     def test_an_interrupted_run_is_readable_and_resumes_without_repeating(self):
-        for stop in (signal.SIGINT, signal.SIGTERM):
+        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(stop):
                 out = self.scratch / f"out-{stop}"
                 experiment = self.experiment(blocks=30)
@@ -165,12 +165,8 @@ class Run(harness.Case):
             subprocess.run(["umount", disk], check=True)
 
     def test_an_ordinary_user_can_run_the_model(self):
-        if os.geteuid() == 0:
-            os.chmod(self.scratch, 0o777)
-            more = {"user": 65534, "group": 65534, "extra_groups": []}
-        else:
-            more = {}
-        run = self.pollmark("run", self.experiment(blocks=1), "-o", self.scratch / "out", **more)
+        run = self.pollmark("run", self.experiment(blocks=1), "-o", self.scratch / "out",
+                            **self.ordinary_user())
         self.assertEqual(run.returncode, 0, run.stderr)
 
 
