@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "base/text.h"
@@ -73,6 +74,36 @@ std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>
   return states;
 }
 
+constexpr int kCalibrationAttempts = 3;  // until one is not disturbed
+
+// Calibrations that ask the same of the generator have one name.
+std::string calibration_name(const TrialOrder& order) {
+  const TrafficOrder& traffic = order.traffic;
+  const std::string frames =
+      traffic.kind == TrafficKind::replay
+          ? std::filesystem::path(traffic.pcap).filename().string()
+          : fmt::format("{:.0f}_bytes", std::accumulate(traffic.frame_bytes.begin(),
+                                                        traffic.frame_bytes.end(), 0.0) /
+                                            static_cast<double>(traffic.frame_bytes.size()));
+  return fmt::format("generator_max_pps_{}_{}", name_of(order.path), frames);
+}
+
+// What calibrations of one name say.
+struct Reach {
+  std::optional<double> pps;  // absent: not measured without disturbance
+  int attempts = 0;
+
+  void add(const TrialResult& calibration) {
+    ++attempts;
+    const auto& reasons = calibration.invalid_reasons;
+    const bool disturbed = std::any_of(reasons.begin(), reasons.end(), [](const auto& reason) {
+      return reason.starts_with("generator_") || reason.starts_with("trial_process_died");
+    });
+    if (calibration.offered_pps && !disturbed)
+      pps = std::max(pps.value_or(0.0), *calibration.offered_pps);
+  }
+};
+
 class Campaign {
  public:
   Campaign(Plan plan, std::filesystem::path path, Result<ResultsFolder> folder,
@@ -137,18 +168,40 @@ class Campaign {
 
   std::int64_t next_number() const { return static_cast<std::int64_t>(trials_.size()); }
 
-  // What the generator reaches on each real-time port that the plan uses, once per run: a load
-  // above it is refused before it could look like the receiver's loss.
+  // Whether a scheduled trial of the cell is neither valid nor out of attempts.
+  bool has_work_left(std::size_t cell) const {
+    const CellState& state = states_[cell];
+    return !state.refused && std::any_of(plan_.schedule.begin(), plan_.schedule.end(),
+                                         [&](const ScheduledTrial& scheduled) {
+                                           if (scheduled.cell != cell) return false;
+                                           const auto attempts =
+                                               state.attempts.find(scheduled.block);
+                                           return !state.valid_blocks.contains(scheduled.block) &&
+                                                  (attempts == state.attempts.end() ||
+                                                   attempts->second <= plan_.experiment.retries);
+                                         });
+  }
+
+  // What the generator reaches on each real-time port that the plan uses, once per campaign and
+  // kind of frame: a load above it is refused before it could look like the receiver's loss. A
+  // generator that the host disturbed tells nothing: then each trial tells of its own
+  // (generator_short).
   Result<void> calibrate() {
-    std::map<Path, double> reached;
+    std::map<std::string, Reach> reached;
+    for (const TrialResult& trial : trials_)
+      if (trial.order.kind == TrialKind::calibration)
+        reached[calibration_name(trial.order)].add(trial);
     for (const Cell& cell : plan_.cells) {
-      CellState& state = states_[cell.index];
-      if (cell.refused || cell.order.clock != ClockKind::wall || stop_requested()) continue;
-      const Path path = cell.order.path;
-      if (!reached.contains(path)) {
+      if (cell.refused || cell.order.clock != ClockKind::wall) continue;
+      if (!has_work_left(cell.index)) continue;
+      const std::string name = calibration_name(cell.order);
+      Reach& reach = reached[name];
+      while (!reach.pps && reach.attempts < kCalibrationAttempts) {
+        if (stop_requested()) return {};
         TrialOrder order = cell.order;
         order.kind = TrialKind::calibration;
         order.trial = next_number();
+        order.attempt = reach.attempts;
         order.traffic.load = Load{LoadUnit::max, 0.0};
         order.traffic.intended_pps = 0.0;
         order.seconds = std::min(order.seconds, 0.3);
@@ -157,19 +210,18 @@ class Campaign {
         if (!result) {
           if (result.error().code == Errc::interrupted) return {};
           PM_TRYV(refuse(cell.index, std::move(result).error()));
-          continue;
+          break;
         }
-        reached[path] = result->offered_pps.value_or(0.0);
-        provenance_.calibration[fmt::format("generator_max_pps_{}", name_of(path))] =
-            fmt::format("{:.0f}", reached[path]);
+        reach.add(*result);
         PM_TRYV(store(std::move(*result)));
       }
-      if (state.refused) continue;
-      if (cell.order.traffic.intended_pps > 0.95 * reached[path])
+      if (states_[cell.index].refused || !reach.pps) continue;
+      provenance_.calibration[name] = fmt::format("{:.0f}", *reach.pps);
+      if (cell.order.traffic.intended_pps > 0.95 * *reach.pps)
         refuse_cell(
             cell.index,
             fmt::format("the generator reaches {} on {}; allowed: a load of at most 95 % of it",
-                        si(reached[path], "pps"), cell.order.generator_port));
+                        si(*reach.pps, "pps"), cell.order.generator_port));
     }
     return {};
   }

@@ -59,14 +59,21 @@ class Kernel(harness.Case):
             self.assertGreater(trial["offered_pkts"], 0)
         self.assertTrue(any(t["kind"] == "calibration" for t in self.trials(out)))
 
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_resuming_what_is_done_runs_nothing(self):
+        out = self.scratch / "out"
+        experiment = self.experiment(EXPERIMENT.replace("blocks = 2", "blocks = 1")
+                                     .replace("retries = 9", "retries = 0"))
+        self.pollmark("run", experiment, "-o", out)
+        before = (out / "trials.jsonl").read_bytes()
+        self.assertIn(b'"calibration"', before)
+        self.pollmark("run", experiment, "-o", out, "--resume")
+        self.assertEqual((out / "trials.jsonl").read_bytes(), before)
+
     def test_without_the_capability_the_cells_say_so(self):
-        if os.geteuid() == 0:
-            os.chmod(self.scratch, 0o777)
-            more = {"user": 65534, "group": 65534, "extra_groups": []}
-        elif not has_net_admin():
-            more = {}
-        else:
+        if os.geteuid() != 0 and has_net_admin():
             self.skipTest("needs a user without CAP_NET_ADMIN")
+        more = self.ordinary_user()
         mixed = EXPERIMENT + '\n[[group]]\nname = "model"\nfactors = { path = ["model"] }\n' \
             '[group.generator]\nport = "model"\n[group.receiver]\nport = "model"\n' \
             '[group.model]\nlink = "25G"\n'
