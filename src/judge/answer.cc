@@ -57,10 +57,11 @@ std::string shared_setting(const std::vector<std::map<std::string, std::string>>
 class Answer {
  public:
   Answer(const Question& question, const std::vector<JudgedCell>& cells,
-         const std::vector<FactorTable>& tables)
+         const std::vector<FactorTable>& tables, const std::vector<Comparison>& comparisons)
       : question_(question),
         cells_(cells),
         tables_(tables),
+        comparisons_(comparisons),
         higher_is_better_(metric_facts(question.metric).higher_is_better),
         scale_(scale_of(question.metric)),
         margin_(margin_of(question.metric, question.matters)) {}
@@ -75,6 +76,8 @@ class Answer {
     std::string group = cells_[measured.front()].summary.group;
     if (!question_.choose.empty()) {
       clauses.push_back(choice(group));
+    } else if (const Comparison* only = only_declared()) {
+      clauses.push_back(place(measured) + only->sentence);
     } else {
       clauses.push_back(best_of(group));
     }
@@ -92,6 +95,18 @@ class Answer {
   }
 
  private:
+  // An A/B: one thing was declared, and one comparison answers it.
+  const Comparison* only_declared() const {
+    const Comparison* only = nullptr;
+    for (const Comparison& comparison : comparisons_) {
+      if (comparison.family != Family::declared) continue;
+      if (only != nullptr) return nullptr;
+      only = &comparison;
+    }
+    if (only == nullptr || !question_.baseline.contains(only->factor)) return nullptr;
+    return only;
+  }
+
   double median(std::size_t cell) const {
     return cells_[cell].summary.metrics.at(question_.metric).median;
   }
@@ -152,9 +167,15 @@ class Answer {
       return std::fabs(moved->median) <= margin_ ? Standing::equivalent : Standing::worse;
     }
     const Interval& interval = *moved->interval;
-    if (interval.low >= -margin_ && interval.high <= margin_) return Standing::equivalent;
+    if (within_margin(best, cell)) return Standing::equivalent;
     const bool clear = higher_is_better_ ? interval.high < -margin_ : interval.low > margin_;
     return clear ? Standing::worse : Standing::open;
+  }
+
+  // Two one-sided tests at 0.05.
+  bool within_margin(std::size_t from, std::size_t to) const {
+    const auto shift = shift_of(differences(cells_[from].values, cells_[to].values, scale_));
+    return shift && is_equivalent(*shift, margin_);
   }
 
   struct Chosen {
@@ -395,7 +416,7 @@ class Answer {
       return Telling::open;
     }
     const Interval& interval = *moved->interval;
-    if (interval.low >= -margin_ && interval.high <= margin_) return Telling::equivalent;
+    if (within_margin(best, other)) return Telling::equivalent;
     const bool clear = interval.low > 0.0 || interval.high < 0.0;
     return clear ? Telling::different : Telling::open;
   }
@@ -463,6 +484,7 @@ class Answer {
   const Question& question_;
   const std::vector<JudgedCell>& cells_;
   const std::vector<FactorTable>& tables_;
+  const std::vector<Comparison>& comparisons_;
   bool higher_is_better_;
   Scale scale_;
   double margin_;
@@ -497,8 +519,9 @@ Result<Choose> parse_choose(std::string_view text) {
 }
 
 std::string answer_of(const Question& question, const std::vector<JudgedCell>& cells,
-                      const std::vector<FactorTable>& tables) {
-  return Answer(question, cells, tables).sentence();
+                      const std::vector<FactorTable>& tables,
+                      const std::vector<Comparison>& comparisons) {
+  return Answer(question, cells, tables, comparisons).sentence();
 }
 
 }  // namespace pollmark

@@ -26,8 +26,10 @@ struct Choose {
 // interval of its paired difference lies within the margin; below six blocks, when the median does
 // (and the answer says that it is a ranking). The choice is the first such level in the wished
 // order. Levels that come before it in that order and are neither equivalent nor clearly worse are
-// said to be open.
+// said to be open. Without a wish, and with one comparison to a declared baseline, that comparison
+// is the answer.
 [[nodiscard]] std::string answer_of(const Question& question, const std::vector<JudgedCell>& cells,
-                                    const std::vector<FactorTable>& tables);
+                                    const std::vector<FactorTable>& tables,
+                                    const std::vector<Comparison>& comparisons);
 
 }  // namespace pollmark

@@ -3,30 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <optional>
 
 #include "base/units.h"
+#include "judge/contrasts.h"
 #include "judge/order_statistics.h"
+#include "judge/power.h"
+#include "judge/shift.h"
 #include "judge/wording.h"
 
 namespace pollmark {
 namespace {
-
-// Factors that a knob of the same name carries: without it nothing shows that a level acted.
-bool needs_knob(std::string_view factor) {
-  static constexpr std::array<std::string_view, 9> kNames{
-      "burst",      "pool_mbufs",  "queues",  "reta",         "ring",
-      "rss_fields", "rx_offloads", "rx_ring", "socket_buffer"};
-  return std::find(kNames.begin(), kNames.end(), factor) != kNames.end();
-}
-
-bool asks_for_nothing(std::string_view level) {
-  static constexpr std::array<std::string_view, 6> kLevels{"", "0", "[]", "default", "none", "off"};
-  return std::find(kLevels.begin(), kLevels.end(), level) != kLevels.end();
-}
 
 struct LevelValue {
   std::string level;
@@ -57,7 +46,7 @@ class EffectOf {
       return std::move(effect_);
     }
     rank_levels();
-    const std::string idle = idle_level();
+    const std::string idle = idle_level(cells_, rows_, table_.factor, table_.levels);
     effect_.exercised = idle.empty();
     compare();
     if (!effect_.exercised) effect_.verdict = "not exercised";
@@ -93,49 +82,34 @@ class EffectOf {
     effect_.worst = ranked.back().median;
   }
 
-  // The first level that nothing shows to have acted; empty when all did.
-  std::string idle_level() const {
-    if (!needs_knob(table_.factor)) return {};
-    for (const std::string& level : table_.levels) {
-      if (asks_for_nothing(level)) continue;
-      for (const FactorRow* row : rows_) {
-        for (const TrialResult* trial : cell(*row, level).valid) {
-          const auto knob = trial->knobs.find(table_.factor);
-          if (knob == trial->knobs.end() || !knob->second.exercised) return level;
-        }
-      }
-    }
-    return {};
-  }
-
   void compare() {
     std::map<int, std::vector<double>> by_block;
     for (const FactorRow* row : rows_) {
       const BlockValues moved = differences(cell(*row, effect_.worst_level).values,
                                             cell(*row, effect_.best_level).values, scale_);
       for (const auto& [block, value] : moved) by_block[block].push_back(value);
-      const auto estimate = estimate_of(moved);
-      if (estimate &&
-          (!strongest_ || std::fabs(estimate->median) > std::fabs(strongest_move_.median))) {
+      const auto shift = shift_of(moved);
+      if (shift &&
+          (!strongest_ || std::fabs(shift->estimate) > std::fabs(strongest_move_.estimate))) {
         strongest_ = row;
-        strongest_move_ = *estimate;
+        strongest_move_ = *shift;
       }
     }
     BlockValues overall;
     for (auto& [block, values] : by_block) overall[block] = median_of(std::move(values));
     effect_.blocks = static_cast<int>(overall.size());
-    const auto estimate = estimate_of(overall);
-    if (!estimate) {
+    const auto shift = shift_of(overall);
+    if (!shift) {
       effect_.verdict = "cannot tell";
       return;
     }
-    effect_.difference = estimate->interval;
+    effect_.difference = shift->interval;
     if (all_equal()) {
       effect_.verdict = "no difference";
-    } else if (question_.quick || !estimate->interval) {
+    } else if (question_.quick || !shift->interval) {
       effect_.verdict = "ranking only";
     } else {
-      effect_.verdict = verdict_of(*estimate);
+      effect_.verdict = verdict_of(*shift);
     }
   }
 
@@ -151,16 +125,21 @@ class EffectOf {
     return true;
   }
 
-  std::string verdict_of(const Estimate& overall) const {
+  // Worst and best were picked among all pairs of levels, the strongest row among all rows.
+  bool is_clear(const Shift& shift, std::size_t picked_among) const {
+    const double pairs =
+        static_cast<double>(table_.levels.size() * (table_.levels.size() - 1)) / 2.0;
+    return shift.p * pairs * static_cast<double>(picked_among) < kAlpha;
+  }
+
+  std::string verdict_of(const Shift& overall) const {
     const double margin = margin_of(question_.metric, question_.matters);
-    const auto excludes_zero = [](const Interval& i) { return i.low > 0.0 || i.high < 0.0; };
-    const auto within = [&](const Interval& i) { return i.low >= -margin && i.high <= margin; };
-    const bool row_matters = strongest_move_.interval && excludes_zero(*strongest_move_.interval) &&
-                             !within(*strongest_move_.interval);
-    if (excludes_zero(*overall.interval) && !within(*overall.interval)) return "differs";
-    if (row_matters) return "differs in some combinations";
-    if (within(*overall.interval)) return "equivalent";
-    return "cannot tell";
+    if (is_clear(overall, 1) && !is_equivalent(overall, margin)) return "differs";
+    if (strongest_move_.interval && is_clear(strongest_move_, rows_.size()) &&
+        !is_equivalent(strongest_move_, margin)) {
+      return "differs in some combinations";
+    }
+    return is_equivalent(overall, margin) ? "equivalent" : "cannot tell";
   }
 
   void word(const std::string& idle) {
@@ -235,7 +214,7 @@ class EffectOf {
   Scale scale_;
   FactorEffect effect_;
   const FactorRow* strongest_ = nullptr;
-  Estimate strongest_move_;
+  Shift strongest_move_;
 };
 
 }  // namespace

@@ -9,9 +9,7 @@
 namespace pollmark {
 
 // One effect for each factor that has at least two measured levels. A level acted when the knob of
-// that name was exercised in every valid trial of its cells; levels that ask for nothing ("none",
-// "off", "0", "default") need no evidence, nor do factors that no knob carries (path, frame, load,
-// flows, arrivals, stalls, ...).
+// that name was exercised in every valid trial of its cells (idle_level of judge/contrasts.h).
 [[nodiscard]] std::vector<FactorEffect> factor_effects(const Question& question,
                                                        const std::vector<JudgedCell>& cells,
                                                        const std::vector<FactorTable>& tables);

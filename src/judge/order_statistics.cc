@@ -15,14 +15,14 @@ double coverage_of(int n, int rank) {
   return 1.0 - 2.0 * boost::math::cdf(heads, rank - 1);
 }
 
+}  // namespace
+
 double median_of_sorted(const std::vector<double>& sorted) {
   PM_CHECK(!sorted.empty());
   const std::size_t middle = sorted.size() / 2;
   if (sorted.size() % 2 == 1) return sorted[middle];
   return sorted[middle - 1] + (sorted[middle] - sorted[middle - 1]) / 2.0;
 }
-
-}  // namespace
 
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());

@@ -7,6 +7,7 @@
 namespace pollmark {
 
 // values must not be empty.
+[[nodiscard]] double median_of_sorted(const std::vector<double>& sorted);
 [[nodiscard]] double median_of(std::vector<double> values);
 
 // The interval from the rank-th smallest to the rank-th largest of n values covers the median of

@@ -4,28 +4,9 @@
 #include <cmath>
 
 #include "judge/order_statistics.h"
+#include "judge/shift.h"
 
 namespace pollmark {
-namespace {
-
-constexpr double kLargestShareMargin = 0.001;
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-}  // namespace
-
-Scale scale_of(std::string_view metric) {
-  return ends_with(metric, "_ratio") || ends_with(metric, "_fraction") ? Scale::absolute
-                                                                       : Scale::relative;
-}
-
-double margin_of(std::string_view metric, double matters) {
-  return scale_of(metric) == Scale::absolute ? std::min(matters, kLargestShareMargin)
-                                             : std::log1p(matters);
-}
-
 BlockValues differences(const BlockValues& from, const BlockValues& to, Scale scale) {
   BlockValues result;
   for (const auto& [block, start] : from) {
@@ -51,7 +32,17 @@ std::optional<Estimate> estimate_of(const BlockValues& values) {
 
 std::optional<Estimate> paired_difference(const BlockValues& from, const BlockValues& to,
                                           Scale scale) {
-  return estimate_of(differences(from, to, scale));
+  const auto shift = shift_of(differences(from, to, scale));
+  if (!shift) return std::nullopt;
+  return Estimate{shift->estimate, shift->interval, shift->values};
+}
+
+std::optional<Shift> shift_of(const BlockValues& differences) {
+  if (differences.empty()) return std::nullopt;
+  std::vector<double> list;
+  list.reserve(differences.size());
+  for (const auto& [block, value] : differences) list.push_back(value);
+  return paired_shift(list);
 }
 
 std::optional<double> paired_ratio(const BlockValues& from, const BlockValues& to) {

@@ -8,8 +8,10 @@
 
 #include "base/text.h"
 #include "judge/answer.h"
+#include "judge/contrasts.h"
 #include "judge/effects.h"
 #include "judge/factor_table.h"
+#include "judge/noise_floor.h"
 #include "judge/paired.h"
 
 namespace pollmark {
@@ -217,7 +219,18 @@ Summary summarise(const Question& question, const std::vector<TrialResult>& tria
   add_ratios(question, cells);
   const std::vector<FactorTable> tables = factor_tables(cells);
   summary.effects = factor_effects(question, cells, tables);
-  summary.answer = answer_of(question, cells, tables);
+  summary.noise_floors = noise_floors_of(question, trials);
+  summary.comparisons = level_contrasts(question, cells, tables);
+  for (Comparison& comparison : summary.comparisons) {
+    if (comparison.family != Family::declared) continue;
+    for (const NoiseFloor& floor : summary.noise_floors) {
+      if (floor.group == comparison.group) comparison.noise_floor = floor.floor;
+    }
+  }
+  give_verdicts(summary.comparisons, question.quick ? Rigour::ranking : Rigour::verdicts);
+  summary.answer = answer_of(question, cells, tables, summary.comparisons);
+  summary.interactions = interactions_of(question, cells, tables);
+  summary.warnings = unsettled_blocks(question, cells);
   for (JudgedCell& cell : cells) summary.cells.push_back(std::move(cell.summary));
   return summary;
 }

@@ -3,12 +3,13 @@
 //
 // Only trials of kind `trial` are judged, and only valid ones enter a number. A block counts in a
 // comparison only where both sides have a valid trial in it (of several, the first attempt). Fewer
-// than six blocks, or --quick: a ranking, no verdict. There is no correction for the number of
-// comparisons yet.
+// than six blocks, or --quick: a ranking, no verdict.
 //
 // Differences are absolute for metrics that are shares of one (*_ratio, *_fraction), else relative
 // (log ratio). A difference does not matter when it is within the margin: for shares min(matters,
-// 0.001) (the default of 1 % would call a loss of 0.9 % nothing), else matters.
+// 0.001) (the default of 1 % would call a loss of 0.9 % nothing), else matters. They are estimated
+// by Hodges and Lehmann over blocks and tested by Wilcoxon's signed ranks (judge/shift.h);
+// judge/comparison.h says what makes a verdict.
 #pragma once
 
 #include <map>
@@ -16,16 +17,12 @@
 #include <string>
 #include <vector>
 
+#include "judge/comparison.h"
+#include "judge/interval.h"
 #include "record/ledger.h"
 #include "record/trial_result.h"
 
 namespace pollmark {
-
-struct Interval {
-  double low = 0.0;
-  double high = 0.0;
-  double confidence = 0.0;  // exact coverage of the order statistics, >= 0.95
-};
 
 struct Estimate {
   double median = 0.0;
@@ -56,8 +53,10 @@ struct CellSummary {
   std::optional<std::string> not_measured;  // why there is no number at all
 };
 
-// How one factor moved the metric, the others held still: over every pair of cells of the group
-// that differ in that factor alone.
+// How one factor moved the metric, the others held still: its worst level against its best over
+// every pair of cells of the group that differ in that factor alone. The two are chosen by what was
+// measured, so that p counts every pair of the factor's levels; what is declared beforehand, each
+// level against the baseline, stands in Summary::comparisons.
 struct FactorEffect {
   std::string group;
   std::string factor;
@@ -69,13 +68,47 @@ struct FactorEffect {
   bool exercised = true;
   int combinations = 0;  // of the other factors, that have a number at every level
   int blocks = 0;        // shared by the two levels
-  // worst to best, median over blocks of the median over combinations; absolute or log ratio, as
-  // above. nullopt below six blocks.
+  // worst to best, over blocks of the median over combinations; absolute or log ratio, as above.
+  // nullopt below six blocks.
   std::optional<Interval> difference;
   // "differs", "differs in some combinations", "equivalent", "no difference", "cannot tell",
   // "ranking only", "not exercised"
   std::string verdict;
   std::string sentence;  // plain, with the numbers and the reason (limited_by, fates)
+};
+
+// An effect that depends on another factor's level: how much more a level differs from its baseline
+// at with_level than at with_baseline. Exploratory.
+struct Interaction {
+  std::string group;
+  std::string factor;
+  std::string level;
+  std::string baseline;
+  std::string with_factor;
+  std::string with_level;
+  std::string with_baseline;
+  std::string metric;
+  int blocks = 0;
+  double difference = 0.0;  // absolute or log ratio, as above
+  Interval interval;
+  double p = 1.0;
+  double adjusted_p = 1.0;  // Benjamini and Hochberg over all of them
+  bool shown = false;       // adjusted_p < 0.05, and it matters
+  std::string sentence;
+};
+
+// The A/A gate: one setting measured as if it were two, as often as the others. A difference below
+// its floor is not to be told from the instrument's own.
+struct NoiseFloor {
+  std::string group;
+  std::map<std::string, std::string> cell;
+  std::string metric;
+  int blocks = 0;
+  std::optional<double> difference;  // absolute or log ratio, as above
+  std::optional<Interval> interval;  // nullopt below six blocks
+  std::optional<double> floor;       // half of the interval's width
+  bool passed = false;               // the interval holds 0, and the floor is within what matters
+  std::string sentence;
 };
 
 struct Summary {
@@ -85,7 +118,11 @@ struct Summary {
   std::string metric;  // of the judge
   std::vector<CellSummary> cells;  // in plan order
   std::vector<FactorEffect> effects;
-  Ledger ledger;  // all valid trials
+  std::vector<Comparison> comparisons;  // levels against baselines: the judge's metric, then others
+  std::vector<Interaction> interactions;
+  std::vector<NoiseFloor> noise_floors;  // one a group that had a gate
+  std::vector<std::string> warnings;     // of blocks in which the machine had not settled
+  Ledger ledger;                         // all valid trials
   int trials = 0;
   int valid = 0;
   bool quick = false;

@@ -27,7 +27,7 @@ constexpr std::string_view kDashes[kSeriesStyles] = {"", "7 3", "2 3", "9 3 2 3"
 std::string px(double value) { return fmt::format("{:.1f}", value); }
 
 // Position along an axis; log axes are given logarithms.
-struct Scale {
+struct AxisScale {
   double low = 0.0;
   double high = 1.0;
   double from = 0.0;
@@ -361,7 +361,7 @@ void draw_waterfall(Markup& out, const ShownBooks& books, const std::string& lab
   const double lost = whole - static_cast<double>(lowest);
   const bool cut = offered > 0 && lost > 0.0 && lost < 0.2 * whole;
   const double start = cut ? whole - 1.6 * lost : 0.0;
-  const Scale x{start, std::max(whole, start + 1.0), 0.0, kPanelWidth - 4.0};
+  const AxisScale x{start, std::max(whole, start + 1.0), 0.0, kPanelWidth - 4.0};
   constexpr double kRow = 33.0;
   const double height = kRow * static_cast<double>(rows.size()) + (cut ? 18.0 : 4.0);
   open_svg(out, kPanelWidth, height, label, "waterfall");
@@ -402,7 +402,8 @@ void draw_rings(Markup& out, const ShownGroup& group, const Panel& panel, const 
   const Decades decades = ring_decades(group);
   constexpr double kZero = kBottom - 8.0;    // the line of exactly zero
   constexpr double kFloor = kBottom - 26.0;  // the lowest decade
-  const Scale y{static_cast<double>(decades.low), static_cast<double>(decades.high), kFloor, kTop};
+  const AxisScale y{static_cast<double>(decades.low), static_cast<double>(decades.high), kFloor,
+                    kTop};
   std::vector<double> rings;
   for (const Panel& any : group.ring_panels) {
     for (const Series& series : any.series) {
@@ -414,7 +415,7 @@ void draw_rings(Markup& out, const ShownGroup& group, const Panel& panel, const 
     }
   }
   std::sort(rings.begin(), rings.end());
-  const Scale x{std::log2(rings.front()), std::log2(rings.back()), kLeft + 26.0, kRight - 22.0};
+  const AxisScale x{std::log2(rings.front()), std::log2(rings.back()), kLeft + 26.0, kRight - 22.0};
   const std::string what = metric_title(group.ring_metric);
   open_svg(out, kPanelWidth, kPlotHeight,
            fmt::format("{} against ring size. {}", what, panel.title), "plot rings");
@@ -527,13 +528,13 @@ void draw_curves(Markup& out, const ShownGroup& group, const Panel& panel, const
   const bool floor_drawn =
       !group.floor_p50_ns.empty() && static_cast<double>(group.floor_p50_ns.front()) > 0.2 * least;
   if (floor_drawn) take(static_cast<double>(group.floor_p50_ns.front()));
-  const Scale x{0.0, farthest, kLeft, kRight - 6.0};
+  const AxisScale x{0.0, farthest, kLeft, kRight - 6.0};
   double low = std::log10(least);
   double high = std::log10(most);
   const double spread = std::max(high - low, 0.3);
   low -= 0.04 * spread;
   high += 0.06 * spread;
-  const Scale y{low, std::max(high, low + 0.3), kBottom, kTop};
+  const AxisScale y{low, std::max(high, low + 0.3), kBottom, kTop};
 
   open_svg(out, kPanelWidth, kPlotHeight, fmt::format("Latency percentiles. {}", panel.title),
            "plot curves");
@@ -648,7 +649,7 @@ void draw_dots(Markup& out, const ShownGroup& group, const std::string& metric) 
     if (!estimate) continue;
     most = std::max({most, estimate->median, estimate->interval ? estimate->interval->high : 0.0});
   }
-  const Scale x{0.0, most > 0.0 ? most : 1.0, 8.0, kPanelWidth - 12.0};
+  const AxisScale x{0.0, most > 0.0 ? most : 1.0, 8.0, kPanelWidth - 12.0};
   constexpr double kRow = 35.0;
   open_svg(out, kPanelWidth, kRow * static_cast<double>(cells.size()) + 4.0,
            fmt::format("{} by cell", metric_title(metric)), "dots");

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "report/cell_table.h"
 #include "report/chart.h"
+#include "report/findings.h"
 #include "report/markup.h"
 #include "report/page_style.h"
 #include "report/readable.h"
@@ -95,6 +96,7 @@ class Page {
     write_heat();
     write_curves();
     write_effects();
+    write_findings();
     write_kernel();
     write_exceptions();
     write_provenance();
@@ -612,6 +614,48 @@ class Page {
     write_details(out_, "These numbers as a table", table);
   }
 
+  void write_findings() {
+    for (const FindingList& list : findings_of(summary_)) {
+      out_.leaf("h2", list.title).newline();
+      out_.leaf("p", {{"class", "note"}}, list.note);
+      out_.open("ul", {{"class", "plain"}});
+      for (const ShownFinding& finding : list.findings) {
+        out_.open("li");
+        if (view_.groups.size() > 1) out_.leaf("b", finding.group + ": ");
+        out_.text(finding.sentence);
+        if (!finding.badge.empty()) {
+          out_.text(" ").leaf("span", {{"class", "badge small"}}, finding.badge);
+        }
+        out_.close();
+      }
+      out_.close().newline();
+    }
+    write_comparison_table();
+  }
+
+  // Every comparison that was made, also those that are not named above.
+  void write_comparison_table() {
+    if (summary_.comparisons.empty()) return;
+    NumberTable table{
+        {"group", "factor", "level", "baseline", "metric", "at the baseline", "at the level",
+         "difference, interval", "p", "adjusted p", "blocks", "verdict"},
+        {false, false, false, false, false, true, true, true, true, true, true, false},
+        {}};
+    const auto probability = [](const std::optional<double>& p) {
+      return p ? fmt::format("{:.2g}", *p) : std::string("none");
+    };
+    for (const Comparison& comparison : summary_.comparisons) {
+      table.rows.push_back(
+          {comparison.group, comparison.factor, comparison.level, comparison.baseline,
+           comparison.metric, metric_text(comparison.metric, comparison.from),
+           metric_text(comparison.metric, comparison.to),
+           difference_text(comparison.metric, comparison.interval), probability(comparison.p),
+           probability(comparison.adjusted_p), fmt::format("{}", comparison.values),
+           std::string(name_of(comparison.verdict))});
+    }
+    write_details(out_, "All comparisons as a table", table);
+  }
+
   void write_kernel() {
     bool first = true;
     for (const ShownGroup& group : view_.groups) {
@@ -766,9 +810,11 @@ class Page {
   }
 
   void write_warnings() {
-    if (input_.provenance.warnings.empty()) return;
+    if (input_.provenance.warnings.empty() && summary_.warnings.empty()) return;
     out_.open("div", {{"class", "warn"}});
-    for (const std::string& warning : input_.provenance.warnings) out_.leaf("div", warning);
+    for (const auto* warnings : {&input_.provenance.warnings, &summary_.warnings}) {
+      for (const std::string& warning : *warnings) out_.leaf("div", warning);
+    }
     out_.close().newline();
   }
 

@@ -56,9 +56,10 @@ std::string help_text(std::string_view text) {
 }
 
 // One metric with its samples: the format wants them together under one HELP and one TYPE.
-class Family {
+class MetricFamily {
  public:
-  Family(std::string name, std::string help) : name_(std::move(name)), help_(std::move(help)) {}
+  MetricFamily(std::string name, std::string help)
+      : name_(std::move(name)), help_(std::move(help)) {}
   template <typename Number>
   void add(const std::string& labels, Number value) {
     samples_ += fmt::format("{}{{{}}} {}\n", name_, labels, value);
@@ -95,7 +96,7 @@ std::string render_prom(const ReportInput& input) {
   const Summary& summary = input.summary;
   std::string out;
 
-  Family trials("pollmark_trials", "Trials of the cell, by what became of them.");
+  MetricFamily trials("pollmark_trials", "Trials of the cell, by what became of them.");
   for (const CellSummary& cell : summary.cells) {
     const std::string labels = labels_of(summary, cell);
     trials.add(labels + ",state=\"valid\"", cell.valid);
@@ -105,10 +106,10 @@ std::string render_prom(const ReportInput& input) {
 
   for (const MetricFacts& facts : all_metrics()) {
     const std::string name = fmt::format("pollmark_{}", label_name(facts.name));
-    Family median(name, fmt::format("{} (median of the cell's valid trials; {})", facts.sentence,
-                                    facts.unit));
-    Family low(name + "_low", fmt::format("Lower end of the interval of {}.", facts.name));
-    Family high(name + "_high", fmt::format("Upper end of the interval of {}.", facts.name));
+    MetricFamily median(name, fmt::format("{} (median of the cell's valid trials; {})",
+                                          facts.sentence, facts.unit));
+    MetricFamily low(name + "_low", fmt::format("Lower end of the interval of {}.", facts.name));
+    MetricFamily high(name + "_high", fmt::format("Upper end of the interval of {}.", facts.name));
     for (const CellSummary& cell : summary.cells) {
       const auto found = cell.metrics.find(facts.name);
       if (found == cell.metrics.end()) continue;  // not measured: no sample, never 0
@@ -122,9 +123,10 @@ std::string render_prom(const ReportInput& input) {
     out += median.text() + low.text() + high.text();
   }
 
-  Family offered("pollmark_offered_pkts", "Frames accepted by the transmit side, valid trials.");
-  Family unaccounted("pollmark_unaccounted_pkts",
-                     "Offered frames whose end nobody counted; 0 where the books close.");
+  MetricFamily offered("pollmark_offered_pkts",
+                       "Frames accepted by the transmit side, valid trials.");
+  MetricFamily unaccounted("pollmark_unaccounted_pkts",
+                           "Offered frames whose end nobody counted; 0 where the books close.");
   for (const CellSummary& cell : summary.cells) {
     if (cell.valid == 0) continue;
     const std::string labels = labels_of(summary, cell);
@@ -133,8 +135,8 @@ std::string render_prom(const ReportInput& input) {
   }
   out += offered.text();
   for (const Fate fate : all_fates()) {
-    Family pkts(fmt::format("pollmark_{}_pkts", fate_name(fate)),
-                fmt::format("Frames, valid trials: {}.", fate_sentence(fate)));
+    MetricFamily pkts(fmt::format("pollmark_{}_pkts", fate_name(fate)),
+                      fmt::format("Frames, valid trials: {}.", fate_sentence(fate)));
     for (const CellSummary& cell : summary.cells) {
       const std::optional<std::int64_t> counted = cell.ledger.pkts(fate);
       if (cell.valid > 0 && counted) pkts.add(labels_of(summary, cell), *counted);

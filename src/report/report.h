@@ -29,6 +29,7 @@ struct ReportInput {
 // One file, no network, light and dark, phone to desktop.
 [[nodiscard]] std::string render_html(const ReportInput& input);
 [[nodiscard]] Json summary_json(const ReportInput& input);
+[[nodiscard]] Json comparison_json(const Comparison& comparison);
 // Tidy: one row per cell x metric.
 [[nodiscard]] std::string render_csv(const ReportInput& input);
 // node_exporter textfile.

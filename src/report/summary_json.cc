@@ -192,6 +192,38 @@ Json made_readable(const Json& json) {
 
 }  // namespace
 
+Json comparison_json(const Comparison& comparison) {
+  Json json;
+  json["group"] = comparison.group;
+  json["factor"] = comparison.factor;
+  json["level"] = comparison.level;
+  json["baseline"] = comparison.baseline;
+  json["metric"] = comparison.metric;
+  json["family"] = comparison.family == Family::declared ? "declared" : "exploratory";
+  json["pairing"] = comparison.pairing == Pairing::paired ? "paired" : "unpaired";
+  json["scale"] = comparison.scale == Scale::absolute ? "absolute" : "relative";
+  json["margin"] = comparison.margin;
+  json["combinations"] = comparison.combinations;
+  json["left_out"] = comparison.left_out;
+  json["values"] = comparison.values;
+  json["from"] = or_null(comparison.from);
+  json["to"] = or_null(comparison.to);
+  json["difference"] = or_null(comparison.difference);
+  json["low"] = comparison.interval ? Json(comparison.interval->low) : Json(nullptr);
+  json["high"] = comparison.interval ? Json(comparison.interval->high) : Json(nullptr);
+  json["p"] = or_null(comparison.p);
+  json["adjusted_p"] = or_null(comparison.adjusted_p);
+  json["equivalent"] = comparison.equivalent;
+  json["detectable"] = or_null(comparison.detectable);
+  json["blocks_needed"] = or_null(comparison.blocks_needed);
+  json["noise_floor"] = or_null(comparison.noise_floor);
+  json["confounded_by"] = text_or_null(comparison.confounded_by);
+  json["warnings"] = comparison.warnings;
+  json["verdict"] = name_of(comparison.verdict);
+  json["sentence"] = comparison.sentence;
+  return json;
+}
+
 Json summary_json(const ReportInput& input) {
   const View view = view_of(input);
   const Summary& summary = input.summary;
@@ -241,6 +273,46 @@ Json summary_json(const ReportInput& input) {
          {"sentence", effect.sentence}});
   }
   json["effects"] = std::move(effects);
+  Json comparisons = Json::array();
+  for (const Comparison& comparison : summary.comparisons) {
+    comparisons.push_back(comparison_json(comparison));
+  }
+  json["comparisons"] = std::move(comparisons);
+  Json interactions = Json::array();
+  for (const Interaction& interaction : summary.interactions) {
+    interactions.push_back({{"group", interaction.group},
+                            {"factor", interaction.factor},
+                            {"level", interaction.level},
+                            {"baseline", interaction.baseline},
+                            {"with_factor", interaction.with_factor},
+                            {"with_level", interaction.with_level},
+                            {"with_baseline", interaction.with_baseline},
+                            {"metric", interaction.metric},
+                            {"blocks", interaction.blocks},
+                            {"difference", interaction.difference},
+                            {"low", interaction.interval.low},
+                            {"high", interaction.interval.high},
+                            {"p", interaction.p},
+                            {"adjusted_p", interaction.adjusted_p},
+                            {"shown", interaction.shown},
+                            {"sentence", interaction.sentence}});
+  }
+  json["interactions"] = std::move(interactions);
+  Json floors = Json::array();
+  for (const NoiseFloor& floor : summary.noise_floors) {
+    floors.push_back({{"group", floor.group},
+                      {"cell", floor.cell},
+                      {"metric", floor.metric},
+                      {"blocks", floor.blocks},
+                      {"difference", or_null(floor.difference)},
+                      {"low", floor.interval ? Json(floor.interval->low) : Json(nullptr)},
+                      {"high", floor.interval ? Json(floor.interval->high) : Json(nullptr)},
+                      {"floor", or_null(floor.floor)},
+                      {"passed", floor.passed},
+                      {"sentence", floor.sentence}});
+  }
+  json["noise_floors"] = std::move(floors);
+  json["warnings"] = summary.warnings;
   Json invalid = Json::array();
   for (const InvalidTrial& trial : view.invalid) {
     invalid.push_back({{"trial", trial.trial},

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "report/cell_table.h"
+#include "report/findings.h"
 #include "report/readable.h"
 #include "report/report.h"
 #include "report/view.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kNarrowest = 60;
 constexpr std::size_t kLabelsNamed = 3;
+constexpr std::size_t kExploratoryNamed = 6;
 
 std::string plural(std::int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -268,8 +270,8 @@ std::string render_text(const ReportInput& input, int width_columns) {
   if (summary.quick) {
     out += wrapped("A quick run: few blocks, a ranking without verdicts.", width, "   ", "   ");
   }
-  for (const std::string& warning : input.provenance.warnings) {
-    out += wrapped(warning, width, "!  ", "   ");
+  for (const auto* warnings : {&input.provenance.warnings, &summary.warnings}) {
+    for (const std::string& warning : *warnings) out += wrapped(warning, width, "!  ", "   ");
   }
 
   for (const ShownGroup& group : view.groups) {
@@ -312,6 +314,21 @@ std::string render_text(const ReportInput& input, int width_columns) {
     if (first_effect) out += "\nWhat each factor did\n";
     first_effect = false;
     out += wrapped(fmt::format("{}: {}", effect.group, effect.sentence), width, "  ", "    ");
+  }
+
+  for (const FindingList& list : findings_of(summary)) {
+    out += fmt::format("\n{}\n", list.title);
+    out += wrapped(fmt::format("({})", list.note), width, "  ", "   ");
+    // What was declared stands whole; what was only looked at is long, and whole in the page.
+    const std::size_t shown =
+        list.exploratory ? std::min(list.findings.size(), kExploratoryNamed) : list.findings.size();
+    for (std::size_t i = 0; i < shown; ++i) {
+      const ShownFinding& finding = list.findings[i];
+      out += wrapped(fmt::format("{}: {}", finding.group, finding.sentence), width, "  ", "    ");
+    }
+    if (shown < list.findings.size()) {
+      out += fmt::format("  and {} more in report.html\n", list.findings.size() - shown);
+    }
   }
 
   bool first_books = true;

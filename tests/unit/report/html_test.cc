@@ -71,6 +71,13 @@ TEST(Html, NothingFromOutsideBecomesMarkup) {
     effect.sentence = evil;
     effect.best_level = evil;
   }
+  for (Comparison& comparison : campaign.summary.comparisons) {
+    comparison.sentence = evil;
+    comparison.level = evil;
+  }
+  campaign.summary.noise_floors.front().sentence = evil;
+  campaign.summary.interactions.front().sentence = evil;
+  campaign.summary.warnings = {evil};
   campaign.provenance.host["hostname"] = evil;
   campaign.provenance.host[evil] = evil;
   campaign.provenance.warnings = {evil};
@@ -191,8 +198,9 @@ TEST(Html, EveryFigureHasItsNumbersAsATable) {
       }
     }
   }
-  // set-up 2, books 3, rings 1, heat 1, curves 2, effects 1, kernel 1, invalid trials 1
-  EXPECT_EQ(tables, 12U);
+  // set-up 2, books 3, rings 1, heat 1, curves 2, effects 1, comparisons 1, kernel 1, invalid
+  // trials 1
+  EXPECT_EQ(tables, 13U);
   // A page that is printed or read without a script still has them: no table is made by script.
   EXPECT_EQ(page_script().find("createElement"), std::string::npos);
 }
