@@ -76,6 +76,16 @@ std::optional<std::int64_t> take_zigzag(std::string_view& bytes) {
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+constexpr std::uint8_t kNoDigit = 0xff;
+constexpr std::array<std::uint8_t, 256> kBase64Values = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNoDigit);
+  for (std::size_t i = 0; i < kBase64.size(); ++i) {
+    values[static_cast<unsigned char>(kBase64[i])] = static_cast<std::uint8_t>(i);
+  }
+  return values;
+}();
+
 std::string to_base64(std::string_view bytes) {
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
@@ -98,9 +108,9 @@ std::optional<std::string> from_base64(std::string_view text) {
   std::uint32_t bits = 0;
   int held = 0;
   for (const char digit : text) {
-    const std::size_t value = kBase64.find(digit);
-    if (value == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    const std::uint8_t value = kBase64Values[static_cast<unsigned char>(digit)];
+    if (value == kNoDigit) return std::nullopt;
+    bits = bits << 6 | value;
     held += 6;
     if (held >= 8) {
       held -= 8;
@@ -176,7 +186,73 @@ LatencyHistogram::LatencyHistogram(HistogramLayout layout) : layout_(layout) {
   half_magnitude_ = sub_magnitude - 1;
   mask_ = ((std::uint64_t{1} << sub_magnitude) - 1) << unit_magnitude_;
   const std::size_t buckets = bucket_count(layout, unit_magnitude_, sub_magnitude);
-  counts_.resize((buckets + 1) << half_magnitude_);
+  bins_ = (buckets + 1) << half_magnitude_;
+  counts_.resize(bins_);
+}
+
+template <typename Visit>
+void LatencyHistogram::each_bin(Visit visit) const {
+  if (!packed_) {
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      if (counts_[i] != 0 && !visit(i, counts_[i])) return;
+    }
+    return;
+  }
+  std::string_view payload = packed_->counts;
+  std::size_t index = 0;
+  while (!payload.empty()) {
+    const std::optional<std::int64_t> number = take_zigzag(payload);
+    PM_CHECK(number.has_value());
+    if (*number < 0) {
+      index += static_cast<std::size_t>(-*number);
+    } else if (!visit(index++, *number)) {
+      return;
+    }
+  }
+}
+
+std::string LatencyHistogram::packed_counts() const {
+  if (packed_) return packed_->counts;
+  std::string payload;
+  std::size_t next = 0;
+  each_bin([&](std::size_t index, std::int64_t count) {
+    if (index > next) put_zigzag(payload, -static_cast<std::int64_t>(index - next));
+    put_zigzag(payload, count);
+    next = index + 1;
+    return true;
+  });
+  return payload;
+}
+
+void LatencyHistogram::pack() {
+  if (packed_ || min_ > max_) return;
+  packed_ = Packed{packed_counts(), count(), min_, max_};
+  packed_->counts.shrink_to_fit();
+  std::vector<std::int64_t>().swap(counts_);
+  min_ = std::numeric_limits<std::int64_t>::max();
+  max_ = std::numeric_limits<std::int64_t>::min();
+}
+
+void LatencyHistogram::unpack() {
+  if (!packed_) return;
+  counts_.assign(bins_, 0);
+  each_bin([&](std::size_t index, std::int64_t count) {
+    counts_[index] = count;
+    return true;
+  });
+  min_ = packed_->min;
+  max_ = packed_->max;
+  packed_.reset();
+}
+
+std::int64_t LatencyHistogram::count_at(std::size_t index) const {
+  if (!packed_) return counts_[index];
+  std::int64_t found = 0;
+  each_bin([&](std::size_t at, std::int64_t count) {
+    if (at == index) found = count;
+    return at < index;
+  });
+  return found;
 }
 
 bool LatencyHistogram::widen(std::int64_t value, std::int64_t count) noexcept {
@@ -184,6 +260,7 @@ bool LatencyHistogram::widen(std::int64_t value, std::int64_t count) noexcept {
     out_of_range_ += count;
     return false;
   }
+  unpack();
   min_ = std::min(min_, value);
   max_ = std::max(max_, value);
   return true;
@@ -207,6 +284,7 @@ void LatencyHistogram::set_sum(Sum sum) {
 }
 
 std::int64_t LatencyHistogram::count() const {
+  if (packed_) return packed_->total;
   std::int64_t sum = 0;
   for (const std::int64_t in_bin : counts_) sum += in_bin;
   return sum;
@@ -233,31 +311,37 @@ std::int64_t LatencyHistogram::middle_of(std::size_t index) const noexcept {
 
 void LatencyHistogram::merge(const LatencyHistogram& other) {
   out_of_range_ += other.out_of_range_;
-  if (other.min_ > other.max_) return;
-  if (other.max_ > layout_.highest) {
-    for (std::size_t i = 0; i < other.bins(); ++i) record(other.middle_of(i), other.counts_[i]);
+  const std::optional<std::int64_t> other_min = other.min();
+  const std::optional<std::int64_t> other_max = other.max();
+  if (!other_min || !other_max) return;
+  if (*other_max > layout_.highest) {
+    other.each_bin([&](std::size_t index, std::int64_t count) {
+      record(other.middle_of(index), count);
+      return true;
+    });
     return;
   }
-  if (layout_ == other.layout_) {
-    for (std::size_t i = 0; i < bins(); ++i) counts_[i] += other.counts_[i];
-  } else {
-    for (std::size_t i = 0; i < other.bins(); ++i) {
-      if (other.counts_[i] == 0) continue;
-      const std::int64_t middle = std::clamp(other.middle_of(i), other.min_, other.max_);
-      counts_[index_of(middle)] += other.counts_[i];
-    }
-  }
-  min_ = std::min(min_, other.min_);
-  max_ = std::max(max_, other.max_);
+  unpack();
+  const bool same_layout = layout_ == other.layout_;
+  other.each_bin([&](std::size_t index, std::int64_t count) {
+    const std::size_t own =
+        same_layout ? index : index_of(std::clamp(other.middle_of(index), *other_min, *other_max));
+    counts_[own] += count;
+    return true;
+  });
+  min_ = std::min(min_, *other_min);
+  max_ = std::max(max_, *other_max);
   set_sum(sum() + other.sum());
 }
 
 std::optional<std::int64_t> LatencyHistogram::min() const {
+  if (packed_) return packed_->min;
   if (min_ > max_) return std::nullopt;
   return min_;
 }
 
 std::optional<std::int64_t> LatencyHistogram::max() const {
+  if (packed_) return packed_->max;
   if (min_ > max_) return std::nullopt;
   return max_;
 }
@@ -272,16 +356,17 @@ std::optional<double> LatencyHistogram::stddev() const {
   const auto total = static_cast<double>(count());
   if (total == 0.0) return std::nullopt;
   double sum = 0.0;
-  for (std::size_t i = 0; i < bins(); ++i) {
-    if (counts_[i] != 0) sum += static_cast<double>(counts_[i]) * static_cast<double>(middle_of(i));
-  }
+  each_bin([&](std::size_t index, std::int64_t count) {
+    sum += static_cast<double>(count) * static_cast<double>(middle_of(index));
+    return true;
+  });
   const double middle_mean = sum / total;
   double squares = 0.0;
-  for (std::size_t i = 0; i < bins(); ++i) {
-    if (counts_[i] == 0) continue;
-    const double distance = static_cast<double>(middle_of(i)) - middle_mean;
-    squares += static_cast<double>(counts_[i]) * distance * distance;
-  }
+  each_bin([&](std::size_t index, std::int64_t count) {
+    const double distance = static_cast<double>(middle_of(index)) - middle_mean;
+    squares += static_cast<double>(count) * distance * distance;
+    return true;
+  });
   return std::sqrt(squares / total);
 }
 
@@ -294,28 +379,18 @@ std::optional<std::int64_t> LatencyHistogram::percentile(double percent) const {
                                 ? total
                                 : std::max<std::int64_t>(1, static_cast<std::int64_t>(nearest));
   std::int64_t seen = 0;
-  for (std::size_t i = 0; i < bins(); ++i) {
-    seen += counts_[i];
-    if (seen >= rank) return percent == 0.0 ? lowest_of(i) : highest_of(i);
-  }
-  PM_CHECK(false);
+  std::optional<std::int64_t> found;
+  each_bin([&](std::size_t index, std::int64_t count) {
+    seen += count;
+    if (seen >= rank) found = percent == 0.0 ? lowest_of(index) : highest_of(index);
+    return !found;
+  });
+  PM_CHECK(found.has_value());
+  return found;
 }
 
 std::string LatencyHistogram::encode() const {
-  std::size_t end = bins();
-  while (end > 0 && counts_[end - 1] == 0) --end;
-  std::string payload;
-  for (std::size_t i = 0; i < end;) {
-    std::size_t zeros = 0;
-    while (counts_[i + zeros] == 0) ++zeros;
-    if (zeros > 0) {
-      put_zigzag(payload, -static_cast<std::int64_t>(zeros));
-      i += zeros;
-    } else {
-      put_zigzag(payload, counts_[i]);
-      ++i;
-    }
-  }
+  const std::string payload = packed_counts();
   std::string body;
   put_be(body, kBodyCookie, 4);
   put_be(body, payload.size(), 4);
@@ -417,6 +492,7 @@ Result<void> LatencyHistogram::restore(const Exact& exact) {
     if (digit < '0' || digit > '9') return contradiction("sum");
     stated = stated * 10 + static_cast<Sum>(digit - '0');
   }
+  unpack();
   if (min_ > max_) {
     if (exact.min || exact.max || stated != 0) return contradiction("min, max or sum");
   } else {

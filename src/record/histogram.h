@@ -61,7 +61,7 @@ class LatencyHistogram {
   [[nodiscard]] std::optional<std::int64_t> percentile(double percent) const;
 
   [[nodiscard]] const HistogramLayout& layout() const { return layout_; }
-  [[nodiscard]] std::size_t bins() const { return counts_.size(); }
+  [[nodiscard]] std::size_t bins() const { return bins_; }
   // value: 0..highest.
   [[gnu::always_inline]] [[nodiscard]] std::size_t index_of(std::int64_t value) const noexcept {
     const auto bits = static_cast<std::uint64_t>(value);
@@ -73,7 +73,12 @@ class LatencyHistogram {
   }
   [[nodiscard]] std::int64_t lowest_of(std::size_t index) const noexcept;
   [[nodiscard]] std::int64_t highest_of(std::size_t index) const noexcept;
-  [[nodiscard]] std::int64_t count_at(std::size_t index) const { return counts_[index]; }
+  [[nodiscard]] std::int64_t count_at(std::size_t index) const;
+
+  // Keeps the counts in a few KiB instead of 8 B a bin, for histograms that are read a few times
+  // and kept by the thousand. Every reader works as before, more slowly; recording and merging
+  // into it unpack it.
+  void pack();
 
   // HdrHistogram V2 compressed encoding, base64 ("HISTFAAA..."). Exact min, max and sum are not
   // part of that format: what decode() returns has them from its bins' edges and middles.
@@ -92,10 +97,11 @@ class LatencyHistogram {
   // Puts it back after decode(). Errors: bad_experiment when it contradicts the bins.
   [[nodiscard]] Result<void> restore(const Exact& exact);
 
-  // Same layout, bins, out_of_range, min, max and sum.
+  // Same layout, bins, out_of_range, min, max and sum; packed or not.
   friend bool operator==(const LatencyHistogram& a, const LatencyHistogram& b) {
-    return a.layout_ == b.layout_ && a.counts_ == b.counts_ && a.out_of_range_ == b.out_of_range_ &&
-           a.min_ == b.min_ && a.max_ == b.max_ && a.sum() == b.sum();
+    return a.layout_ == b.layout_ && a.min() == b.min() && a.max() == b.max() &&
+           a.out_of_range_ == b.out_of_range_ && a.sum() == b.sum() &&
+           a.packed_counts() == b.packed_counts();
   }
 
  private:
@@ -109,6 +115,13 @@ class LatencyHistogram {
   [[nodiscard]] Sum sum() const;
   void set_sum(Sum sum);
 
+  // The counts as HdrHistogram's V2 payload.
+  [[nodiscard]] std::string packed_counts() const;
+  // visit(index, count) for every bin that is not empty, in order, until it returns false.
+  template <typename Visit>
+  void each_bin(Visit visit) const;
+  void unpack();
+
   // Takes value into [min, max]; false, after counting it, when it is out of range.
   bool widen(std::int64_t value, std::int64_t count) noexcept;
   [[nodiscard]] std::int64_t middle_of(std::size_t index) const noexcept;
@@ -117,12 +130,21 @@ class LatencyHistogram {
   unsigned unit_magnitude_ = 0;
   unsigned half_magnitude_ = 0;
   std::uint64_t mask_ = 0;
-  std::vector<std::int64_t> counts_;
+  std::vector<std::int64_t> counts_;  // empty while packed
   std::int64_t out_of_range_ = 0;
   std::int64_t min_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t max_ = std::numeric_limits<std::int64_t>::min();
   std::array<std::uint64_t, kSums> sums_{};
   std::uint64_t sum_carries_ = 0;  // out of any part: 2^64 each
+  std::size_t bins_ = 0;
+  // While packed, min_ > max_ sends every recording to widen(), which unpacks.
+  struct Packed {
+    std::string counts;
+    std::int64_t total = 0;
+    std::int64_t min = 0;
+    std::int64_t max = 0;
+  };
+  std::optional<Packed> packed_;
 };
 
 }  // namespace pollmark

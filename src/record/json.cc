@@ -583,6 +583,7 @@ void read_histogram(Fields& latency, const std::string& key, std::optional<Laten
   if (const Result<void> whole = histogram->restore(exact); !whole) {
     return in.complain("", "is damaged: " + whole.error().what);
   }
+  histogram->pack();
   out = std::move(*histogram);
 }
 
@@ -727,8 +728,24 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     item.read("trust", change.facts.trust);
     item.read("bits", change.facts.bits);
   });
-  if (!mistake && unaccounted != result.ledger().unaccounted_pkts()) {
-    in.complain("unaccounted_pkts", "is not what the streams' ledgers give");
+  // The sums at the top are copies: where they contradict the streams, somebody edited the line.
+  std::int64_t offered = 0;
+  std::optional<std::int64_t> received;
+  std::optional<double> loss_ratio;
+  in.read("offered_pkts", offered);
+  in.read("received_pkts", received);
+  in.read("loss_ratio", loss_ratio);
+  const Ledger books = result.ledger();
+  const auto differs = [&](const std::optional<double>& expected) {
+    if (!loss_ratio || !expected) return loss_ratio.has_value() != expected.has_value();
+    return std::fabs(*loss_ratio - *expected) > 1e-12;
+  };
+  for (const auto& [key, wrong] :
+       {std::pair{"unaccounted_pkts", unaccounted != books.unaccounted_pkts()},
+        std::pair{"offered_pkts", offered != books.offered_pkts()},
+        std::pair{"received_pkts", received != books.pkts(Fate::received)},
+        std::pair{"loss_ratio", differs(books.loss_ratio())}}) {
+    if (!mistake && wrong) in.complain(key, "is not what the streams' ledgers give");
   }
   if (mistake) return tl::unexpected<Error>(std::move(*mistake));
   return result;

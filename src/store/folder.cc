@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "base/text.h"
@@ -30,6 +32,8 @@ constexpr const char* kProvenanceName = "provenance.json";
 constexpr const char* kSchemaName = "schema.json";
 constexpr const char* kHistName = "hist";
 constexpr std::string_view kHalfWritten = ".half-written";
+constexpr std::size_t kLinesAtOnce = 32;
+constexpr std::size_t kMostThreads = 8;
 
 // Closes on every way out.
 class OpenFile {
@@ -108,7 +112,12 @@ Result<void> write_by_rename(const fs::path& path, std::string_view content) {
 std::optional<std::string> file_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
-  return std::string{std::istreambuf_iterator<char>(file), {}};
+  std::string text;
+  std::array<char, 1 << 16> part;
+  while (file.read(part.data(), part.size()) || file.gcount() > 0) {
+    text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  return text;
 }
 
 // "123" out of the lock file, or "unknown".
@@ -209,33 +218,70 @@ struct StoredTrials {
   bool last_line_torn = false;
 };
 
+// One whole line; nullopt when it is not JSON at all.
+std::optional<Result<TrialResult>> parse_line(std::string_view line) {
+  const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
+  if (json.is_discarded()) return std::nullopt;
+  return trial_result_from_json(json);
+}
+
+std::vector<std::string_view> whole_lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    if (end == std::string_view::npos) break;
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+// Parsing is all the time that a large folder takes: one thread a CPU, from a few lines on.
+std::vector<std::optional<Result<TrialResult>>> parsed_lines(
+    const std::vector<std::string_view>& lines) {
+  std::vector<std::optional<Result<TrialResult>>> parsed(lines.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t from = next.fetch_add(kLinesAtOnce); from < lines.size();
+         from = next.fetch_add(kLinesAtOnce)) {
+      for (std::size_t i = from; i < std::min(lines.size(), from + kLinesAtOnce); ++i) {
+        parsed[i] = parse_line(lines[i]);
+      }
+    }
+  };
+  const std::size_t useful = lines.size() / (2 * kLinesAtOnce);
+  const std::size_t cpus = std::max(1U, std::thread::hardware_concurrency());
+  std::vector<std::jthread> helpers;
+  for (std::size_t i = 1; i < std::min({useful, cpus, kMostThreads}); ++i) {
+    helpers.emplace_back(work);
+  }
+  work();
+  helpers.clear();
+  return parsed;
+}
+
 Result<StoredTrials> parse_trials(std::string_view text) {
   StoredTrials stored;
-  for (std::size_t number = 1; stored.whole_bytes < text.size(); ++number) {
-    const std::size_t end = text.find('\n', stored.whole_bytes);
-    if (end == std::string_view::npos) {
-      stored.last_line_torn = true;
-      break;
-    }
-    const std::string_view line = text.substr(stored.whole_bytes, end - stored.whole_bytes);
-    const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
-    if (json.is_discarded()) {
-      if (end + 1 == text.size()) {
-        stored.last_line_torn = true;
-        break;
-      }
-      return fail(Errc::bad_experiment, fmt::format("line {} is damaged: not JSON", number),
+  const std::vector<std::string_view> lines = whole_lines(text);
+  auto parsed = parsed_lines(lines);
+  stored.trials.reserve(lines.size());
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::size_t end = stored.whole_bytes + lines[i].size() + 1;
+    if (!parsed[i]) {
+      if (end == text.size()) break;
+      return fail(Errc::bad_experiment, fmt::format("line {} is damaged: not JSON", i + 1),
                   kTrialsName);
     }
-    Result<TrialResult> trial = trial_result_from_json(json);
+    Result<TrialResult>& trial = *parsed[i];
     if (!trial) {
       return fail(Errc::bad_experiment,
-                  fmt::format("line {} is not a record: {}", number, trial.error().what),
+                  fmt::format("line {} is not a record: {}", i + 1, trial.error().what),
                   kTrialsName);
     }
     stored.trials.push_back(std::move(*trial));
-    stored.whole_bytes = end + 1;
+    stored.whole_bytes = end;
   }
+  stored.last_line_torn = stored.whole_bytes < text.size();
   return stored;
 }
 

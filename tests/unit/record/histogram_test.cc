@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
 
 #include <algorithm>
 #include <cmath>
@@ -349,6 +350,41 @@ TEST(Histogram, NoFlippedCharacterIsTakenForTheSameHistogram) {
   }
   // The last few characters hold zlib's checksum, which only the end of the stream tests.
   EXPECT_GE(refused, static_cast<int>(kGolden.size()) * 3 / 4);
+}
+
+RC_GTEST_PROP(PackedHistogram, TellsWhatTheWholeOneTells, ()) {
+  const HistogramLayout layout{1, 10'000'000, *rc::gen::inRange(1, 4)};
+  LatencyHistogram whole(layout);
+  for (const int value : *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 12'000'000))) {
+    whole.record(value, 1 + value % 7);
+  }
+  LatencyHistogram packed = whole;
+  packed.pack();
+  packed.pack();
+  RC_ASSERT(packed == whole);
+  RC_ASSERT(packed.count() == whole.count());
+  RC_ASSERT(packed.min() == whole.min() && packed.max() == whole.max());
+  RC_ASSERT(packed.mean() == whole.mean() && packed.stddev() == whole.stddev());
+  RC_ASSERT(packed.encode() == whole.encode());
+  RC_ASSERT(packed.bins() == whole.bins());
+  for (const double percent : {0.0, 50.0, 99.0, 99.9, 100.0}) {
+    RC_ASSERT(packed.percentile(percent) == whole.percentile(percent));
+  }
+  LatencyHistogram other({1, 10'000'000, 2});
+  other.record(4'321);
+  LatencyHistogram sum = other;
+  LatencyHistogram sum_of_packed = other;
+  sum.merge(whole);
+  sum_of_packed.merge(packed);
+  RC_ASSERT(sum == sum_of_packed);
+  // Recording goes on where it stopped.
+  for (LatencyHistogram* histogram : {&whole, &packed}) {
+    histogram->record(5'000);
+    histogram->record(7, 3);
+    histogram->merge(other);
+  }
+  RC_ASSERT(packed == whole);
+  RC_ASSERT(packed.count_at(packed.index_of(7)) == whole.count_at(whole.index_of(7)));
 }
 
 }  // namespace

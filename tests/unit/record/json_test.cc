@@ -334,6 +334,12 @@ TEST(TrialJson, BooksThatWereEditedAreRefused) {
   json["streams"][0]["ledger"]["received_pkts"] = 9;
   EXPECT_EQ(trial_result_from_json(json).error().what,
             "\"unaccounted_pkts\" is not what the streams' ledgers give");
+  for (const char* key : {"offered_pkts", "received_pkts", "loss_ratio"}) {
+    json = to_json(trial);
+    json[key] = 9;
+    EXPECT_EQ(trial_result_from_json(json).error().what,
+              std::string("\"") + key + "\" is not what the streams' ledgers give");
+  }
 }
 
 TEST(TrialJson, ADamagedHistogramIsRefused) {
