@@ -75,6 +75,7 @@ int run_program(int argc, char** argv) {
   add_plan(app, action);
   add_try(app, action);
   add_factors(app, action);
+  add_compare(app, action);
   add_report(app, action);
   add_ports(app, action);
   add_selftest(app, action);

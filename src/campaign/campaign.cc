@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <numeric>
@@ -15,6 +16,7 @@
 #include "campaign/input_files.h"
 #include "campaign/provenance_of_host.h"
 #include "campaign/stop_signal.h"
+#include "campaign/stored_question.h"
 #include "campaign/trial_process.h"
 #include "plan/experiment.h"
 #include "report/report.h"
@@ -25,27 +27,6 @@ namespace {
 
 double now_epoch_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-int output_width() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60) return size.ws_col;
-  return 100;
-}
-
-Question question_of(const Plan& plan, bool quick) {
-  const Experiment& experiment = plan.experiment;
-  Question question;
-  question.name = experiment.name;
-  question.question = experiment.question;
-  question.metric = experiment.judge.metric;
-  question.baseline = experiment.judge.baseline;
-  question.matters = experiment.judge.matters;
-  question.choose = experiment.judge.choose;
-  question.quick = quick;
-  for (const Cell& cell : plan.cells)
-    question.cells.push_back({cell.order.group, cell.order.cell, cell.order.path, cell.refused});
-  return question;
 }
 
 // Where a cell stands: which of its blocks are settled, and why it cannot be run, if so.
@@ -119,6 +100,7 @@ class Campaign {
 
   Result<void> run() {
     PM_TRYV(calibrate());
+    PM_TRYV(pass_gate());
     for (std::size_t i = 0; i < plan_.schedule.size() && !stop_requested(); ++i) {
       const ScheduledTrial& scheduled = plan_.schedule[i];
       CellState& state = states_[scheduled.cell];
@@ -140,7 +122,8 @@ class Campaign {
       if (state.valid_blocks.empty()) outcome.cell_without_result = true;
     }
     outcome.nothing_could_run = !any_can_run;
-    outcome.summary = summarise(question_of(plan_, quick_), trials_);
+    outcome.summary =
+        summarise(question_of(plan_, quick_ ? Rigour::ranking : Rigour::verdicts), trials_);
     const ReportInput input{outcome.summary, provenance_, path_.string(), plan_.experiment.text,
                             &trials_};
     outcome.text = render_text(input, output_width());
@@ -226,6 +209,48 @@ class Campaign {
     return {};
   }
 
+  // The A/A gate. What it finds is printed with the result; it stops nothing.
+  Result<void> pass_gate() {
+    std::map<std::pair<std::size_t, int>, std::array<bool, 2>> valid;  // cell and block -> side
+    std::map<std::pair<std::size_t, int>, std::array<int, 2>> attempts;
+    for (const TrialResult& trial : trials_) {
+      if (trial.order.kind != TrialKind::probe) continue;
+      for (const GateTrial& gate : plan_.gate) {
+        const Cell& cell = plan_.cells[gate.cell];
+        if (trial.order.group != cell.order.group || trial.order.block != gate.block) continue;
+        const auto side = trial.order.cell.find("aa");
+        if (side == trial.order.cell.end() || side->second != fmt::format("{}", gate.side))
+          continue;
+        const auto at = static_cast<std::size_t>(gate.side - 1);
+        attempts[{gate.cell, gate.block}][at] = trial.order.attempt + 1;
+        if (trial.valid) valid[{gate.cell, gate.block}][at] = true;
+      }
+    }
+    for (std::size_t i = 0; i < plan_.gate.size() && !stop_requested(); ++i) {
+      const GateTrial& gate = plan_.gate[i];
+      const auto at = static_cast<std::size_t>(gate.side - 1);
+      bool& settled = valid[{gate.cell, gate.block}][at];
+      int& tried = attempts[{gate.cell, gate.block}][at];
+      if (!has_work_left(gate.cell)) continue;
+      while (!settled && tried <= plan_.experiment.retries && !stop_requested()) {
+        const TrialOrder order = gate_order_of(plan_, i, tried, next_number());
+        progress_.say(fmt::format("A/A gate, {}: block {} of {}", order.group, gate.block + 1,
+                                  plan_.experiment.aa_blocks));
+        auto result = runner_.run(order);
+        if (!result) {
+          if (result.error().code == Errc::interrupted) return {};
+          PM_TRYV(refuse(gate.cell, std::move(result).error()));
+          break;
+        }
+        ++tried;
+        settled = result->valid;
+        if (!settled) progress_.trial_was_invalid(join(result->invalid_reasons, "; "));
+        PM_TRYV(store(std::move(*result)));
+      }
+    }
+    return {};
+  }
+
   void refuse_cell(std::size_t index, const std::string& why) {
     states_[index].refused = why;
     TrialOrder order = plan_.cells[index].order;
@@ -304,6 +329,12 @@ class Campaign {
 
 }  // namespace
 
+int output_width() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60) return size.ws_col;
+  return 100;
+}
+
 Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   ReadOptions options;
   options.overrides = order.overrides;
@@ -347,15 +378,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
 
 Result<CampaignOutcome> report_folder(const std::filesystem::path& folder_path) {
   PM_TRY(StoredCampaign stored, ResultsFolder::read(folder_path));
-  ReadOptions options;
-  options.overrides = stored.provenance.overrides;
-  options.quick = stored.provenance.quick;
-  options.folder = stored.provenance.experiment_folder;
-  options.files = ReadOptions::Files::need_not_exist;
-  PM_TRY(Experiment experiment,
-         parse_experiment(stored.experiment_text, (folder_path / "experiment.toml").string(),
-                          options));
-  PM_TRY(Plan plan, plan_experiment(std::move(experiment)));
+  PM_TRY(Plan plan, stored_plan(folder_path, stored));
   CampaignOrder order;
   order.quick = stored.provenance.quick;
   order.voice = Progress::Voice::quiet;

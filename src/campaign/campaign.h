@@ -41,4 +41,7 @@ struct CampaignOutcome {
 // report files. A folder that cannot be written is no error: files_not_written says why.
 [[nodiscard]] Result<CampaignOutcome> report_folder(const std::filesystem::path& folder);
 
+// Columns of the terminal on stdout, 100 where it is none.
+[[nodiscard]] int output_width();
+
 }  // namespace pollmark

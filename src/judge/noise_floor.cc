@@ -48,7 +48,7 @@ std::vector<NoiseFloor> noise_floors_of(const Question& question,
                                         const std::vector<TrialResult>& trials) {
   std::map<std::string, Gate> gates;
   for (const TrialResult& trial : trials) {
-    if (trial.order.kind != TrialKind::calibration || !trial.valid) continue;
+    if (trial.order.kind != TrialKind::probe || !trial.valid) continue;
     const auto side = trial.order.cell.find(std::string(kGateFactor));
     if (side == trial.order.cell.end()) continue;
     const auto value = metric_of(trial, question.metric);

@@ -11,7 +11,7 @@
 namespace pollmark {
 
 // The level of a cell that marks a trial of the A/A gate, beside those of its setting: kind
-// calibration, cell {..., "aa": "1"} and {..., "aa": "2"}.
+// probe, cell {..., "aa": "1"} and {..., "aa": "2"}.
 inline constexpr std::string_view kGateFactor = "aa";
 
 // One for each group with valid trials of a gate, by name.

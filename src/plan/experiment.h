@@ -45,7 +45,9 @@ struct Experiment {
   std::string text;                    // the file verbatim
   std::vector<std::string> overrides;  // --set key=value, in order
   std::vector<Group> groups;
-  int blocks = 12;
+  int blocks = 12;             // after planning: what the budget gives, where there is one
+  std::int64_t budget_ns = 0;  // of all trials, by their expected time; 0: blocks holds
+  int aa_blocks = 0;           // of the A/A gate; 0: none
   int retries = 3;
   std::uint64_t seed = 1;
   JudgeOrder judge;
@@ -65,12 +67,23 @@ struct ScheduledTrial {
   int block = 0;
 };
 
+// One trial of the A/A gate: the group's baseline cell, as the first or the second of two that are
+// told apart by name only.
+struct GateTrial {
+  std::size_t cell = 0;
+  int block = 0;
+  int side = 1;  // 1 or 2
+};
+
 struct Plan {
   Experiment experiment;
   std::vector<Cell> cells;
-  std::vector<ScheduledTrial> schedule;  // seeded random order within each block; costly factors
-                                         // (path) change least often
-  double expected_seconds = 0.0;         // trials only, without retries
+  std::vector<GateTrial> gate;  // before the schedule; mirrored pairs of blocks too
+  // Seeded random order within each block, every second block in the reverse order of the one
+  // before it, so that a steady drift falls on all cells alike; costly factors (path) change least
+  // often.
+  std::vector<ScheduledTrial> schedule;
+  double expected_seconds = 0.0;  // trials only, without retries
 };
 
 struct ReadOptions {
@@ -96,5 +109,8 @@ struct ReadOptions {
 // block and cell pairing so that every cell of a block sees the same traffic), epoch.
 [[nodiscard]] TrialOrder order_of(const Plan& plan, std::size_t scheduled, int attempt,
                                   std::int64_t trial_number);
+// The order of one trial of the gate: kind probe, "aa" = "1" or "2" in its cell.
+[[nodiscard]] TrialOrder gate_order_of(const Plan& plan, std::size_t gate, int attempt,
+                                       std::int64_t trial_number);
 
 }  // namespace pollmark

@@ -141,6 +141,7 @@ std::vector<std::string> metric_names() {
 constexpr std::string_view kPortAllowed = "\"model\", \"veth\"";
 constexpr std::string_view kLcoresAllowed = "a list of CPU numbers 0 to 1023, each once";
 constexpr std::string_view kProbabilityAllowed = "a number 0 to 1, each frame's probability";
+constexpr std::string_view kBudgetAllowed = "\"20 min\", \"90 s\", up to 7 days";
 constexpr std::string_view kSecondsAllowed =
     "seconds (0.5) or a duration (\"300 ms\"), up to 3600 s";
 constexpr std::string_view kPacketsAllowed = "\"2 M\", \"500 k\", 64; up to 1 T";
@@ -227,12 +228,17 @@ std::vector<Reader::Key> Reader::model_and_trial_keys() {
           &Reader::read_warmup),
       shared_key("trial", "blocks", "1 to 1000",
                  "Repeats of every cell; order randomised within each.", &Reader::read_blocks),
+      shared_key("trial", "budget", std::string(kBudgetAllowed),
+                 "Instead of blocks: as many as fit, an even number from 6 on.",
+                 &Reader::read_budget),
+      shared_key("trial", "aa_blocks", "0 to 1000",
+                 "Of the A/A gate: the baseline twice a block, before all else; 0: no gate.",
+                 &Reader::read_aa_blocks),
       shared_key("trial", "retries", "0 to 100", "Of an invalid trial.", &Reader::read_retries),
       shared_key("trial", "seed", "0 to 9223372036854775807",
                  "Of orders, traffic, faults and stalls.", &Reader::read_seed),
       key("trial", "validity", "\"strict\", \"as_is\"",
           "as_is keeps host stalls as labelled results.", &Reader::read_validity),
-      later("trial", "budget", "choosing blocks by time"),
       key("judge", "metric", join(metric_names(), ", "), "", &Reader::read_metric),
       key("judge", "matters", std::string(kMattersAllowed), "The smallest change worth naming.",
           &Reader::read_matters),
@@ -808,6 +814,31 @@ void Reader::read_blocks(const Entry& entry, Draft& draft) {
   }
 }
 
+void Reader::read_aa_blocks(const Entry& entry, Draft& draft) {
+  if (const auto value = integer(entry, "aa_blocks", 0, kMostBlocks, draft)) {
+    experiment_.aa_blocks = static_cast<int>(*value);
+  }
+}
+
+void Reader::read_budget(const Entry& entry, Draft& draft) {
+  const auto value = text(entry, "budget", kBudgetAllowed, draft);
+  if (!value) return;
+  if (find(draft, "trial", "blocks") != nullptr) {
+    return mistake_in(draft, entry.node->source(), "budget beside blocks; allowed: one of them");
+  }
+  const bool minutes = value->ends_with(" min");
+  const Result<std::int64_t> amount =
+      minutes ? parse_count(value->substr(0, value->size() - 4)) : parse_duration_ns(*value);
+  constexpr std::int64_t kMinuteNs = 60'000'000'000;
+  constexpr std::int64_t kMostNs = 7 * 24 * 60 * kMinuteNs;
+  if (!amount || *amount < 1 || *amount > (minutes ? kMostNs / kMinuteNs : kMostNs)) {
+    return mistake_in(
+        draft, entry.node->source(),
+        fmt::format("budget: \"{}\" is not understood; allowed: {}", *value, kBudgetAllowed));
+  }
+  experiment_.budget_ns = minutes ? *amount * kMinuteNs : *amount;
+}
+
 void Reader::read_retries(const Entry& entry, Draft& draft) {
   if (const auto value = integer(entry, "retries", 0, 100, draft)) {
     experiment_.retries = static_cast<int>(*value);
@@ -1283,7 +1314,11 @@ Result<Experiment> Reader::read() {
     if (experiment_.name.empty() && !find(whole, "", "name")) {
       mistake({}, "name is missing; allowed: name = \"...\"");
     }
-    if (options_.quick) experiment_.blocks = std::min(experiment_.blocks, kQuickBlocks);
+    if (options_.quick) {
+      experiment_.blocks = std::min(experiment_.blocks, kQuickBlocks);
+      experiment_.budget_ns = 0;
+      experiment_.aa_blocks = 0;
+    }
 
     std::vector<Draft> drafts;
     if (has_main()) {

@@ -190,6 +190,8 @@ class Reader {
   void read_packets(const Entry& entry, Draft& draft);
   void read_warmup(const Entry& entry, Draft& draft);
   void read_blocks(const Entry& entry, Draft& draft);
+  void read_aa_blocks(const Entry& entry, Draft& draft);
+  void read_budget(const Entry& entry, Draft& draft);
   void read_retries(const Entry& entry, Draft& draft);
   void read_seed(const Entry& entry, Draft& draft);
   void read_validity(const Entry& entry, Draft& draft);

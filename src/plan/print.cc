@@ -152,6 +152,14 @@ std::string render_plan(const Plan& plan) {
   }
   fmt::format_to(out, "\norder of block 1 of {} (seed {}): {}\n", experiment.blocks,
                  experiment.seed, wrapped(join(first_block, " "), 100, 2));
+  if (experiment.budget_ns > 0) {
+    fmt::format_to(out, "{} blocks fit into the budget of {}\n", experiment.blocks,
+                   duration_text(static_cast<double>(experiment.budget_ns)));
+  }
+  if (!plan.gate.empty()) {
+    fmt::format_to(out, "first the A/A gate: {} in {}\n", counted(plan.gate.size(), "trial"),
+                   counted(static_cast<std::size_t>(experiment.aa_blocks), "block"));
+  }
   fmt::format_to(
       out, "\n{} in {} of {}, up to {} each: about {}\n", counted(plan.schedule.size(), "trial"),
       counted(static_cast<std::size_t>(experiment.blocks), "block"),

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMostCells = 10'000;
 constexpr std::size_t kMostTrials = 1'000'000;
 constexpr double kMostSeconds = 3600.0;
+constexpr int kFewestBudgetBlocks = 6;
 
 // Processor time of a frame in lockstep: built, delivered, polled, carried through its stage.
 // Measured on a busy 2-core VM: 0.15 us with one queue, 0.42 us with four, 0.52 us with sixteen
@@ -35,7 +36,7 @@ std::uint64_t mixed(std::uint64_t value) {
 }
 
 // What is drawn from a seed; keeps the streams apart.
-enum class Draw : std::uint64_t { order = 1, traffic = 2 };
+enum class Draw : std::uint64_t { order = 1, traffic = 2, gate = 3 };
 
 std::uint64_t seed_of(std::uint64_t experiment_seed, int block, Draw draw) {
   return mixed(mixed(experiment_seed) ^
@@ -123,6 +124,92 @@ std::vector<std::string> costly_levels(const TrialOrder& order) {
   return levels;
 }
 
+// Every cell of a block sees the same traffic.
+TrialOrder numbered(const Plan& plan, TrialOrder order, int block, int attempt,
+                    std::int64_t trial_number) {
+  PM_CHECK(trial_number >= 0);
+  order.block = block;
+  order.attempt = attempt;
+  order.trial = trial_number;
+  order.seed = seed_of(plan.experiment.seed, block, Draw::traffic);
+  order.epoch = static_cast<std::uint8_t>(1 + trial_number % 255);
+  return order;
+}
+
+// What every second block repeats backwards.
+template <typename T>
+void mirror(std::vector<T>& schedule, std::size_t begin, int block) {
+  const std::size_t end = schedule.size();
+  for (std::size_t i = end; i > begin; --i) {
+    schedule.push_back(schedule[i - 1]);
+    schedule.back().block = block;
+  }
+}
+
+bool is_baseline(const Experiment& experiment, const Cell& cell) {
+  const auto& baseline = experiment.judge.baseline;
+  return std::all_of(cell.order.cell.begin(), cell.order.cell.end(), [&](const auto& level) {
+    const auto declared = baseline.find(level.first);
+    return declared == baseline.end() || declared->second == level.second;
+  });
+}
+
+// In each group the cell at the baseline, else the first that can run.
+std::vector<std::size_t> gate_cells(const Experiment& experiment, const std::vector<Cell>& cells) {
+  std::map<std::string, std::size_t> chosen;
+  for (const Cell& cell : cells) {
+    if (cell.refused) continue;
+    const auto known = chosen.find(cell.order.group);
+    if (known == chosen.end()) {
+      chosen.emplace(cell.order.group, cell.index);
+    } else if (is_baseline(experiment, cell) && !is_baseline(experiment, cells[known->second])) {
+      known->second = cell.index;
+    }
+  }
+  std::vector<std::size_t> indices;
+  for (const auto& [group, index] : chosen) indices.push_back(index);
+  return indices;
+}
+
+void schedule_gate(const Experiment& experiment, Plan& plan) {
+  if (experiment.aa_blocks == 0) return;
+  for (const std::size_t cell : gate_cells(experiment, plan.cells)) {
+    for (int block = 0; block < experiment.aa_blocks; block += 2) {
+      std::vector<GateTrial> pair{{cell, block, 1}, {cell, block, 2}};
+      Shuffler shuffler(seed_of(experiment.seed, block, Draw::gate));
+      shuffler.shuffle(pair);
+      const std::size_t begin = plan.gate.size();
+      plan.gate.insert(plan.gate.end(), pair.begin(), pair.end());
+      if (block + 1 < experiment.aa_blocks) mirror(plan.gate, begin, block + 1);
+    }
+  }
+  for (const GateTrial& trial : plan.gate) {
+    plan.expected_seconds += expected_seconds_of(plan.cells[trial.cell].order);
+  }
+}
+
+// Mirrored pairs need an even number; fewer than six give no verdict.
+Result<int> blocks_within(const Experiment& experiment, const Plan& plan) {
+  double block_seconds = 0.0;
+  for (const Cell& cell : plan.cells) {
+    if (!cell.refused) block_seconds += expected_seconds_of(cell.order);
+  }
+  const double budget_seconds = static_cast<double>(experiment.budget_ns) * 1e-9;
+  const double left = budget_seconds - plan.expected_seconds;
+  const int blocks =
+      block_seconds > 0.0 ? static_cast<int>(std::min(left / block_seconds, 1000.0)) : 0;
+  if (blocks < kFewestBudgetBlocks) {
+    return fail(
+        Errc::bad_experiment,
+        fmt::format(
+            "budget = {} gives {} blocks; allowed: from {}, which {} blocks take",
+            duration_text(budget_seconds * 1e9), std::max(blocks, 0),
+            duration_text((plan.expected_seconds + kFewestBudgetBlocks * block_seconds) * 1e9),
+            kFewestBudgetBlocks));
+  }
+  return blocks - blocks % 2;
+}
+
 }  // namespace
 
 Result<Plan> plan_experiment(Experiment experiment) {
@@ -150,7 +237,12 @@ Result<Plan> plan_experiment(Experiment experiment) {
       }
     }
   }
-  for (int block = 0; block < experiment.blocks; ++block) {
+  schedule_gate(experiment, plan);
+  if (experiment.budget_ns > 0) {
+    PM_TRY(experiment.blocks, blocks_within(experiment, plan));
+  }
+  for (int block = 0; block < experiment.blocks; block += 2) {
+    const std::size_t begin = plan.schedule.size();
     std::map<std::vector<std::string>, std::vector<std::size_t>> by_cost;
     for (const Cell& cell : plan.cells) {
       if (!cell.refused) by_cost[costly_levels(cell.order)].push_back(cell.index);
@@ -164,6 +256,7 @@ Result<Plan> plan_experiment(Experiment experiment) {
       shuffler.shuffle(cells);
       for (const std::size_t cell : cells) plan.schedule.push_back({cell, block});
     }
+    if (block + 1 < experiment.blocks) mirror(plan.schedule, begin, block + 1);
   }
   if (plan.schedule.empty()) {
     std::vector<std::string> reasons;
@@ -183,14 +276,18 @@ Result<Plan> plan_experiment(Experiment experiment) {
 TrialOrder order_of(const Plan& plan, std::size_t scheduled, int attempt,
                     std::int64_t trial_number) {
   PM_CHECK(scheduled < plan.schedule.size());
-  PM_CHECK(trial_number >= 0);
   const ScheduledTrial& trial = plan.schedule[scheduled];
-  TrialOrder order = plan.cells[trial.cell].order;
-  order.block = trial.block;
-  order.attempt = attempt;
-  order.trial = trial_number;
-  order.seed = seed_of(plan.experiment.seed, trial.block, Draw::traffic);
-  order.epoch = static_cast<std::uint8_t>(1 + trial_number % 255);
+  return numbered(plan, plan.cells[trial.cell].order, trial.block, attempt, trial_number);
+}
+
+TrialOrder gate_order_of(const Plan& plan, std::size_t gate, int attempt,
+                         std::int64_t trial_number) {
+  PM_CHECK(gate < plan.gate.size());
+  const GateTrial& trial = plan.gate[gate];
+  TrialOrder order =
+      numbered(plan, plan.cells[trial.cell].order, trial.block, attempt, trial_number);
+  order.kind = TrialKind::probe;
+  order.cell["aa"] = fmt::format("{}", trial.side);
   return order;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace pollmark {
@@ -89,6 +90,27 @@ std::size_t columns_of(std::string_view text) {
     if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80) ++columns;
   }
   return columns;
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::string_view first_indent,
+                    std::string_view indent) {
+  std::string out;
+  std::string line(first_indent);
+  bool empty = true;
+  for (const std::string& paragraph : split(text, '\n')) {
+    for (const std::string& word : split(paragraph, ' ')) {
+      if (word.empty()) continue;
+      if (!empty && columns_of(line) + 1 + columns_of(word) > width) {
+        out += line + '\n';
+        line = indent;
+        empty = true;
+      }
+      if (!empty) line += ' ';
+      line += word;
+      empty = false;
+    }
+  }
+  return out + line + '\n';
 }
 
 std::string significant(double value) {

@@ -18,6 +18,10 @@ inline constexpr std::string_view kNotMeasured = "not measured";
 // Columns it takes on a terminal: code points, not bytes.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 
+// Words filled into lines of at most `width` columns; a longer word stands alone and is not cut.
+[[nodiscard]] std::string wrapped(std::string_view text, std::size_t width,
+                                  std::string_view first_indent, std::string_view indent);
+
 // Three significant digits without an exponent where that stays short: 12345.6 -> "12346",
 // 0.0123456 -> "0.0123", 0 -> "0", 1.2e-7 -> "1.2e-07".
 [[nodiscard]] std::string significant(double value);

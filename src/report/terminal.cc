@@ -23,28 +23,6 @@ std::string plural(std::int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-// Words filled into lines of at most `width` columns; a longer word stands alone and is not cut.
-std::string wrapped(std::string_view text, std::size_t width, std::string_view first_indent,
-                    std::string_view indent) {
-  std::string out;
-  std::string line(first_indent);
-  bool empty = true;
-  for (const std::string& paragraph : split(text, '\n')) {
-    for (const std::string& word : split(paragraph, ' ')) {
-      if (word.empty()) continue;
-      if (!empty && columns_of(line) + 1 + columns_of(word) > width) {
-        out += line + '\n';
-        line = indent;
-        empty = true;
-      }
-      if (!empty) line += ' ';
-      line += word;
-      empty = false;
-    }
-  }
-  return out + line + '\n';
-}
-
 std::string padded(std::string_view text, std::size_t width, bool right) {
   const std::size_t columns = columns_of(text);
   const std::string space(width > columns ? width - columns : 0, ' ');

@@ -124,7 +124,7 @@ void add_gate(Campaign& campaign, const std::vector<std::int64_t>& first,
     for (const char* side : {"1", "2"}) {
       TrialResult trial = trial_of({{"rx_ring", "512"}, {"aa", side}}, static_cast<int>(block),
                                    side == std::string("1") ? first[block] : second[block]);
-      trial.order.kind = TrialKind::calibration;
+      trial.order.kind = TrialKind::probe;
       campaign.trials.push_back(trial);
     }
   }

@@ -285,5 +285,51 @@ TEST(Schedule, EveryPlaceInABlockFallsToEveryCell) {
   }
 }
 
+TEST(Schedule, EverySecondBlockMirrorsTheOneBeforeIt) {
+  const Plan plan = planned(small_with("rx_ring = [64, 512]", "rx_ring = [64, 128, 256, 512]"),
+                            {"trial.blocks=5"});
+  std::vector<std::vector<std::size_t>> blocks(5);
+  for (const ScheduledTrial& trial : plan.schedule)
+    blocks[static_cast<std::size_t>(trial.block)].push_back(trial.cell);
+  for (const std::size_t first : {std::size_t{0}, std::size_t{2}}) {
+    std::vector<std::size_t> reversed = blocks[first];
+    std::reverse(reversed.begin(), reversed.end());
+    EXPECT_EQ(blocks[first + 1], reversed);
+  }
+  EXPECT_EQ(blocks[4].size(), 4U) << "an odd last block stands alone";
+}
+
+TEST(Schedule, ABudgetPicksAnEvenNumberOfBlocks) {
+  const std::string text = small_with("blocks = 3", "budget = \"1 min\"");
+  const Plan plan = planned(text);
+  EXPECT_GE(plan.experiment.blocks, 6);
+  EXPECT_EQ(plan.experiment.blocks % 2, 0);
+  EXPECT_LE(plan.expected_seconds, 60.0);
+  const Plan twice = planned(small_with("blocks = 3", "budget = \"2 min\""));
+  EXPECT_NEAR(twice.experiment.blocks, 2 * plan.experiment.blocks, 2);
+  const auto refused = plan_experiment(sound(small_with("blocks = 3", "budget = \"1 ms\"")));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("gives 0 blocks; allowed: from "));
+}
+
+TEST(Schedule, TheGateMeasuresTheBaselineTwiceABlock) {
+  const Plan plan = planned(small_with("rx_ring = [64, 512]", "rx_ring = [64, 512]"),
+                            {"trial.aa_blocks=4", "judge.baseline.rx_ring=512"});
+  ASSERT_THAT(plan.gate, SizeIs(8));
+  for (std::size_t i = 0; i < plan.gate.size(); ++i) {
+    const TrialOrder order = gate_order_of(plan, i, 0, static_cast<std::int64_t>(i));
+    EXPECT_EQ(order.kind, TrialKind::probe);
+    EXPECT_EQ(order.cell.at("rx_ring"), "512");
+    EXPECT_EQ(order.cell.at("aa"), std::to_string(plan.gate[i].side));
+    EXPECT_EQ(order.block, static_cast<int>(i / 2));
+    EXPECT_EQ(order.receiver.rx_ring, 512);
+  }
+  EXPECT_NE(plan.gate[0].side, plan.gate[1].side);
+  EXPECT_EQ(plan.gate[2].side, plan.gate[1].side) << "the second block mirrors the first";
+  EXPECT_GT(plan.expected_seconds,
+            planned(small_with("rx_ring = [64, 512]", "rx_ring = [64, 512]")).expected_seconds);
+  EXPECT_THAT(planned(small_with("rx_ring = [64, 512]", "rx_ring = [64, 512]")).gate, SizeIs(0));
+}
+
 }  // namespace
 }  // namespace pollmark
