@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -200,10 +199,9 @@ std::int64_t PacketRingView::frames_with(std::size_t ring_offset, std::uint32_t 
     const std::uint8_t* frame = ring + std::size_t{i / per_block} * ring_.block_bytes +
                                 std::size_t{i % per_block} * ring_.frame_bytes;
     const auto* header = static_cast<const tpacket2_hdr*>(static_cast<const void*>(frame));
-    const auto* status = static_cast<const volatile std::uint32_t*>(&header->tp_status);
-    if ((*status & status_bits) != 0) ++count;
+    // The kernel writes it.
+    if ((__atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE) & status_bits) != 0) ++count;
   }
-  std::atomic_thread_fence(std::memory_order_acquire);
   return count;
 }
 
