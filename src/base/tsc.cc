@@ -10,37 +10,8 @@ namespace pollmark {
 
 namespace {
 
-constexpr int kBracketTries = 100;
+constexpr int kCalibrationTries = 100;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
-
-struct ClockPoint {
-  std::uint64_t tsc = 0;  // middle of the bracket
-  std::int64_t ns = 0;
-};
-
-// tsc, clock, tsc; of all tries the one with the shortest distance between the two tsc readings,
-// so that an interrupt between them cannot shift the point.
-ClockPoint tightest_point() {
-  ClockPoint best;
-  std::uint64_t best_width = std::numeric_limits<std::uint64_t>::max();
-  for (int i = 0; i < kBracketTries; ++i) {
-    timespec now{};
-    const std::uint64_t before = tsc_now();
-    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-    const std::uint64_t after = tsc_now();
-    if (after - before >= best_width) continue;
-    best_width = after - before;
-    best.tsc = before + best_width / 2;
-    best.ns = static_cast<std::int64_t>(now.tv_sec) * kNsPerSecond + now.tv_nsec;
-  }
-  return best;
-}
-
-void sleep_ns(std::int64_t ns) {
-  timespec left{static_cast<time_t>(ns / kNsPerSecond), static_cast<long>(ns % kNsPerSecond)};
-  while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR) {
-  }
-}
 
 bool has_invariant_tsc() {
   unsigned eax = 0;
@@ -52,15 +23,38 @@ bool has_invariant_tsc() {
 
 }  // namespace
 
+TscPoint tightest_tsc_point(int tries) {
+  PM_CHECK(tries > 0);
+  TscPoint best;
+  best.bracket_cycles = std::numeric_limits<std::uint64_t>::max();
+  for (int i = 0; i < tries; ++i) {
+    timespec now{};
+    const std::uint64_t before = tsc_now();
+    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    const std::uint64_t bracket_cycles = tsc_now() - before;
+    if (bracket_cycles >= best.bracket_cycles) continue;
+    best.bracket_cycles = bracket_cycles;
+    best.tsc_cycles = before + bracket_cycles / 2;
+    best.raw_ns = static_cast<std::int64_t>(now.tv_sec) * kNsPerSecond + now.tv_nsec;
+  }
+  return best;
+}
+
+void sleep_ns(std::int64_t ns) {
+  timespec left{static_cast<time_t>(ns / kNsPerSecond), static_cast<long>(ns % kNsPerSecond)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR) {
+  }
+}
+
 TscFacts calibrate_tsc(std::int64_t span_ns) {
   PM_CHECK(span_ns > 0);
-  const ClockPoint first = tightest_point();
+  const TscPoint first = tightest_tsc_point(kCalibrationTries);
   sleep_ns(span_ns);
-  const ClockPoint second = tightest_point();
-  PM_CHECK(second.ns > first.ns);
+  const TscPoint second = tightest_tsc_point(kCalibrationTries);
+  PM_CHECK(second.raw_ns > first.raw_ns);
   TscFacts facts;
-  facts.hz =
-      static_cast<double>(second.tsc - first.tsc) * 1e9 / static_cast<double>(second.ns - first.ns);
+  facts.hz = static_cast<double>(second.tsc_cycles - first.tsc_cycles) * 1e9 /
+             static_cast<double>(second.raw_ns - first.raw_ns);
   facts.invariant = has_invariant_tsc();
   return facts;
 }

@@ -12,9 +12,21 @@ struct TscFacts {
   bool invariant = false;  // CPUID 0x80000007 EDX[8]
 };
 
+// The TSC and CLOCK_MONOTONIC_RAW read as one.
+struct TscPoint {
+  std::uint64_t tsc_cycles = 0;  // middle of the bracket around the clock call
+  std::int64_t raw_ns = 0;
+  std::uint64_t bracket_cycles = 0;
+};
+
 [[nodiscard]] inline std::uint64_t tsc_now() noexcept { return __builtin_ia32_rdtsc(); }
-// Two brackets `span_ns` apart, each the tightest of 100 (methods: RFC-neutral; see tsc.cc). Blocks
-// for span_ns. Call once at start-up.
+// Of so many tries (1 or more) the one with the tightest bracket: an interrupt inside cannot shift
+// it.
+[[nodiscard]] TscPoint tightest_tsc_point(int tries);
+// Blocks for that long, whatever signals come.
+void sleep_ns(std::int64_t ns);
+// The TSC's advance over `span_ns` (above zero) of CLOCK_MONOTONIC_RAW, between two points, each
+// the tightest of 100 tries. Blocks for span_ns: call once at start-up.
 [[nodiscard]] TscFacts calibrate_tsc(std::int64_t span_ns = 50'000'000);
 
 }  // namespace pollmark

@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <ctime>
-#include <limits>
 
 #include "base/error.h"
 #include "base/tsc.h"
@@ -16,33 +13,17 @@ namespace pollmark {
 namespace {
 
 constexpr int kBracketTries = 20;
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr double kStepNs = 100'000.0;
 constexpr double kRateError = 50e-6;
 
-// tsc, clock, tsc: the tightest of a few, so that an interrupt inside cannot look like a step.
 ClockReading read_host(double tsc_hz) {
-  ClockReading best;
-  std::uint64_t best_width_cycles = std::numeric_limits<std::uint64_t>::max();
-  for (int i = 0; i < kBracketTries; ++i) {
-    timespec now{};
-    const std::uint64_t before = tsc_now();
-    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-    const std::uint64_t width_cycles = tsc_now() - before;
-    if (width_cycles >= best_width_cycles) continue;
-    best_width_cycles = width_cycles;
-    best.tsc_cycles = before + width_cycles / 2;
-    best.raw_ns = static_cast<std::int64_t>(now.tv_sec) * kNsPerSecond + now.tv_nsec;
-  }
-  best.uncertainty_ns =
-      static_cast<std::int64_t>(static_cast<double>(best_width_cycles) * 1e9 / tsc_hz / 2.0) + 1;
-  return best;
-}
-
-void sleep_ns(std::int64_t ns) {
-  timespec left{static_cast<time_t>(ns / kNsPerSecond), static_cast<long>(ns % kNsPerSecond)};
-  while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR) {
-  }
+  const TscPoint point = tightest_tsc_point(kBracketTries);
+  ClockReading reading;
+  reading.tsc_cycles = point.tsc_cycles;
+  reading.raw_ns = point.raw_ns;
+  reading.uncertainty_ns =
+      static_cast<std::int64_t>(static_cast<double>(point.bracket_cycles) * 1e9 / tsc_hz / 2.0) + 1;
+  return reading;
 }
 
 }  // namespace
