@@ -18,7 +18,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Before a trial: what is about to run. expected_seconds: of all that remains, from the plan.
+  // Before a trial: what is about to run. pps: intended, 0 for "max". remaining_seconds: expected
+  // of all that is left, this trial included.
   void trial_starts(std::size_t number, const std::string& label, double pps,
                     double remaining_seconds);
   // After a trial that is not a result.

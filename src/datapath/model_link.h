@@ -398,7 +398,7 @@ class ModelLink {
 }
 
 // The driver's receive: filled mbufs in order, completions read into them, as many posted anew.
-// kStampOffset: of the mbuf's dynamic field that carries stamps; 0 where the payload does.
+// stamp_offset: of the mbuf's dynamic field that takes the stamp; unused without kDynamicStamp.
 template <bool kDynamicStamp>
 [[gnu::always_inline]] inline std::uint32_t receive_burst(ModelQueue& queue,
                                                           const PoolAccess& access,

@@ -1,5 +1,5 @@
-// The kernel's own counters at the two ends of a trial, by layer (facts: a packet's death is
-// counted by one owner; other layers repeat it). Names are "<side>.<layer>.<counter>":
+// The kernel's own counters at the two ends of a trial, by layer. A packet's death is counted
+// by one owner; other layers repeat it. Names are "<side>.<layer>.<counter>":
 //
 //   sender.link.{tx_packets,tx_dropped,tx_errors,carrier_changes}
 //   sender.qdisc.{drops,requeues}         root and clsact of the device; a root repeats its leaves

@@ -123,11 +123,9 @@ std::optional<std::string> from_base64(std::string_view text) {
 std::string deflated(std::string_view body) {
   uLongf size = compressBound(static_cast<uLong>(body.size()));
   std::string out(size, '\0');
-  // NOLINTBEGIN(cppcoreguidelines-pro-type-reinterpret-cast): zlib's byte type
   const int code =
       compress(reinterpret_cast<Bytef*>(out.data()), &size,
                reinterpret_cast<const Bytef*>(body.data()), static_cast<uLong>(body.size()));
-  // NOLINTEND(cppcoreguidelines-pro-type-reinterpret-cast)
   PM_CHECK(code == Z_OK);
   out.resize(size);
   return out;
@@ -137,7 +135,7 @@ std::string deflated(std::string_view body) {
 class Inflater {
  public:
   explicit Inflater(std::string_view bytes) {
-    // NOLINTNEXTLINE: zlib's interface is not const
+    // zlib's interface is not const
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
     stream_.avail_in = static_cast<uInt>(bytes.size());
     PM_CHECK(inflateInit(&stream_) == Z_OK);
@@ -149,7 +147,6 @@ class Inflater {
   // Exactly `size` bytes, or nullopt.
   std::optional<std::string> take(std::size_t size) {
     std::string out(size, '\0');
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): zlib's byte type
     stream_.next_out = reinterpret_cast<Bytef*>(out.data());
     stream_.avail_out = static_cast<uInt>(size);
     while (stream_.avail_out > 0) {

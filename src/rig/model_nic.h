@@ -41,9 +41,10 @@ class ModelNic {
   [[nodiscard]] PoolAccess access(int lcore) const;
   [[nodiscard]] std::uint32_t stamp_offset() const { return stamp_offset_; }
   [[nodiscard]] std::int64_t page_size_bytes() const;  // of the pool's memory
+  [[nodiscard]] std::int64_t pool_mbufs() const;
   // mbufs that are neither in the pool, nor in a cache, nor posted: 0 after a drained trial.
   [[nodiscard]] std::int64_t missing_mbufs() const;
-  // Allocations of the port's rings and queues fill the posted descriptors for the first time.
+  // Posts the first mbufs: every queue is full, or has its share of a pool that is too small.
   void post_all();
 
  private:

@@ -21,10 +21,10 @@ struct TrialLimits {
       2'000'000;  // between them; a profile with slow counters raises it
 };
 
-// Runs the order on the two ends. Order of readings: facts of RFC 2544 s.23 and DPDK's counters:
-// before: upstream then downstream; after the drain: downstream until two readings agree (at most
-// 5), then upstream. Two readings agree when no owner or echo moved; context counters may.
-// An Error means the trial could not be carried out at all (no privilege, no port), or that it was
+// Runs the order on the two ends. Counters are read upstream then downstream before the traffic,
+// and after its drain (RFC 2544 s.23) downstream until two readings agree, max_counter_readings at
+// most, then upstream. Two readings agree when no owner or echo moved; context counters may. An
+// Error means the trial could not be carried out at all (no privilege, no port), or that it was
 // abandoned (interrupted); every disturbance of a trial that ran is in the result as an invalid
 // reason. One thread. ends.books may be null: no counter bears on the books.
 [[nodiscard]] Result<TrialResult> run_trial(const TrialOrder& order, Ends ends,

@@ -34,14 +34,14 @@ struct Validity {
 // generator_short    | offered off intended by more than the tolerance; not judged at load = "max"
 // counter_backwards  | a counter fell by more than a wrap explains
 // echo_disagrees     | an echo differs from its owner
-// tracker_disagrees  | by sequence numbers another number was sent or arrived than was counted.
-// (That
-//                    | the missing equal the sum of losses follows from it and from closed books.)
-// receiver_stalled   | wall clock, polling receiver: a gap above tolerated_gap_ns, or too little
-// CPU generator_stalled  | the same of a polling generator receiver_starved   | wall clock,
-// blocking receiver: runnable but waiting too long, and frames lost too_disturbed      | lockstep:
-// too many iterations excised, or the halves' cost differs knob_differs       | a knob reads back
-// another value than was requested tsc_step           | the TSC and CLOCK_MONOTONIC_RAW came apart
+// tracker_disagrees  | by sequence numbers another number was sent or came than was counted (that
+//                    | the missing equal the sum of losses follows from it and from closed books)
+// receiver_stalled   | wall clock, polling receiver: a gap above tolerated_gap_ns, too little CPU
+// generator_stalled  | the same of a polling generator
+// receiver_starved   | wall clock, blocking receiver: runnable but waited too long, frames lost
+// too_disturbed      | lockstep: too many iterations excised, or the halves' cost differs
+// knob_differs       | a knob reads back another value than was requested
+// tsc_step           | the TSC and CLOCK_MONOTONIC_RAW came apart
 // link_flap          | a counter of link changes moved
 // pause_frames       | a counter of pause frames moved
 // path_drift         | the driver took another burst function than its profile expects
