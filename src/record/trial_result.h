@@ -90,7 +90,7 @@ struct TrialResult {
   TrialOrder order;
   std::string started_utc;
   std::optional<std::int64_t> page_size_bytes;  // of the mbuf pool
-  std::string isa;                              // of the hot loops
+  std::string isa;  // level of the hot loops that received: "v3"; empty: a kernel socket's loop
   double virtual_seconds = 0.0;
   double wall_seconds = 0.0;
   bool valid = false;

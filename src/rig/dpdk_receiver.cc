@@ -16,13 +16,13 @@
 
 #include "base/tsc.h"
 #include "datapath/clock.h"
-#include "datapath/latency_tally.h"
 #include "datapath/receive.h"
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
 #include "host/trial_cpus.h"
 #include "rig/dpdk_port.h"
 #include "rig/eal.h"
+#include "rig/tally_memory.h"
 
 namespace pollmark {
 namespace {
@@ -46,35 +46,6 @@ Step step_of(StageKind stage) {
   }
   return nullptr;
 }
-
-// The bins that a LatencyTally points to.
-class TallyMemory {
- public:
-  TallyMemory() : counts_(kLatencyBins), spilled_(kLatencyBins) {}
-  void give_to(LatencyTally& tally) {
-    tally.counts = counts_.data();
-    tally.spilled = spilled_.data();
-  }
-  // Each bin at its middle; the ends exact.
-  [[nodiscard]] LatencyHistogram histogram(const LatencyTally& tally, double tsc_hz) const {
-    LatencyHistogram histogram;
-    for (std::uint32_t bin = 0; bin < kLatencyBins; ++bin) {
-      const auto count = static_cast<std::int64_t>(spilled_[bin] + counts_[bin]);
-      if (count == 0) continue;
-      const auto lowest = static_cast<double>(latency_bin_lowest(bin));
-      const double next =
-          bin + 1 < kLatencyBins ? static_cast<double>(latency_bin_lowest(bin + 1)) : lowest;
-      const double middle = std::clamp((lowest + next) / 2.0, static_cast<double>(tally.min),
-                                       static_cast<double>(tally.max));
-      histogram.record(static_cast<std::int64_t>(middle * 1e9 / tsc_hz), count);
-    }
-    return histogram;
-  }
-
- private:
-  std::vector<std::uint32_t> counts_;
-  std::vector<std::uint64_t> spilled_;
-};
 
 // Beside the datapath's own tallies. Receiving thread: wo; control: ro after join.
 struct Watch {
@@ -105,8 +76,8 @@ class DpdkReceiver final : public Receiver {
         cpus_(cpus),
         tsc_hz_(tsc_hz),
         tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {
-    rx_memory_.give_to(lcore_.rx);
-    done_memory_.give_to(lcore_.done);
+    lcore_.rx = rx_memory_.tally();
+    lcore_.done = done_memory_.tally();
     lcore_.queue_count = 1;
     lcore_.burst = static_cast<std::uint32_t>(order.receiver.burst);
     lcore_.flows = tracker_.flows();
@@ -217,8 +188,8 @@ class DpdkReceiver final : public Receiver {
               ? 0
               : static_cast<std::int64_t>(tallies.late - watch_.late_before_window);
       account.fates[Fate::corrupt] = static_cast<std::int64_t>(tallies.corrupt);
-      account.latency_ns.rx = rx_memory_.histogram(lcore_.rx, tsc_hz_);
-      account.latency_ns.done = done_memory_.histogram(lcore_.done, tsc_hz_);
+      add_tally(account.latency_ns.rx.emplace(), lcore_.rx, tsc_hz_);
+      add_tally(account.latency_ns.done.emplace(), lcore_.done, tsc_hz_);
       if (tracker_.totals().lost > 0 && watch_.first_loss == 0) {
         // Nothing came behind the lost ones that could have shown a gap.
         watch_.first_loss = watch_.last_loss = watch_.last_arrival;

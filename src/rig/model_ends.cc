@@ -19,6 +19,7 @@
 #include "rig/model_stalls.h"
 #include "rig/model_traffic.h"
 #include "rig/rss.h"
+#include "rig/tally_memory.h"
 
 namespace pollmark {
 namespace {
@@ -139,45 +140,6 @@ Result<void> check(const TrialOrder& order) {
   return {};
 }
 
-struct Counts {
-  std::unique_ptr<std::uint32_t[]> counts;
-  std::unique_ptr<std::uint64_t[]> spilled;
-  LatencyTally empty() {
-    counts = std::make_unique<std::uint32_t[]>(kLatencyBins);
-    spilled = std::make_unique<std::uint64_t[]>(kLatencyBins);
-    LatencyTally tally;
-    tally.counts = counts.get();
-    tally.spilled = spilled.get();
-    return tally;
-  }
-};
-
-// Bin by bin at its middle; the exact least and greatest in their own bins.
-void add_to(LatencyHistogram& histogram, const LatencyTally& tally, double ns_per_tick) {
-  const auto ns = [&](double ticks) {
-    return static_cast<std::int64_t>(std::llround(ticks * ns_per_tick));
-  };
-  if (tally.min > tally.max) return;
-  const std::uint32_t min_bin = latency_bin(tally.min);
-  const std::uint32_t max_bin = latency_bin(tally.max);
-  for (std::uint32_t bin = min_bin; bin <= max_bin; ++bin) {
-    auto count = static_cast<std::int64_t>(tally.spilled[bin] + tally.counts[bin]);
-    if (count > 0 && bin == min_bin) {
-      histogram.record(ns(static_cast<double>(tally.min)));
-      --count;
-    }
-    if (count > 0 && bin == max_bin) {
-      histogram.record(ns(static_cast<double>(tally.max)));
-      --count;
-    }
-    if (count == 0) continue;
-    const double lowest = static_cast<double>(latency_bin_lowest(bin));
-    const double next = static_cast<double>(latency_bin_lowest(bin + 1));
-    // The middle of the values that can lie there: a bin one tick wide holds its lowest.
-    histogram.record(ns((lowest + next - 1.0) / 2.0), count);
-  }
-}
-
 // Everything of one trial; shared by its two ends.
 class ModelTrial {
  public:
@@ -218,8 +180,8 @@ class ModelTrial {
   std::vector<ReceiveLcore> lcores_;  // [virtual lcore]
   std::vector<std::unique_ptr<SequenceTracker>> warmup_trackers_;
   std::vector<std::unique_ptr<SequenceTracker>> trackers_;  // [virtual lcore]; of rx lcores
-  std::vector<Counts> rx_counts_;
-  std::vector<Counts> done_counts_;
+  std::vector<TallyMemory> rx_memory_;                      // [virtual lcore]
+  std::vector<TallyMemory> done_memory_;
   std::vector<std::vector<Stall>> stalls_;
   std::vector<std::vector<RunningMedian>> medians_;
 
@@ -257,8 +219,8 @@ Result<void> ModelTrial::open() {
   nic_->post_all();
 
   lcores_.resize(static_cast<std::size_t>(layout_.lcores()));
-  rx_counts_.resize(lcores_.size());
-  done_counts_.resize(lcores_.size());
+  rx_memory_.resize(lcores_.size());
+  done_memory_.resize(lcores_.size());
   warmup_trackers_.resize(lcores_.size());
   trackers_.resize(lcores_.size());
   stalls_.resize(lcores_.size());
@@ -271,8 +233,8 @@ Result<void> ModelTrial::open() {
     one.access = nic_->access(number);
     one.stamp_offset = nic_->stamp_offset();
     one.flows = prepared_->flow_count();
-    one.rx = rx_counts_[at].empty();
-    one.done = done_counts_[at].empty();
+    one.rx = rx_memory_[at].tally();
+    one.done = done_memory_[at].tally();
     if (number < layout_.rx_lcores) {
       for (const int queue : layout_.queues[at])
         one.model_queues[one.queue_count++] = &nic_->queue(queue);
@@ -435,6 +397,7 @@ Result<SenderAccount> ModelTrial::sender_account() const {
 Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint32_t>& sent) {
   if (!ran_) return fail(Errc::broken, "the receiver was stopped before the sender was joined");
   ReceiverAccount account;
+  account.isa = level_.name;
   const double ns_per_tick = 1e9 / tsc_hz_;
   const LinkTallies link = link_tallies();
   const Ticks window = traffic_.window_end - traffic_.window_start;
@@ -461,8 +424,8 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
     sum.stage_ticks += tallies.stage_ticks;
     first_loss = std::min(first_loss, tallies.first_loss);
     last_loss = std::max(last_loss, tallies.last_loss);
-    add_to(*account.latency_ns.rx, one.rx, ns_per_tick);
-    add_to(*account.latency_ns.done, one.done, ns_per_tick);
+    add_tally(*account.latency_ns.rx, one.rx, tsc_hz_);
+    add_tally(*account.latency_ns.done, one.done, tsc_hz_);
   }
   account.received_pkts = static_cast<std::int64_t>(sum.received);
   account.received_bytes = static_cast<std::int64_t>(sum.received_bytes);

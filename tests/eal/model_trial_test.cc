@@ -250,6 +250,7 @@ TEST(Isa, EveryLevelKeepsTheSameBooks) {
     const auto outcome = carry_out(make_model_ends(order, *level));
     ASSERT_TRUE(outcome) << outcome.error().text();
     EXPECT_EQ(open_books(*outcome), "") << level->name;
+    EXPECT_EQ(outcome->receiver.isa, level->name);
     if (!first) first = *outcome;
     // What was still on its way when the window opened hangs on time.
     auto fates = outcome->receiver.fates;

@@ -79,7 +79,7 @@ struct Story {
     polling.tolerated_gap_ns = 500'000;
     got.lcores = {polling, blocking};
     got.knobs["rx_ring"] = Knob{"1024", "1024", KnobState::confirmed, "", false};
-    got.isa = "x86-64-v3";
+    got.isa = "v3";
     got.page_size_bytes = 4096;
     charged[Fate::kernel_socket_buffer] = 40;
     count("sender.link.tx_packets", CounterRole::echo, 5, 100'005);
