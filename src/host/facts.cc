@@ -175,7 +175,6 @@ std::int64_t memory_bytes(const std::string& root) {
 HostFacts read_host_facts(const std::string& root) {
   HostFacts facts;
   facts.kernel = first_line(root + "/proc/sys/kernel/osrelease");
-  facts.hostname = first_line(root + "/proc/sys/kernel/hostname");
   facts.cpu = read_cpu(root);
   facts.hugepages = read_hugepages(root);
   facts.memory_bytes = memory_bytes(root);

@@ -55,7 +55,6 @@ struct PciNicFacts {
 
 struct HostFacts {
   std::string kernel;  // uname -r
-  std::string hostname;
   CpuFacts cpu;
   std::vector<HugepageFacts> hugepages;  // one per page size
   std::int64_t memory_bytes = 0;

@@ -136,8 +136,6 @@ class Page {
     if (!input_.provenance.started_utc.empty()) {
       out_.leaf("span", input_.provenance.started_utc);
     }
-    const auto host = input_.provenance.host.find("hostname");
-    if (host != input_.provenance.host.end()) out_.leaf("span", host->second);
     out_.close().newline();
     out_.leaf("h1", summary_.question.empty() ? summary_.name : summary_.question).newline();
     write_answer();
@@ -874,7 +872,8 @@ class Page {
           "Cells on the path \"model\" ran on a modelled link, not on a NIC: arrivals, queues and "
           "descriptors are simulated, the receive code and its cost are real. It has no shared "
           "cache, "
-          "memory, PCIe or frequency contention, and stalls only as the experiment gives them.");
+          "memory, PCIe or frequency contention, and stalls only as the experiment gives them; the "
+          "pages under its mbuf pool are those of this run.");
     }
     write_list(out_, lines);
     out_.open("footer").leaf("p", {{"class", "note"}},

@@ -13,12 +13,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "datapath/frame.h"
 #include "rig/eal.h"
 
 namespace pollmark {
 namespace {
 
-constexpr int kEthernetBytes14 = 14;
 // Before the frame in a slot: TPACKET2_HDRLEN and what the kernel aligns, at most this.
 constexpr int kSlotHeaderBytes = 96;
 constexpr unsigned kSmallestSlotBytes = 2048;
@@ -30,7 +30,8 @@ std::string next_name(const std::string& role) {
 }
 
 unsigned slot_bytes(const DpdkPortOrder& order) {
-  const auto needed = static_cast<unsigned>(order.place.mtu + kEthernetBytes14 + kSlotHeaderBytes);
+  const auto needed =
+      static_cast<unsigned>(order.place.mtu + int{kEthernetBytes} + kSlotHeaderBytes);
   unsigned bytes = std::max(kSmallestSlotBytes, std::bit_ceil(needed));
   // The kernel wants whole blocks; an odd number of slots needs one slot per block.
   const auto page = static_cast<unsigned>(getpagesize());

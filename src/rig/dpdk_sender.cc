@@ -420,20 +420,4 @@ Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
   return std::make_unique<DpdkSender>(order, place, cpus, tsc.hz, std::move(source));
 }
 
-Result<double> measure_max_pps(const TrialOrder& order, const NetdevPlace& place, double seconds) {
-  TrialOrder freely = order;
-  freely.traffic.load.unit = LoadUnit::max;
-  freely.traffic.intended_pps = 0.0;
-  freely.seconds = seconds;
-  freely.warmup_seconds = std::min(order.warmup_seconds, 0.1);
-  PM_TRY(const std::unique_ptr<Sender> sender, make_dpdk_sender(freely, place));
-  PM_TRYV(sender->open());
-  PM_TRYV(sender->start());
-  PM_TRY(const SenderAccount account, sender->join());
-  if (account.window_seconds <= 0.0 || account.offered_pkts == 0) {
-    return fail(Errc::host_cannot, "nothing could be sent", place.netdev);
-  }
-  return static_cast<double>(account.offered_pkts) / account.window_seconds;
-}
-
 }  // namespace pollmark

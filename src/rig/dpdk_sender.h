@@ -30,9 +30,4 @@ namespace pollmark {
 [[nodiscard]] Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
                                                                const NetdevPlace& place);
 
-// Frames per second that this sender offers on that device when nothing limits it, over `seconds`,
-// with the order's frames.
-[[nodiscard]] Result<double> measure_max_pps(const TrialOrder& order, const NetdevPlace& place,
-                                             double seconds);
-
 }  // namespace pollmark

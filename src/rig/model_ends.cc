@@ -728,13 +728,6 @@ class ModelReceiver : public Receiver {
   std::shared_ptr<ModelTrial> trial_;
 };
 
-// The link's books are complete: no counter of another's is charged.
-class ModelBooks : public CounterBooks {
- public:
-  void charge(const std::map<std::string, CounterChange>& /*changes*/, StreamAccount& /*stream*/,
-              std::vector<std::string>& /*doubts*/) const override {}
-};
-
 }  // namespace
 
 Result<Ends> make_model_ends(const TrialOrder& order, const HotLevel& level) {
@@ -743,8 +736,7 @@ Result<Ends> make_model_ends(const TrialOrder& order, const HotLevel& level) {
   auto trial = std::make_shared<ModelTrial>(order, level, reta);
   Ends ends;
   ends.sender = std::make_unique<ModelSender>(trial);
-  ends.receiver = std::make_unique<ModelReceiver>(trial);
-  ends.books = std::make_unique<ModelBooks>();
+  ends.receiver = std::make_unique<ModelReceiver>(trial);  // no books: the link counts all itself
   return ends;
 }
 
@@ -755,15 +747,6 @@ Result<Ends> make_model_ends(const TrialOrder& order) {
 
 std::int64_t model_memory_mib(const TrialOrder& order) {
   return model_nic_memory_mib(nic_order_of(order, lay_out(order)));
-}
-
-const std::vector<std::string>& model_limits() {
-  static const std::vector<std::string> limits = {
-      "lcores do not contend for a shared cache, memory, PCIe or frequency",
-      "lcores stall only as the experiment says",
-      "the pages under the pool are those of this run",
-  };
-  return limits;
 }
 
 }  // namespace pollmark

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "base/error.h"
 #include "datapath/hot_level.h"
@@ -23,11 +21,7 @@ namespace pollmark {
 // The same with that compilation of the hot code.
 [[nodiscard]] Result<Ends> make_model_ends(const TrialOrder& order, const HotLevel& level);
 
-// MiB of EAL memory that the trial takes; the largest of a campaign's cells is what start_eal
-// needs.
+// MiB of EAL memory that the trial takes.
 [[nodiscard]] std::int64_t model_memory_mib(const TrialOrder& order);
-
-// What a trial on the model does not show (lockstep rule 10), for every report: one sentence each.
-[[nodiscard]] const std::vector<std::string>& model_limits();
 
 }  // namespace pollmark

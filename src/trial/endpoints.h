@@ -98,8 +98,8 @@ class Receiver {
 };
 
 // Turns the counters' changes over the trial into fates that neither side counted itself (kernel
-// owners), asserting that echoes equal their owners. Each path brings one; the model's does
-// nothing.
+// owners), asserting that echoes equal their owners. A path whose ends count all themselves brings
+// none.
 class CounterBooks {
  public:
   virtual ~CounterBooks() = default;

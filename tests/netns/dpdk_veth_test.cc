@@ -100,12 +100,7 @@ TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
   ASSERT_TRUE(result) << result.error().text();
   expect_closed(*result);
   EXPECT_EQ(result->ledger().pkts(Fate::tx_unsent), 0);
-
-  const auto lab = VethLab::create(order);
-  ASSERT_TRUE(lab) << lab.error().text();
-  const auto pps = measure_max_pps(order, lab->sender_place(), 0.05);
-  ASSERT_TRUE(pps) << pps.error().text();
-  EXPECT_GT(*pps, 0.0);
+  EXPECT_GT(result->offered_pps.value_or(0.0), 0.0);
 }
 
 TEST(DpdkOverVeth, QdiscOnTheSendersDeviceIsPartOfThePathAndHoldsTheSenderBack) {

@@ -141,6 +141,16 @@ TEST(Html, TheModelBadgeStandsOnlyWhereAModelRan) {
   EXPECT_EQ(render_html(campaign.input()).find("model, not a NIC"), std::string::npos);
 }
 
+TEST(Html, SaysWhatAModelDoesNotShowWhereAModelRan) {
+  const std::string with = render_html(support::judged_campaign().input());
+  const std::string without = render_html(SyntheticCampaign{}.input());
+  for (const char* limit :
+       {"no shared cache", "frequency contention", "stalls only as", "pages under"}) {
+    EXPECT_NE(with.find(limit), std::string::npos) << limit;
+    EXPECT_EQ(without.find(limit), std::string::npos) << limit;
+  }
+}
+
 TEST(Html, TableShowsEachCellWithItsNumbers) {
   const SyntheticCampaign campaign = support::synthetic_campaign();
   const XmlOutline page = page_of(campaign);
