@@ -19,14 +19,15 @@ constexpr double kLatencyMatters = 0.05;  // exploratory latencies: below it not
 
 // Factors that a knob of the same name carries: without it nothing shows that a level acted.
 bool needs_knob(std::string_view factor) {
-  static constexpr std::array<std::string_view, 9> kNames{
-      "burst",      "pool_mbufs",  "queues",  "reta",         "ring",
-      "rss_fields", "rx_offloads", "rx_ring", "socket_buffer"};
+  static constexpr std::array<std::string_view, 11> kNames{
+      "burst",      "dma",         "pool_mbufs", "queues",        "reta",   "ring",
+      "rss_fields", "rx_offloads", "rx_ring",    "socket_buffer", "workers"};
   return std::find(kNames.begin(), kNames.end(), factor) != kNames.end();
 }
 
 bool asks_for_nothing(std::string_view level) {
-  static constexpr std::array<std::string_view, 6> kLevels{"", "0", "[]", "default", "none", "off"};
+  static constexpr std::array<std::string_view, 7> kLevels{"",        "0",    "[]", "auto",
+                                                           "default", "none", "off"};
   return std::find(kLevels.begin(), kLevels.end(), level) != kLevels.end();
 }
 

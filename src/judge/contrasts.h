@@ -31,8 +31,8 @@ namespace pollmark {
                                                        const std::vector<FactorTable>& tables);
 
 // The first of the levels that nothing shows to have acted in these rows; empty when all did.
-// Levels that ask for nothing ("none", "off", "0", "default") need no evidence, nor do factors that
-// no knob carries (path, frame, load, ...).
+// Levels that ask for nothing ("none", "off", "0", "auto", "default") need no evidence, nor do
+// factors that no knob carries (path, frame, load, ...).
 [[nodiscard]] std::string idle_level(const std::vector<JudgedCell>& cells,
                                      const std::vector<const FactorRow*>& rows,
                                      const std::string& factor,

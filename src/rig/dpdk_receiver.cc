@@ -63,7 +63,8 @@ struct Watch {
   std::int64_t opened_wall_ns = 0;
   std::int64_t last_cpu_ns = 0;
   std::int64_t last_wall_ns = 0;
-  std::uint64_t run_pkts = 0;  // taken since the last empty look
+  std::uint32_t most_pkts = 0;  // taken by one look
+  std::uint64_t run_pkts = 0;   // taken since the last empty look
   std::uint64_t longest_run_pkts = 0;
   bool stopped_once = false;
 };
@@ -238,6 +239,7 @@ class DpdkReceiver final : public Receiver {
         empty_rounds_.store(++empty_rounds, std::memory_order_release);
         continue;
       }
+      watch_.most_pkts = std::max(watch_.most_pkts, count);
       watch_.run_pkts += count;
       watch_.longest_run_pkts = std::max(watch_.longest_run_pkts, watch_.run_pkts);
       polled_.store(tallies.polled, std::memory_order_release);
@@ -354,6 +356,10 @@ class DpdkReceiver final : public Receiver {
                       lcore_.tallies.polled, watch_.longest_run_pkts, ring_total_.drops);
     }
     account.knobs["rx_ring"] = std::move(knob);
+    const std::string burst = fmt::format("{}", order_.receiver.burst);
+    account.knobs["burst"] = {burst, burst, KnobState::confirmed,
+                              fmt::format("rx_burst gave at most {} frames", watch_.most_pkts),
+                              watch_.most_pkts >= lcore_.burst};
     return {};
   }
 

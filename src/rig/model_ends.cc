@@ -581,6 +581,20 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
             fmt::format("{} of {} queues handed frames over", polled_queues, receiver.queues),
             polled_queues == receiver.queues);
 
+  // Iterations take at most one burst from each input: one that took as much was cut by it.
+  std::size_t most_taken = 0;
+  for (const auto& by_work : medians_)
+    for (std::size_t work = 1; work < by_work.size(); ++work)
+      if (by_work[work].count > 0) most_taken = std::max(most_taken, work);
+  confirmed("burst", fmt::format("{}", receiver.burst),
+            fmt::format("an iteration took at most {} frames", most_taken),
+            most_taken >= static_cast<std::size_t>(receiver.burst));
+  const std::int64_t pool = nic_->pool_mbufs();
+  confirmed("pool_mbufs", receiver.pool_mbufs == 0 ? "auto" : fmt::format("{}", pool),
+            fmt::format("{} frames through {} mbufs; {} found none", sum.polled, pool,
+                        account.fates.at(Fate::rx_no_mbuf)),
+            sum.polled >= static_cast<std::uint64_t>(pool));
+
   std::vector<std::string> weights;
   for (const int weight : receiver.reta_weights) weights.push_back(fmt::format("{}", weight));
   std::vector<std::string> expected;

@@ -237,11 +237,13 @@ std::int64_t ModelNic::page_size_bytes() const {
   return bytes;
 }
 
+std::int64_t ModelNic::pool_mbufs() const { return static_cast<std::int64_t>(pool_->size); }
+
 std::int64_t ModelNic::missing_mbufs() const {
   std::int64_t found = rte_mempool_avail_count(pool_);
   for (const rte_mempool_cache* cache : caches_) found += cache->len;
   for (const ModelQueue& queue : queues_) found += queue.posted_to - queue.taken_to;
-  return static_cast<std::int64_t>(pool_->size) - found;
+  return pool_mbufs() - found;
 }
 
 }  // namespace pollmark

@@ -180,6 +180,24 @@ TEST(Pool, ThatIsTooSmallIsTheNamedReason) {
   EXPECT_EQ(enough->fate(Fate::rx_no_mbuf), 0);
 }
 
+TEST(Knobs, ABurstAndAPoolShowWhetherTheyActed) {
+  TrialOrder order = small_order();
+  order.receiver.burst = 8;
+  order.receiver.pool_mbufs = 2048;
+  order.model.stalls = {StallKind::periodic, 500'000, 100'000, ""};  // a thousand frames wait then
+  const auto busy = run(order);
+  ASSERT_TRUE(busy) << busy.error().text();
+  EXPECT_EQ(busy->receiver.knobs.at("burst").evidence, "an iteration took at most 8 frames");
+  EXPECT_TRUE(busy->receiver.knobs.at("burst").exercised);
+  EXPECT_TRUE(busy->receiver.knobs.at("pool_mbufs").exercised);
+  EXPECT_EQ(busy->receiver.knobs.at("pool_mbufs").effective, "2048");
+  order.model.stalls = {};
+  order.traffic.intended_pps = 10e3;  // one at a time, a hundred in all
+  const auto calm = run(order);
+  ASSERT_TRUE(calm) << calm.error().text();
+  EXPECT_FALSE(calm->receiver.knobs.at("pool_mbufs").exercised);
+}
+
 TEST(Reta, SharesAreThoseThatTheFlowsHashesPredict) {
   TrialOrder order = small_order();
   order.traffic.flows = 16384;

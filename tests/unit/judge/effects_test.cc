@@ -128,6 +128,19 @@ TEST(Effects, ALevelWithoutEvidenceGetsNoVerdict) {
   EXPECT_FALSE(effect_of(campaign, "rx_ring").exercised) << "an absent knob is no evidence";
 }
 
+// dma = "llc" on a CPU without cldemote is "hot": the comparison would be of hot with hot.
+TEST(Effects, APlacementThatThisCpuCannotGiveGetsNoVerdict) {
+  Campaign campaign;
+  campaign.add({{"dma", "llc"}}, around(200, 50, 12, 0));
+  campaign.add({{"dma", "hot"}}, around(200, 50, 12, 1));
+  EXPECT_TRUE(effect_of(campaign, "dma").exercised);
+  for (TrialResult& trial : campaign.trials) {
+    if (trial.order.cell.at("dma") != "llc") continue;
+    trial.knobs["dma"] = Knob{"llc", "hot", KnobState::unverifiable, "no cldemote", false};
+  }
+  EXPECT_EQ(effect_of(campaign, "dma").verdict, "not exercised");
+}
+
 TEST(Effects, AskingForNothingNeedsNoEvidenceNorDoesThePath) {
   Campaign campaign;
   campaign.add({{"rx_offloads", "none"}}, {1, 2, 3});
