@@ -24,6 +24,7 @@
 #include "base/tsc.h"
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
+#include "host/pinned_thread.h"
 #include "host/trial_cpus.h"
 #include "kernel/payload_stamp.h"
 
@@ -178,21 +179,11 @@ class UdpSocketReceiver final : public Receiver {
   }
 
   Result<void> start() override {
-    PM_CHECK(socket_.fd() >= 0 && !thread_.joinable());
+    PM_CHECK(socket_.fd() >= 0);
     cpu_before_ = cpu_stats();
     started_wall_ns_ = wall_ns();
-    thread_ = std::jthread([this] {
-      const auto pinned = pin_this_thread(cpus_.receiver);
-      if (!pinned) pin_error_ = pinned.error().text();
-      const bool may_run = pinned.has_value();
-      ready_.store(true, std::memory_order_release);
-      ready_.notify_one();
-      if (may_run) receive();
-    });
-    ready_.wait(false, std::memory_order_acquire);
-    if (pin_error_.empty()) return {};
-    thread_.join();
-    return fail(Errc::host_cannot, pin_error_);
+    return thread_.start(
+        cpus_.receiver, [] { return Result<void>(); }, [this] { receive(); });
   }
 
   Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {
@@ -338,7 +329,7 @@ class UdpSocketReceiver final : public Receiver {
   // The control thread.
   void end_thread() {
     ending_.store(true, std::memory_order_release);
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
   std::optional<double> since_window(std::uint64_t tsc) const {
@@ -406,15 +397,13 @@ class UdpSocketReceiver final : public Receiver {
   SequenceTracker tracker_;   // thread: wo while it runs
   LatencyHistogram latency_;  // thread: wo while it runs
   Tally tally_;
-  std::string pin_error_;     // thread: wo before ready_
   std::string thread_error_;  // thread: wo; control: ro after join
   std::atomic<std::int64_t> arrivals_{0};
   std::atomic<std::uint64_t> warmup_pkts_{0};
-  std::atomic<bool> ready_{false};
   std::atomic<bool> ending_{false};
   std::vector<CpuStat> cpu_before_;
   std::int64_t started_wall_ns_ = 0;
-  std::jthread thread_;  // last: joined before what it uses goes away
+  PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
 Result<void> refuse_what_it_has_not(const TrialOrder& order) {

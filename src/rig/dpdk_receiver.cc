@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <rte_ethdev.h>
-#include <rte_lcore.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include "host/kernel_counters.h"
 #include "host/trial_cpus.h"
 #include "rig/dpdk_port.h"
+#include "rig/dpdk_thread.h"
 #include "rig/eal.h"
 #include "rig/tally_memory.h"
 
@@ -122,23 +122,10 @@ class DpdkReceiver final : public Receiver {
   }
 
   Result<void> start() override {
-    PM_CHECK(port_ != nullptr && !thread_.joinable());
+    PM_CHECK(port_ != nullptr);
     cpu_before_ = cpu_stats();
     started_wall_ns_ = wall_ns();
-    thread_ = std::jthread([this] {
-      prepare_thread();
-      const bool may_run = error_.empty();
-      ready_.store(true, std::memory_order_release);
-      ready_.notify_one();
-      if (may_run) {
-        poll();
-        rte_thread_unregister();
-      }
-    });
-    ready_.wait(false, std::memory_order_acquire);
-    if (error_.empty()) return {};
-    thread_.join();
-    return fail(Errc::host_cannot, error_, "receiver");
+    return start_lcore(thread_, cpus_.receiver, "receiver", [this] { poll(); });
   }
 
   Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {
@@ -209,14 +196,6 @@ class DpdkReceiver final : public Receiver {
   [[nodiscard]] bool is_replay() const { return order_.traffic.kind == TrafficKind::replay; }
   [[nodiscard]] std::int64_t ns_of(Ticks ticks) const {
     return static_cast<std::int64_t>(static_cast<double>(ticks) * 1e9 / tsc_hz_);
-  }
-
-  void prepare_thread() {
-    if (const auto pinned = pin_this_thread(cpus_.receiver); !pinned) {
-      error_ = pinned.error().text();
-    } else if (rte_thread_register() != 0) {
-      error_ = "rte_thread_register: no free lcore number";
-    }
   }
 
   // The receiving thread.
@@ -290,7 +269,7 @@ class DpdkReceiver final : public Receiver {
   // The control thread.
   void end_thread() {
     ending_.store(true, std::memory_order_relaxed);
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
   [[nodiscard]] std::optional<double> since_window(Ticks ticks) const {
@@ -374,15 +353,13 @@ class DpdkReceiver final : public Receiver {
   Watch watch_;              // thread: wo while it runs
   std::unique_ptr<DpdkPort> port_;
   PacketStatistics ring_total_;
-  std::string error_;  // thread: wo before ready_
   std::atomic<std::uint64_t> polled_{0};
   std::atomic<std::uint64_t> empty_rounds_{0};
   std::atomic<std::uint64_t> warmup_pkts_{0};
-  std::atomic<bool> ready_{false};
   std::atomic<bool> ending_{false};
   std::vector<CpuStat> cpu_before_;
   std::int64_t started_wall_ns_ = 0;
-  std::jthread thread_;  // last: joined before what it uses goes away
+  PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
 Result<void> refuse_what_it_has_not(const TrialOrder& order) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <rte_ethdev.h>
-#include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
@@ -29,6 +28,7 @@
 #include "rig/dpdk_flows.h"
 #include "rig/dpdk_pacer.h"
 #include "rig/dpdk_port.h"
+#include "rig/dpdk_thread.h"
 
 namespace pollmark {
 namespace {
@@ -158,25 +158,12 @@ class DpdkSender final : public Sender {
   }
 
   Result<void> start() override {
-    PM_CHECK(port_ != nullptr && !thread_.joinable());
-    thread_ = std::jthread([this] {
-      prepare_thread();
-      const bool may_run = error_.empty();
-      ready_.store(true, std::memory_order_release);
-      ready_.notify_one();
-      if (may_run) {
-        send();
-        rte_thread_unregister();
-      }
-    });
-    ready_.wait(false, std::memory_order_acquire);
-    if (error_.empty()) return {};
-    thread_.join();
-    return fail(Errc::host_cannot, error_, "generator");
+    PM_CHECK(port_ != nullptr);
+    return start_lcore(thread_, cpus_.sender, "generator", [this] { send(); });
   }
 
   Result<SenderAccount> join() override {
-    PM_CHECK(thread_.joinable());
+    PM_CHECK(thread_.is_started());
     thread_.join();
     if (abandoned_.load(std::memory_order_relaxed)) {
       return fail(Errc::interrupted, "the trial was abandoned");
@@ -205,21 +192,13 @@ class DpdkSender final : public Sender {
 
   void abandon() override {
     abandoned_.store(true, std::memory_order_relaxed);
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
   ~DpdkSender() override { abandon(); }
 
  private:
   [[nodiscard]] bool is_max() const { return order_.traffic.load.unit == LoadUnit::max; }
-
-  void prepare_thread() {
-    if (const auto pinned = pin_this_thread(cpus_.sender); !pinned) {
-      error_ = pinned.error().text();
-    } else if (rte_thread_register() != 0) {
-      error_ = "rte_thread_register: no free lcore number";
-    }
-  }
 
   [[nodiscard]] Ticks ticks_of(double seconds) const {
     return static_cast<Ticks>(seconds * tsc_hz_);
@@ -382,12 +361,10 @@ class DpdkSender final : public Sender {
   Phase warmup_;  // thread: wo; control: ro after join
   Phase window_;
   std::int64_t offered_pkts_ = 0;
-  std::string error_;  // thread: wo before ready_
   std::atomic<std::int64_t> warmup_taken_{0};
   std::atomic<std::int64_t> taken_by_kernel_{0};
-  std::atomic<bool> ready_{false};
   std::atomic<bool> abandoned_{false};
-  std::jthread thread_;  // last: joined before what it uses goes away
+  PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
 Result<FrameSource> source_of(const TrialOrder& order, const NetdevPlace& place) {
