@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -239,6 +240,19 @@ class CommitTitle(Scratch):
                       "record: " + "x" * 53, "close the books", "record:close"):
             with self.subTest(title=title):
                 self.assertEqual(1, self.code(title))
+
+
+class Check(unittest.TestCase):
+    def test_what_it_names_is_there(self):
+        text = (tree.ROOT / "scripts/check").read_text()
+        suites = {suite for build in (tree.ROOT / "tests").rglob("meson.build")
+                  for listed in re.findall(r"suite: (\[[^]]*\]|'[^']*')", build.read_text())
+                  for suite in re.findall(r"'(\w+)'", listed)}
+        named = re.findall(r"--suite (\w+)", text)
+        self.assertTrue(named)
+        self.assertLessEqual(set(named), suites)
+        for path in re.findall(r"\btests/[\w./-]+\w", text):
+            self.assertTrue((tree.ROOT / path).exists(), path)
 
 
 class Usage(Scratch):
