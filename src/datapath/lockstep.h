@@ -7,7 +7,7 @@
 //  5  an iteration with only empty inputs: V += e * ceil((T - V) / e), T = its next input
 //  6  what it pushed becomes visible at its end
 //  7  cost above max(8 m, m + 2 us) is excised: m is charged (m = median of the last 64 iterations
-//     with the same work)
+//     with the same work); the halves of the window are compared at equal work
 //  8  the loops read time as V + what the iteration has spent
 //  9  warm-up, window and drain are virtual
 // 10  the limits are stated, not modelled
@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "datapath/clock.h"
+#include "datapath/half_cost.h"
 #include "datapath/isa_level.h"
 #include "datapath/running_median.h"
 
@@ -39,6 +40,7 @@ struct LockstepLcore {
   const Stall* stalls = nullptr;  // by start
   std::uint32_t stall_count = 0;
   RunningMedian* medians = nullptr;  // [max_work + 1], by work
+  HalfCost* half_costs = nullptr;    // [max_work + 1], by work
   std::uint32_t max_work = 0;
   // engine: rw, control: ro after the run
   Ticks v = 0;
@@ -55,8 +57,6 @@ struct LockstepLcore {
   std::uint64_t excised = 0;
   Ticks excised_ticks = 0;  // measured minus charged
   Ticks longest_excised_ticks = 0;
-  Ticks half_ticks[2] = {0, 0};
-  std::uint64_t half_work[2] = {0, 0};
 };
 
 struct LockstepTimes {
@@ -180,15 +180,15 @@ void run_lockstep(World& world, LockstepLcore* lcores, std::uint32_t count,
     const Ticks cost = bracketed > times.bracket_ticks ? bracketed - times.bracket_ticks : 1;
     const bool disturbed = cost > limit;
     const Ticks charged = disturbed ? usual : cost;
-    record(lcore.medians[work < lcore.max_work ? work : lcore.max_work],
-           static_cast<std::uint32_t>(cost < 0xffffffffU ? cost : 0xffffffffU));
+    const std::uint32_t at = work < lcore.max_work ? work : lcore.max_work;
+    record(lcore.medians[at], static_cast<std::uint32_t>(cost < 0xffffffffU ? cost : 0xffffffffU));
     if (counted) {
       lcore.busy_ticks += charged;
       lcore.work += work;
       ++lcore.iterations;
       const int half = lcore.v >= middle ? 1 : 0;
-      lcore.half_ticks[half] += charged;
-      lcore.half_work[half] += work;
+      lcore.half_costs[at].ticks[half] += charged;
+      ++lcore.half_costs[at].iterations[half];
       if (disturbed) {
         ++lcore.excised;
         lcore.excised_ticks += cost - charged;

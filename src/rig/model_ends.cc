@@ -184,6 +184,7 @@ class ModelTrial {
   std::vector<TallyMemory> done_memory_;
   std::vector<std::vector<Stall>> stalls_;
   std::vector<std::vector<RunningMedian>> medians_;
+  std::vector<std::vector<HalfCost>> half_costs_;
 
   struct Group {
     std::vector<ReceiveLcore*> lcores;
@@ -225,6 +226,7 @@ Result<void> ModelTrial::open() {
   trackers_.resize(lcores_.size());
   stalls_.resize(lcores_.size());
   medians_.resize(lcores_.size());
+  half_costs_.resize(lcores_.size());
   const double end_ns = static_cast<double>(traffic_.window_end) / tsc_hz_ * 1e9;
   for (int number = 0; number < layout_.lcores(); ++number) {
     const auto at = static_cast<std::size_t>(number);
@@ -257,6 +259,7 @@ Result<void> ModelTrial::open() {
         one.take_from[one.ring_count++] = &nic_->ring(ring);
     }
     medians_[at].resize(1 + std::size_t{one.burst} * (one.queue_count + one.ring_count));
+    half_costs_[at].resize(medians_[at].size());
   }
   PM_TRYV(build_groups());
   opened_ = true;
@@ -281,6 +284,7 @@ Result<void> ModelTrial::build_groups() {
       clock.stalls = stalls_[at].data();
       clock.stall_count = static_cast<std::uint32_t>(stalls_[at].size());
       clock.medians = medians_[at].data();
+      clock.half_costs = half_costs_[at].data();
       clock.max_work = static_cast<std::uint32_t>(medians_[at].size()) - 1;
       group.clocks.push_back(clock);
       for (std::uint32_t i = 0; i < one.queue_count; ++i) {
@@ -505,8 +509,7 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
 
   Ticks busy = 0;
   Ticks busiest = 0;
-  Ticks half_ticks[2] = {0, 0};
-  std::uint64_t half_work[2] = {0, 0};
+  HalfDrift drift;
   std::uint64_t polled_work = 0;
   std::uint64_t iterations = 0;
   Ticks longest = 0;
@@ -521,10 +524,7 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
       account.stalls.excised += static_cast<std::int64_t>(clock.excised);
       longest = std::max(longest, clock.longest_excised_ticks);
       excised_ticks += clock.excised_ticks;
-      for (int half = 0; half < 2; ++half) {
-        half_ticks[half] += clock.half_ticks[half];
-        half_work[half] += clock.half_work[half];
-      }
+      drift.add(clock.half_costs, clock.max_work);
       if (group_[number].lcores[i]->queue_count > 0) polled_work += clock.work;
     }
   }
@@ -542,13 +542,7 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   if (iterations > 0)
     account.excised_share =
         static_cast<double>(account.stalls.excised) / static_cast<double>(iterations);
-  // Of few frames the cost scatters by more than what is looked for.
-  constexpr std::uint64_t kLeastHalfWork = 1000;
-  if (half_work[0] >= kLeastHalfWork && half_work[1] >= kLeastHalfWork) {
-    const double first = static_cast<double>(half_ticks[0]) / static_cast<double>(half_work[0]);
-    const double second = static_cast<double>(half_ticks[1]) / static_cast<double>(half_work[1]);
-    account.half_drift = std::abs(second - first) / first;
-  }
+  account.half_drift = drift.value();
   account.page_size_bytes = nic_->page_size_bytes();
   account.knobs = knobs(account, sum);
   return account;

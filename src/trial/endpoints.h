@@ -56,7 +56,7 @@ struct ReceiverAccount {
   StallAccount stalls;
   std::optional<double> first_loss_s;
   std::optional<double> last_loss_s;
-  std::optional<double> half_drift;     // lockstep rule 7: relative change of cycles per frame
+  std::optional<double> half_drift;     // lockstep rule 7: relative change at equal work
   std::optional<double> excised_share;  // lockstep rule 7: share of iterations
   std::map<std::string, Knob> knobs;
   std::optional<std::int64_t> page_size_bytes;

@@ -195,8 +195,8 @@ class Verdict {
     } else if (std::fabs(*receiver.half_drift) > limits_.max_half_drift) {
       invalid(
           "too_disturbed",
-          fmt::format("a frame cost {:+.1f} % in the second half against the first; {:.1f} % are "
-                      "tolerated",
+          fmt::format("the same work cost {:+.1f} % in the second half against the first; {:.1f} % "
+                      "are tolerated",
                       100.0 * *receiver.half_drift, 100.0 * limits_.max_half_drift));
     }
   }

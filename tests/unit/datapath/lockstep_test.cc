@@ -122,11 +122,15 @@ struct Bench {
   ScriptedWorld world;
   std::vector<LockstepLcore> lcores;
   std::vector<std::vector<RunningMedian>> medians;
+  std::vector<std::vector<HalfCost>> half_costs;
   std::vector<std::vector<Stall>> stalls;
   LockstepTimes times;
 
   explicit Bench(std::size_t count)
-      : lcores(count), medians(count, std::vector<RunningMedian>(65)), stalls(count) {
+      : lcores(count),
+        medians(count, std::vector<RunningMedian>(65)),
+        half_costs(count, std::vector<HalfCost>(65)),
+        stalls(count) {
     times.window_start = 0;
     times.window_end = 1'000'000'000;
     times.excision_floor_ticks = 4600;
@@ -135,6 +139,7 @@ struct Bench {
   void run() {
     for (std::size_t i = 0; i < lcores.size(); ++i) {
       lcores[i].medians = medians[i].data();
+      lcores[i].half_costs = half_costs[i].data();
       lcores[i].max_work = 64;
       lcores[i].stalls = stalls[i].data();
       lcores[i].stall_count = static_cast<std::uint32_t>(stalls[i].size());
@@ -350,10 +355,48 @@ TEST(LockstepRule7, HalvesOfTheWindowAreKeptApart) {
   Bench* self = &bench;
   bench.world.cost = [self](auto, auto) { return Ticks{self->lcores[0].v < 2000 ? 40U : 60U}; };
   bench.run();
-  EXPECT_EQ(bench.lcores[0].half_work[0], 10U);
-  EXPECT_EQ(bench.lcores[0].half_ticks[0], 400U);
-  EXPECT_EQ(bench.lcores[0].half_work[1], 10U);
-  EXPECT_EQ(bench.lcores[0].half_ticks[1], 600U);
+  const HalfCost& cost = bench.half_costs[0][1];
+  EXPECT_EQ(cost.iterations[0], 10U);
+  EXPECT_EQ(cost.ticks[0], 400U);
+  EXPECT_EQ(cost.iterations[1], 10U);
+  EXPECT_EQ(cost.ticks[1], 600U);
+}
+
+TEST(LockstepRule7, HalvesAreComparedAtEqualWork) {
+  // Frames come alone in the first half and mostly in fours in the second, at unchanged cost.
+  std::vector<HalfCost> costs(9);
+  costs[1] = {{9000 * 40, 900 * 40}, {9000, 900}};
+  costs[4] = {{900 * 100, 9000 * 100}, {900, 9000}};
+  HalfDrift steady;
+  steady.add(costs.data(), 8);
+  ASSERT_TRUE(steady.value());
+  EXPECT_DOUBLE_EQ(*steady.value(), 0.0);
+
+  // Every work 10 % dearer: the shares of work do not hide it.
+  costs[1].ticks[1] = 900 * 44;
+  costs[4].ticks[1] = 9000 * 110;
+  HalfDrift dearer;
+  dearer.add(costs.data(), 8);
+  ASSERT_TRUE(dearer.value());
+  EXPECT_NEAR(*dearer.value(), 0.1, 1e-12);
+}
+
+TEST(LockstepRule7, HalvesWithoutEnoughCommonWorkAreNotCompared) {
+  const auto drift = [](HalfCost ones, HalfCost fours) {
+    std::vector<HalfCost> costs(9);
+    costs[1] = ones;
+    costs[4] = fours;
+    HalfDrift of;
+    of.add(costs.data(), 8);
+    return of.value();
+  };
+  EXPECT_FALSE(drift({}, {}));
+  EXPECT_FALSE(drift({{360'000, 0}, {9000, 0}}, {{0, 900'000}, {0, 9000}}));
+  // Few frames, though all of one work; and enough of them.
+  EXPECT_FALSE(drift({{40 * 999, 40 * 999}, {999, 999}}, {}));
+  EXPECT_TRUE(drift({{40 * 1000, 40 * 1000}, {1000, 1000}}, {}));
+  // A hundredth of the time says nothing about the rest.
+  EXPECT_FALSE(drift({{40 * 1000, 40 * 1000}, {1000, 1000}}, {{0, 8'000'000}, {0, 80'000}}));
 }
 
 TEST(LockstepRule8, ClockShowsStartPlusWhatTheIterationHasSpent) {
