@@ -164,7 +164,7 @@ void run_groups(ModelRun& run) noexcept {
       group.clocks[lcore].empty_round_ticks =
           calibrate_empty_round<HardwareTsc>(world, lcore, run.times.bracket_ticks);
     world.open_link();
-    run_lockstep<HardwareTsc>(world, group.clocks, group.count, run.times);
+    run_lockstep<HardwareTsc>(world, group.clocks, group.count, run.times, run.probe);
     world.close_link();
     if (run.abandoned->load(std::memory_order_relaxed)) return;
   }
@@ -215,6 +215,7 @@ const HotLevel hot_level = {
     .has_gfni = false,
 #endif
     .run_model = run_model,
+    .probe_core = probe_core<HardwareTsc>,
     .hash_tuples = hash_tuples,
 };
 

@@ -21,6 +21,7 @@ struct HotLevel {
   bool has_avx512f;
   bool has_gfni;
   void (*run_model)(ModelRun& run) noexcept;
+  void (*probe_core)(CoreProbe& probe) noexcept;  // one piece of the fixed work
   // Hashes of `count` tuples of `length` bytes (a multiple of 4, at most 36) in network order,
   // `stride` bytes apart (at least length).
   void (*hash_tuples)(const ToeplitzKey& key, const std::uint8_t* tuples, std::uint32_t stride,

@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "datapath/clock.h"
+#include "datapath/core_probe.h"
 #include "datapath/half_cost.h"
 #include "datapath/isa_level.h"
 #include "datapath/running_median.h"
@@ -33,6 +34,7 @@ struct Stall {
 
 inline constexpr std::uint32_t kMedianTrust = 4;  // fewer costs than this are no usual cost
 inline constexpr Ticks kGuessedTicks = 1000;      // per frame, before any is known
+inline constexpr std::uint64_t kProbeEvery = 32;  // iterations; between them, at no lcore's charge
 
 // One virtual lcore. Tallies cover iterations that began in the window [window_start, window_end).
 struct LockstepLcore {
@@ -123,7 +125,7 @@ inline Ticks usual_cost(const LockstepLcore& lcore, std::uint32_t work) noexcept
 //   abandoned()                somebody wants it to end at once
 template <typename Tsc, typename World>
 void run_lockstep(World& world, LockstepLcore* lcores, std::uint32_t count,
-                  const LockstepTimes& times) noexcept {
+                  const LockstepTimes& times, CoreProbe& probe) noexcept {
   const Ticks middle = times.window_start + (times.window_end - times.window_start) / 2;
   LockstepClock<Tsc> clock;
   for (;;) {
@@ -197,6 +199,7 @@ void run_lockstep(World& world, LockstepLcore* lcores, std::uint32_t count,
     }
     lcore.v += charged;
     world.settle(turn, lcore.v);
+    if (counted && lcore.iterations % kProbeEvery == 0) probe_core<Tsc>(probe);
   }
 }
 

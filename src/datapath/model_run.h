@@ -31,6 +31,7 @@ struct ModelRun {
   ChecksumBy checksum_by = ChecksumBy::software;
   const Traffic* traffic = nullptr;
   LockstepTimes times;  // bracket_ticks is calibrated by the run
+  CoreProbe probe;
   ModelGroup* groups = nullptr;
   std::uint32_t group_count = 0;
   const std::atomic<bool>* abandoned = nullptr;

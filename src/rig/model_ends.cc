@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "datapath/model_run.h"
 #include "rig/capture.h"
+#include "rig/core_speed.h"
 #include "rig/eal.h"
 #include "rig/isa.h"
 #include "rig/model_nic.h"
@@ -398,6 +399,18 @@ Result<SenderAccount> ModelTrial::sender_account() const {
   return account;
 }
 
+// Of this process. Measured once before the first trial, which has no other to be held against.
+CoreSpeed& core_speed(const HotLevel& level) {
+  static CoreSpeed speed = [&] {
+    CoreProbe probe;
+    while (probe.slices < 32) level.probe_core(probe);
+    CoreSpeed before;
+    (void)before.slowdown(probe.slice_sum / static_cast<double>(probe.slices));
+    return before;
+  }();
+  return speed;
+}
+
 Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint32_t>& sent) {
   if (!ran_) return fail(Errc::broken, "the receiver was stopped before the sender was joined");
   ReceiverAccount account;
@@ -543,6 +556,9 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
     account.excised_share =
         static_cast<double>(account.stalls.excised) / static_cast<double>(iterations);
   account.half_drift = drift.value();
+  if (run_.probe.slices > 0)
+    account.core_slowdown =
+        core_speed(level_).slowdown(run_.probe.slice_sum / static_cast<double>(run_.probe.slices));
   account.page_size_bytes = nic_->page_size_bytes();
   account.knobs = knobs(account, sum);
   return account;

@@ -199,6 +199,15 @@ class Verdict {
                       "are tolerated",
                       100.0 * *receiver.half_drift, 100.0 * limits_.max_half_drift));
     }
+    if (!receiver.core_slowdown) {
+      not_checked("disturbance: the core's own speed was not measured");
+    } else if (std::fabs(*receiver.core_slowdown) > limits_.max_core_slowdown) {
+      invalid("too_disturbed",
+              fmt::format("the core took {:+.1f} % time for fixed work against the trials before; "
+                          "{:.1f} % are tolerated (a neighbour on the same physical core, or "
+                          "another frequency)",
+                          100.0 * *receiver.core_slowdown, 100.0 * limits_.max_core_slowdown));
+    }
   }
 
   void check_knobs() {

@@ -125,6 +125,7 @@ struct Bench {
   std::vector<std::vector<HalfCost>> half_costs;
   std::vector<std::vector<Stall>> stalls;
   LockstepTimes times;
+  CoreProbe probe;
 
   explicit Bench(std::size_t count)
       : lcores(count),
@@ -146,7 +147,7 @@ struct Bench {
     }
     world.lcores = lcores.data();
     run_lockstep<ScriptedTsc>(world, lcores.data(), static_cast<std::uint32_t>(lcores.size()),
-                              times);
+                              times, probe);
   }
 };
 
@@ -397,6 +398,27 @@ TEST(LockstepRule7, HalvesWithoutEnoughCommonWorkAreNotCompared) {
   EXPECT_TRUE(drift({{40 * 1000, 40 * 1000}, {1000, 1000}}, {}));
   // A hundredth of the time says nothing about the rest.
   EXPECT_FALSE(drift({{40 * 1000, 40 * 1000}, {1000, 1000}}, {{0, 8'000'000}, {0, 80'000}}));
+}
+
+TEST(LockstepRule7, FixedWorkIsTimedBetweenIterationsAtNoLcoresCharge) {
+  Bench bench(1);
+  bench.times.window_start = 1000;
+  const auto iterations = static_cast<int>(kProbeEvery * kProbeSlice);
+  for (int i = 0; i < iterations + 10; ++i)
+    bench.world.arrivals.push_back({static_cast<Ticks>(1000 + 200 * i), 0});
+  bench.run();
+  EXPECT_EQ(bench.probe.slices, 1U);
+  EXPECT_EQ(bench.probe.slice_sum, double{ScriptedTsc::kBracket});
+  EXPECT_EQ(bench.lcores[0].busy_ticks, 100U * static_cast<unsigned>(iterations + 10));
+}
+
+TEST(LockstepRule7, TheDearestEighthOfASliceIsAnInterruption) {
+  CoreProbe probe;
+  for (std::uint32_t i = 0; i < kProbeSlice; ++i)
+    probe.costs[i] = i % 8 == 3 ? 1'000'000 : 700 + 200 * (i % 2);
+  probe.count = kProbeSlice;
+  EXPECT_EQ(close_slice(probe), 700.0 + 200.0 * 24 / 56);
+  EXPECT_EQ(probe.count, 0U);
 }
 
 TEST(LockstepRule8, ClockShowsStartPlusWhatTheIterationHasSpent) {

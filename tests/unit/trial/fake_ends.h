@@ -107,6 +107,7 @@ struct Story {
     story.got.queues = {queue};
     story.got.excised_share = 0.001;
     story.got.half_drift = -0.004;
+    story.got.core_slowdown = 0.002;
     return story;
   }
 

@@ -97,6 +97,11 @@ const std::vector<Cause>& causes() {
          s = Story::on_model();
          s.got.half_drift = -0.031;
        }},
+      {"too_disturbed", "a slower core",
+       [](Story& s) {
+         s = Story::on_model();
+         s.got.core_slowdown = 0.041;
+       }},
       {"knob_differs", "a ring that came out smaller",
        [](Story& s) {
          s.got.knobs["rx_ring"] = Knob{"4096", "2048", KnobState::differs, "", false};
@@ -160,6 +165,7 @@ TEST(Validity, JustInsideEveryLimitIsValid) {
   Story model = Story::on_model();
   model.got.excised_share = 0.005;
   model.got.half_drift = 0.03;
+  model.got.core_slowdown = -0.04;
   EXPECT_TRUE(model.run()->valid);
 }
 
@@ -284,10 +290,11 @@ TEST(Validity, LockstepWithoutItsMeasuresSaysSo) {
   Story story = Story::on_model();
   story.got.excised_share.reset();
   story.got.half_drift.reset();
+  story.got.core_slowdown.reset();
   const auto result = story.run();
   ASSERT_TRUE(result);
   EXPECT_TRUE(result->valid);
-  EXPECT_EQ(result->not_checked.size(), 2U);
+  EXPECT_EQ(result->not_checked.size(), 3U);
 }
 
 TEST(Validity, ALinkCounterThatVanishedIsNotAFlapButUnchecked) {
