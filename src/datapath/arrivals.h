@@ -9,13 +9,16 @@
 #include "datapath/clock.h"
 #include "datapath/frame.h"
 #include "datapath/isa_level.h"
+#include "datapath/tall_frame.h"
 
 namespace pollmark {
 
 // Ticks in 64.64 fixed point: a schedule of any length without drift.
 __extension__ typedef unsigned __int128 FixedTicks;
 
-enum class ArrivalLaw : std::uint8_t { constant, poisson, burst, back_to_back };
+// on_off: constant while on, nothing while off; the schedule of the on times joined together is
+// stretched so that the mean is the load.
+enum class ArrivalLaw : std::uint8_t { constant, poisson, burst, on_off, back_to_back };
 
 // Fault thresholds against a 64-bit draw, cumulative: a frame suffers at most one.
 struct FaultThresholds {
@@ -46,7 +49,15 @@ struct FrameIdentity {
   std::uint32_t position = 0;  // of its shape, or its frame in the capture
   std::uint32_t flow = 0;
   std::uint32_t sequence = 0;
+  std::uint32_t tcp_sequence = 0;  // payload bytes of its flow before it
   std::uint8_t epoch = 0;
+};
+
+// Whose turn it is, where flows are not simply in turn: one pass over all of them, each as often as
+// its share asks for.
+struct FlowSlot {
+  std::uint32_t flow = 0;
+  std::uint32_t sequence = 0;  // of its flow, within one pass
 };
 
 // A frame that waits on the link (reordered or delayed).
@@ -67,6 +78,11 @@ struct Traffic {
   const FrameShape* shapes = nullptr;
   std::uint32_t shape_count = 1;
   const std::uint8_t* payload = nullptr;
+  const FlowSlot* slots = nullptr;  // nullptr: flows in turn
+  std::uint32_t slot_count = 0;
+  const std::uint32_t* flow_per_pass = nullptr;  // by flow, with slots
+  FrameStack stack;
+  const TallHeader* tall = nullptr;  // by flow; nullptr: the plain stack
   const ReplayFrame* replay = nullptr;
   std::uint32_t replay_count = 0;
   // by shape, or by frame of the capture
@@ -75,6 +91,8 @@ struct Traffic {
   ArrivalLaw law = ArrivalLaw::constant;
   std::uint32_t burst_frames = 1;
   double mean_gap_ticks = 0.0;  // poisson
+  FixedTicks on_ticks = 0;      // on_off
+  FixedTicks off_ticks = 0;
   std::uint64_t seed = 0;
   FaultThresholds faults;
   bool has_faults = false;
@@ -82,6 +100,7 @@ struct Traffic {
   std::uint32_t held_capacity = 0;  // of each lane, a power of two
   Ticks window_start = 0;           // at least the longest time on the line
   Ticks window_end = 0;
+  std::uint64_t window_frames = 0;  // no more are sent in the window; 0: no such limit
   std::uint8_t epoch = 1;
   std::uint8_t warmup_epoch = 0;
 };
@@ -126,18 +145,106 @@ inline namespace PM_ISA_LEVEL {
   return static_cast<double>((drawn(seed, counter) >> 11) + 1) * 0x1.0p-53;
 }
 
+// Which frame comes next: of which flow, with which number and size.
+class FrameCursor {
+ public:
+  // tcp_bytes: payload bytes sent so far, by flow; nullptr where no frame is TCP.
+  void open(const Traffic& traffic, std::uint32_t* tcp_bytes) noexcept {
+    traffic_ = &traffic;
+    tcp_bytes_ = tcp_bytes;
+    period_ = traffic.replay != nullptr ? traffic.replay_count : traffic.shape_count;
+    turns_ = traffic.slots != nullptr ? traffic.slot_count : traffic.flow_count;
+    restart();
+  }
+  // From the first frame on; TCP goes on where it was.
+  void restart() noexcept {
+    position_ = 0;
+    turn_ = 0;
+    round_ = 0;
+  }
+  // Of its shape, or in the capture.
+  [[nodiscard]] std::uint32_t position() const noexcept { return position_; }
+  [[nodiscard]] std::uint32_t period() const noexcept { return period_; }
+  // Passes over the capture, or over all turns.
+  [[nodiscard]] std::uint32_t round() const noexcept { return round_; }
+
+  // All but stamp and epoch.
+  [[gnu::always_inline]] inline void identify(FrameIdentity& frame) const noexcept {
+    frame.position = position_;
+    if (traffic_->replay != nullptr) {
+      const ReplayFrame& replayed = traffic_->replay[position_];
+      frame.flow = replayed.flow;
+      frame.sequence = replayed.sequence + round_ * replayed.flow_per_pass;
+      return;
+    }
+    frame.flow = turn_;
+    frame.sequence = round_;
+    if (traffic_->slots != nullptr) {
+      const FlowSlot& slot = traffic_->slots[turn_];
+      frame.flow = slot.flow;
+      frame.sequence = slot.sequence + round_ * traffic_->flow_per_pass[slot.flow];
+    }
+    if (tcp_bytes_ != nullptr) frame.tcp_sequence = tcp_bytes_[frame.flow];
+  }
+  [[gnu::always_inline]] inline void advance() noexcept {
+    if (tcp_bytes_ != nullptr) tcp_bytes_[flow()] += payload_bytes();
+    const bool replay = traffic_->replay != nullptr;
+    if (++position_ == period_) {
+      position_ = 0;
+      if (replay) ++round_;
+    }
+    if (!replay && ++turn_ == turns_) {
+      turn_ = 0;
+      ++round_;
+    }
+  }
+  // Takes the last advance() back.
+  void step_back() noexcept {
+    const bool replay = traffic_->replay != nullptr;
+    if (position_ == 0) {
+      position_ = period_;
+      if (replay) --round_;
+    }
+    --position_;
+    if (!replay) {
+      if (turn_ == 0) {
+        turn_ = turns_;
+        --round_;
+      }
+      --turn_;
+    }
+    if (tcp_bytes_ != nullptr) tcp_bytes_[flow()] -= payload_bytes();
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t flow() const noexcept {
+    return traffic_->slots != nullptr ? traffic_->slots[turn_].flow : turn_;
+  }
+  [[nodiscard]] std::uint32_t payload_bytes() const noexcept {
+    return traffic_->shapes[position_].data_bytes - traffic_->stack.stamp_at;
+  }
+  const Traffic* traffic_ = nullptr;
+  std::uint32_t* tcp_bytes_ = nullptr;
+  std::uint32_t period_ = 1;
+  std::uint32_t turns_ = 1;
+  std::uint32_t position_ = 0;
+  std::uint32_t turn_ = 0;
+  std::uint32_t round_ = 0;
+};
+
 // The sequence of events on the link. next() yields them by arrival; the line is never driven above
 // its rate: a frame's last bit comes no sooner than its own time on the wire after the one before.
 class Wire {
  public:
-  // lanes: [kHeldLanes][traffic.held_capacity], unused without faults.
-  void open(const Traffic& traffic, HeldFrame* lanes) noexcept {
+  // lanes: [kHeldLanes][traffic.held_capacity], unused without faults. tcp_bytes: by flow, zero;
+  // nullptr where no frame is TCP.
+  void open(const Traffic& traffic, HeldFrame* lanes, std::uint32_t* tcp_bytes = nullptr) noexcept {
     *this = Wire{};
     traffic_ = &traffic;
     lanes_ = lanes;
-    period_ = traffic.replay != nullptr ? traffic.replay_count : traffic.shape_count;
+    cursor_.open(traffic, tcp_bytes);
     FixedTicks longest = 0;
-    for (std::uint32_t at = 0; at < period_; ++at)
+    for (std::uint32_t at = 0; at < cursor_.period(); ++at)
       if (traffic.line_time[at] > longest) longest = traffic.line_time[at];
     // The last frame of the warm-up is off the line when the window opens.
     const Ticks guard = whole(longest) + 1;
@@ -158,7 +265,7 @@ class Wire {
     }
     for (;;) {
       if (over_) return kFaults ? flush(event) : false;
-      FixedTicks arrival = last_ + traffic_->line_time[position_];
+      FixedTicks arrival = last_ + traffic_->line_time[cursor_.position()];
       if (scheduled_ > arrival) arrival = scheduled_;
       if constexpr (kFaults) {
         if (next_due_ <= whole(arrival)) return release_delayed(event);
@@ -171,16 +278,8 @@ class Wire {
       event.arrival = whole(arrival);
       event.event = WireEvent::regular;
       event.frame.stamp = event.arrival;
-      event.frame.position = position_;
       event.frame.epoch = epoch_;
-      if (traffic_->replay == nullptr) {
-        event.frame.flow = flow_;
-        event.frame.sequence = round_;
-      } else {
-        const ReplayFrame& frame = traffic_->replay[position_];
-        event.frame.flow = frame.flow;
-        event.frame.sequence = frame.sequence + round_ * frame.flow_per_pass;
-      }
+      cursor_.identify(event.frame);
       if constexpr (kFaults) befall(event);
       advance();
       return true;
@@ -200,20 +299,21 @@ class Wire {
 
   void open_phase(Ticks start, std::uint8_t epoch, Ticks end) noexcept {
     index_ = 0;
-    position_ = 0;
-    flow_ = 0;
-    round_ = 0;
+    cursor_.restart();
     in_burst_ = 0;
     epoch_ = epoch;
     scheduled_ = FixedTicks{start} << 64;
     burst_start_ = scheduled_;
+    on_start_ = scheduled_;
     phase_end_ = end;
+    frames_left_ = kNever;
   }
 
   void close_phase() noexcept {
     if (!in_window_) {
       in_window_ = true;
       open_phase(traffic_->window_start, traffic_->epoch, traffic_->window_end);
+      if (traffic_->window_frames != 0) frames_left_ = traffic_->window_frames;
       return;
     }
     over_ = true;
@@ -228,18 +328,12 @@ class Wire {
   [[gnu::always_inline]] inline void advance() noexcept {
     ++index_;
     ++ordinal_;
-    const std::uint32_t sent = position_;
-    if (++position_ == period_) {
-      position_ = 0;
-      if (traffic_->replay != nullptr) ++round_;
-    }
-    if (traffic_->replay == nullptr && ++flow_ == traffic_->flow_count) {
-      flow_ = 0;
-      ++round_;
-    }
+    const std::uint32_t sent = cursor_.position();
+    cursor_.advance();
+    if (--frames_left_ == 0) phase_end_ = 0;
     switch (traffic_->law) {
       case ArrivalLaw::constant:
-        scheduled_ += traffic_->gap[position_];
+        scheduled_ += traffic_->gap[cursor_.position()];
         break;
       case ArrivalLaw::poisson: {
         const double gap = -std::log(drawn_unit(traffic_->seed ^ kPoissonSalt ^ epoch_, index_)) *
@@ -253,7 +347,14 @@ class Wire {
           in_burst_ = 0;
           scheduled_ = burst_start_;
         } else {
-          scheduled_ += traffic_->line_time[position_];
+          scheduled_ += traffic_->line_time[cursor_.position()];
+        }
+        break;
+      case ArrivalLaw::on_off:
+        scheduled_ += traffic_->gap[cursor_.position()];
+        while (scheduled_ - on_start_ >= traffic_->on_ticks) {
+          scheduled_ += traffic_->off_ticks;
+          on_start_ += traffic_->on_ticks + traffic_->off_ticks;
         }
         break;
       case ArrivalLaw::back_to_back:
@@ -282,10 +383,10 @@ class Wire {
     }
   }
 
-  // Frames from one of a flow to its next. A capture is not round robin: there a frame waits for
-  // the next ones of any flow.
+  // Frames from one of a flow to its next. Where flows are not in turn a frame waits for the next
+  // ones of any flow.
   [[nodiscard]] std::uint64_t flow_stride() const noexcept {
-    return traffic_->replay != nullptr ? 1 : traffic_->flow_count;
+    return traffic_->replay != nullptr || traffic_->slots != nullptr ? 1 : traffic_->flow_count;
   }
 
   // A full lane lets the frame pass unharmed.
@@ -355,16 +456,15 @@ class Wire {
 
   const Traffic* traffic_ = nullptr;
   HeldFrame* lanes_ = nullptr;
+  FrameCursor cursor_;
   FixedTicks last_ = 0;         // arrival of the latest frame
   FixedTicks scheduled_ = 0;    // of the next regular frame
   FixedTicks burst_start_ = 0;  // of the next burst
+  FixedTicks on_start_ = 0;     // of the on time that the next frame falls into
   std::uint64_t index_ = 0;     // in its phase
   std::uint64_t ordinal_ = 0;   // over both phases
-  std::uint32_t period_ = 1;
-  std::uint32_t position_ = 0;
-  std::uint32_t flow_ = 0;
-  std::uint32_t round_ = 0;  // of all flows, or of the capture
   std::uint32_t in_burst_ = 0;
+  std::uint64_t frames_left_ = kNever;  // in this phase
   Ticks phase_end_ = 0;
   std::uint64_t next_release_ = kNever;  // smallest `after` of the held frames
   Ticks next_due_ = kNever;

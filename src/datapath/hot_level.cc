@@ -49,9 +49,10 @@ class ModelWorld {
  public:
   ModelWorld(const ModelRun& run, ModelGroup& group) noexcept : run_(run), group_(group) {
     for (std::uint32_t i = 0; i < group.count; ++i) {
-      steps_[i] = kOrigin == Origin::capture
-                      ? step_of<StampSource::dynamic_field>(run, *group.lcores[i])
-                      : step_of<StampSource::payload>(run, *group.lcores[i]);
+      const ReceiveLcore& lcore = *group.lcores[i];
+      steps_[i] = kOrigin == Origin::capture      ? step_of<StampSource::dynamic_field>(run, lcore)
+                  : run.traffic->stack.is_plain() ? step_of<StampSource::payload>(run, lcore)
+                                                  : step_of<StampSource::stacked>(run, lcore);
       group.lcores[i]->epoch = run.traffic->warmup_epoch;
     }
   }

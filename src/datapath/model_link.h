@@ -97,6 +97,7 @@ struct LinkTallies {
 struct LinkOrder {
   const Traffic* traffic = nullptr;
   HeldFrame* lanes = nullptr;           // [kHeldLanes][held_capacity]
+  std::uint32_t* tcp_bytes = nullptr;   // by flow; only where frames are TCP
   ModelQueue* const* queues = nullptr;  // of this group
   std::uint32_t queue_count = 0;
   const std::uint8_t* place_of = nullptr;  // by flow, or by frame of the capture: place in
@@ -150,6 +151,33 @@ template <Placement kPlacement>
   return flags;
 }
 
+[[gnu::always_inline]] inline std::uint32_t packet_type_of(const FrameStack& stack) noexcept {
+  return (stack.ip_at == kEthernetBytes               ? RTE_PTYPE_L2_ETHER
+          : stack.ip_at == kEthernetBytes + kTagBytes ? RTE_PTYPE_L2_ETHER_VLAN
+                                                      : RTE_PTYPE_L2_ETHER_QINQ) |
+         (stack.ip == IpKind::ipv4 ? RTE_PTYPE_L3_IPV4 : RTE_PTYPE_L3_IPV6) |
+         (stack.l4 == L4Kind::udp ? RTE_PTYPE_L4_UDP : RTE_PTYPE_L4_TCP);
+}
+
+// The stamp of a frame on the model.
+[[gnu::always_inline]] inline Stamp stamp_of_frame(const FrameIdentity& frame) noexcept {
+  return {kStampMagic, frame.epoch, static_cast<std::uint16_t>(frame.flow), frame.sequence,
+          frame.stamp};
+}
+
+// A generated frame, as the link builds it.
+[[gnu::always_inline]] inline void write_model_frame(const Traffic& traffic,
+                                                     const FrameIdentity& frame,
+                                                     std::uint8_t* data) noexcept {
+  const FrameShape& shape = traffic.shapes[frame.position];
+  const Stamp stamp = stamp_of_frame(frame);
+  if (traffic.tall == nullptr) [[likely]]
+    build_frame(data, traffic.flows[frame.flow], shape, stamp, traffic.payload);
+  else
+    build_any_frame(data, traffic.stack, traffic.tall[frame.flow], shape, stamp, frame.tcp_sequence,
+                    traffic.payload);
+}
+
 // Draws the events of the link, keeps those of its group's queues, fills descriptors.
 template <Placement kPlacement, Origin kOrigin, Faults kFaults>
 class ModelLink {
@@ -158,7 +186,7 @@ class ModelLink {
     order_ = order;
     tallies_ = LinkTallies{};
     window_seen_ = false;
-    wire_.open(*order.traffic, order.lanes);
+    wire_.open(*order.traffic, order.lanes, order.tcp_bytes);
     pull();
   }
 
@@ -296,12 +324,6 @@ class ModelLink {
     const std::uint32_t slot = queue.filled_to & queue.mask;
     // Not a look into the mbuf: its line stays where the driver left it.
     auto* data = reinterpret_cast<std::uint8_t*>(queue.posted[slot]) + kPostedDataOffset;
-    Stamp stamp;
-    stamp.magic = kStampMagic;
-    stamp.epoch = next_.frame.epoch;
-    stamp.flow = static_cast<std::uint16_t>(next_.frame.flow);
-    stamp.sequence = next_.frame.sequence;
-    stamp.ticks = next_.frame.stamp;
     Completion& completion = queue.completions[slot];
     std::uint8_t verdict;
     std::uint32_t data_bytes;
@@ -310,7 +332,7 @@ class ModelLink {
       const ReplayFrame& frame = traffic.replay[next_.frame.position];
       data_bytes = frame.data_bytes;
       std::memcpy(data, frame.data, data_bytes);
-      queue.stamps[slot] = stamp;
+      queue.stamps[slot] = stamp_of_frame(next_.frame);
       hash = frame.rss_hash;
       verdict = frame.verdict;
       if (kFaulty && next_.event == WireEvent::corrupt) {
@@ -322,16 +344,20 @@ class ModelLink {
       const Flow& flow = traffic.flows[next_.frame.flow];
       const FrameShape& shape = traffic.shapes[next_.frame.position];
       data_bytes = shape.data_bytes;
-      build_frame(data, flow, shape, stamp, traffic.payload);
+      write_model_frame(traffic, next_.frame, data);
       hash = flow.rss_hash;
       verdict = kIpv4Good | kL4Good;
       if (kFaulty && next_.event == WireEvent::corrupt) {
         const std::uint64_t draw = drawn(traffic.seed, next_.frame.stamp);
-        const std::uint32_t behind = data_bytes - kStampedBytes;
-        data[kStampedBytes + (draw >> 8) % behind] ^= static_cast<std::uint8_t>(1U << (draw & 7));
+        const std::uint32_t stamped = traffic.stack.least_bytes();
+        const std::uint32_t behind = data_bytes - stamped;
+        data[behind > 0 ? stamped + (draw >> 8) % behind : stamped - 1] ^=
+            static_cast<std::uint8_t>(1U << (draw & 7));
         verdict = kIpv4Good | kL4Bad;
       }
-      completion.packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_UDP;
+      if (traffic.stack.ip == IpKind::ipv6)
+        verdict = static_cast<std::uint8_t>(verdict & ~(kIpv4Good | kIpv4Bad));
+      completion.packet_type = packet_type_of(traffic.stack);
     }
     completion.ol_flags =
         (order_.checksum ? flags_of(verdict) : 0) | (order_.rss_hash ? RTE_MBUF_F_RX_RSS_HASH : 0);

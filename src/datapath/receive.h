@@ -15,6 +15,7 @@
 #include "datapath/frame.h"
 #include "datapath/isa_level.h"
 #include "datapath/latency_tally.h"
+#include "datapath/lateness.h"
 #include "datapath/model_link.h"
 #include "datapath/software_ring.h"
 #include "datapath/stage.h"
@@ -25,6 +26,7 @@ namespace pollmark {
 
 enum class StampSource : std::uint8_t {
   payload,        // behind Ethernet, IPv4 and UDP
+  stacked,        // behind the headers of ReceiveLcore::stack
   dynamic_field,  // of the mbuf: replayed frames on the model
   none,           // counted only
 };
@@ -35,10 +37,10 @@ inline constexpr std::uint32_t kMostBurst = 64;
 inline constexpr std::uint32_t kHashSamples = 64;
 inline constexpr std::uint32_t kHashSampleEvery = 1000;  // frames
 
-// A hash as a port gave it, beside the frame's own 12 bytes of addresses and ports.
+// A hash as a port gave it, beside the frame's own addresses and ports (12 bytes with IPv4).
 struct HashSample {
   std::uint32_t hash = 0;
-  std::uint8_t tuple[12] = {};
+  std::uint8_t tuple[36] = {};
 };
 
 // written by: one lcore; read by: control after join
@@ -84,6 +86,8 @@ struct alignas(64) ReceiveLcore {
   PoolAccess access;
   std::uint32_t stamp_offset = 0;  // of the dynamic field
   std::uint32_t flows = 0;
+  FrameStack stack;
+  std::uint32_t lateness_offset = 0;   // where frames say how late they left; 0: they do not
   SequenceTracker* tracker = nullptr;  // of an rx lcore; nullptr: untracked
   // control: wo between iterations
   std::uint8_t epoch = 0;
@@ -91,6 +95,7 @@ struct alignas(64) ReceiveLcore {
   // lcore: wo
   LatencyTally rx;
   LatencyTally done;
+  LatencyTally intended;  // of rx_burst from when the frame was due; with lateness_offset
   ReceiveTallies tallies;
   rte_mbuf* pushed[kMostInputs * kMostBurst] = {};  // in this iteration
   std::uint32_t pushed_count = 0;
@@ -137,14 +142,20 @@ struct EthdevPort {
   return static_cast<const std::uint8_t*>(mbuf->buf_addr) + mbuf->data_off;
 }
 
+// now: not before the frame came.
 template <StampSource kStamps>
-[[gnu::always_inline]] inline Stamp stamp_of(const rte_mbuf* mbuf,
-                                             std::uint32_t stamp_offset) noexcept {
+[[gnu::always_inline]] inline Stamp stamp_of(const rte_mbuf* mbuf, const ReceiveLcore& lcore,
+                                             Ticks now) noexcept {
   Stamp stamp;
   if constexpr (kStamps == StampSource::payload)
     std::memcpy(&stamp, bytes_of(mbuf) + kHeaderBytes, sizeof stamp);
+  else if constexpr (kStamps == StampSource::stacked)
+    stamp = lcore.stack.stamp == StampKind::full
+                ? read_stamp<StampKind::full>(bytes_of(mbuf) + lcore.stack.stamp_at, now)
+                : read_stamp<StampKind::brief>(bytes_of(mbuf) + lcore.stack.stamp_at, now);
   else
-    std::memcpy(&stamp, reinterpret_cast<const std::uint8_t*>(mbuf) + stamp_offset, sizeof stamp);
+    std::memcpy(&stamp, reinterpret_cast<const std::uint8_t*>(mbuf) + lcore.stamp_offset,
+                sizeof stamp);
   return stamp;
 }
 
@@ -160,6 +171,14 @@ template <StampSource kStamps>
     std::uint16_t length;
     std::memcpy(&length, bytes_of(mbuf) + kEthernetBytes + 2, 2);
     if (__builtin_bswap16(length) + kEthernetBytes != mbuf->pkt_len) [[unlikely]]
+      return Belonging::corrupt;
+  } else if constexpr (kStamps == StampSource::stacked) {
+    const FrameStack& stack = lcore.stack;
+    if (mbuf->data_len < stack.least_bytes() || stamp.magic != kStampMagic) [[unlikely]]
+      return Belonging::foreign;
+    std::uint16_t length;
+    std::memcpy(&length, bytes_of(mbuf) + stack.length_at(), 2);
+    if (__builtin_bswap16(length) + stack.length_omits() != mbuf->pkt_len) [[unlikely]]
       return Belonging::corrupt;
   } else {
     if (stamp.magic != kStampMagic) [[unlikely]]
@@ -203,7 +222,7 @@ template <StageKind kStage, ChecksumBy kChecks>
 inline constexpr bool kStageWorks = kStage != StageKind::none || kChecks == ChecksumBy::port;
 
 // A sample of the port's hash from time to time; at most one per burst.
-[[gnu::always_inline]] inline void sample_hash(const rte_mbuf* mbuf,
+[[gnu::always_inline]] inline void sample_hash(const rte_mbuf* mbuf, const FrameStack& stack,
                                                ReceiveTallies& tallies) noexcept {
   if (tallies.polled < tallies.next_sample || tallies.hash_samples == kHashSamples ||
       (mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) [[likely]]
@@ -211,7 +230,8 @@ inline constexpr bool kStageWorks = kStage != StageKind::none || kChecks == Chec
   tallies.next_sample = tallies.polled + kHashSampleEvery;
   HashSample& sample = tallies.hash_sample[tallies.hash_samples++];
   sample.hash = mbuf->hash.rss;
-  std::memcpy(sample.tuple, bytes_of(mbuf) + kTupleOffset, sizeof sample.tuple);
+  const std::uint32_t bytes = stack.l4_at + 4 - stack.addresses_at();
+  std::memcpy(sample.tuple, bytes_of(mbuf) + stack.addresses_at(), bytes);
 }
 
 // An rx lcore without a software ring: everything on the spot.
@@ -237,7 +257,7 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
       if constexpr (kStamps == StampSource::none) {
         ours[kept++] = i;
       } else {
-        stamps[kept] = stamp_of<kStamps>(mbufs[i], lcore.stamp_offset);
+        stamps[kept] = stamp_of<kStamps>(mbufs[i], lcore, received_at);
         const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamps[kept], lcore);
         ours[kept] = i;
         if (belonging == Belonging::ours) [[likely]] {
@@ -252,7 +272,7 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
         }
       }
     }
-    sample_hash(mbufs[0], tallies);
+    sample_hash(mbufs[0], lcore.stack, tallies);
 
     if constexpr (kStageWorks<kStage, kChecks>) {
       const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
@@ -295,6 +315,12 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
     if constexpr (kStamps != StampSource::none) {
       keep_from_wrapping(lcore.rx, unique);
       keep_from_wrapping(lcore.done, unique);
+      if (lcore.lateness_offset != 0) {
+        for (std::uint32_t i = 0; i < kept; ++i)
+          record(lcore.intended, received_at - stamps[i].ticks +
+                                     lateness_at(bytes_of(mbufs[ours[i]]), lcore.lateness_offset));
+        keep_from_wrapping(lcore.intended, kept);
+      }
     }
     Port::free(lcore, mbufs, count);
   }
@@ -322,10 +348,10 @@ std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept
     std::uint32_t kept_count = 0;
     std::uint32_t freed_count = 0;
     std::uint64_t hashes = 0;
-    sample_hash(mbufs[0], tallies);
+    sample_hash(mbufs[0], lcore.stack, tallies);
     for (std::uint32_t i = 0; i < count; ++i) {
       if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) ++hashes;
-      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore.stamp_offset);
+      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore, received_at);
       const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamp, lcore);
       if (belonging == Belonging::ours) [[likely]] {
         const Arrival arrival = lcore.tracker->record(stamp.flow, stamp.sequence);
@@ -392,7 +418,7 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
       if (done_at > stage_from) tallies.stage_ticks += done_at - stage_from;
     }
     for (std::uint32_t i = 0; i < count; ++i) {
-      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore.stamp_offset);
+      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore, done_at);
       if (stamp.epoch != lcore.epoch) [[unlikely]]
         continue;  // pushed before the window
       if (!good[i]) [[unlikely]] {

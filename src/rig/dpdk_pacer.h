@@ -14,11 +14,25 @@ namespace pollmark {
 // and counted (tx_unsent). It bounds the burst that a stall of the generator sends at a receiver.
 inline constexpr std::int64_t kCatchUpNs = 1'000'000;
 
+// Frames in one burst of the sender: what it can work off at once however slow the schedule is.
+inline constexpr std::uint32_t kSenderBurst = 32;
+[[nodiscard]] inline Ticks catch_up_ticks(double ticks_per_frame, double tsc_hz) {
+  const auto usual = static_cast<Ticks>(static_cast<double>(kCatchUpNs) * 1e-9 * tsc_hz);
+  const auto burst = static_cast<Ticks>(ticks_per_frame * kSenderBurst);
+  return usual > burst ? usual : burst;
+}
+
 struct PacerOrder {
   ArrivalLaw law = ArrivalLaw::constant;
   double ticks_per_frame = 0.0;    // mean; unused for back_to_back
   std::uint32_t burst_frames = 1;  // of ArrivalLaw::burst: due together, as fast as they will go
   std::uint64_t seed = 1;          // of ArrivalLaw::poisson
+  Ticks on_ticks = 0;              // of ArrivalLaw::on_off
+  Ticks off_ticks = 0;
+  // In place of a law: the gap before each slot, in ticks, again and again; nullptr: none.
+  const FixedTicks* gaps = nullptr;
+  std::uint32_t gap_count = 0;
+  std::uint64_t slots = ~std::uint64_t{0};  // there are no more
   Ticks start = 0;
   Ticks end = 0;  // no slot is due at or after it
 };
@@ -27,9 +41,13 @@ class Pacer {
  public:
   explicit Pacer(const PacerOrder& order) noexcept
       : order_(order), due_(FixedTicks{order.start} << 64) {
-    const double step = order.law == ArrivalLaw::burst
-                            ? order.ticks_per_frame * static_cast<double>(order.burst_frames)
-                            : order.ticks_per_frame;
+    double step = order.ticks_per_frame;
+    if (order.law == ArrivalLaw::burst) step *= static_cast<double>(order.burst_frames);
+    // In the on times joined together.
+    if (order.law == ArrivalLaw::on_off)
+      step *= static_cast<double>(order.on_ticks) /
+              static_cast<double>(order.on_ticks + order.off_ticks);
+    on_start_ = due_;
     const double whole = std::floor(step);
     step_ = FixedTicks{static_cast<std::uint64_t>(whole)} << 64 |
             static_cast<std::uint64_t>(std::ldexp(step - whole, 64));
@@ -37,12 +55,18 @@ class Pacer {
 
   // A slot is left in the schedule. Back to back there always is one.
   [[nodiscard]] bool has_slot() const noexcept {
+    if (slot_ >= order_.slots) return false;
     return order_.law == ArrivalLaw::back_to_back || due() < order_.end;
   }
   // When the next slot is due.
   [[nodiscard]] Ticks due() const noexcept { return static_cast<Ticks>(due_ >> 64); }
   void advance() noexcept {
     ++slot_;
+    if (order_.gaps != nullptr) {
+      if (++gap_ == order_.gap_count) gap_ = 0;
+      due_ += order_.gaps[gap_];
+      return;
+    }
     switch (order_.law) {
       case ArrivalLaw::constant:
         due_ += step_;
@@ -54,6 +78,13 @@ class Pacer {
       }
       case ArrivalLaw::burst:
         if (slot_ % order_.burst_frames == 0) due_ += step_;
+        break;
+      case ArrivalLaw::on_off:
+        due_ += step_;
+        while (due_ - on_start_ >= FixedTicks{order_.on_ticks} << 64) {
+          due_ += FixedTicks{order_.off_ticks} << 64;
+          on_start_ += FixedTicks{order_.on_ticks + order_.off_ticks} << 64;
+        }
         break;
       case ArrivalLaw::back_to_back:
         break;
@@ -71,7 +102,9 @@ class Pacer {
   PacerOrder order_;
   FixedTicks due_ = 0;
   FixedTicks step_ = 0;
+  FixedTicks on_start_ = 0;  // of the on time that the next slot falls into
   std::uint64_t slot_ = 0;
+  std::uint32_t gap_ = 0;
 };
 
 }  // namespace pollmark

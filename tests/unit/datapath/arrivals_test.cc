@@ -275,5 +275,92 @@ TEST(Faults, OccurAsOftenAsAsked) {
   expect_share(seen[WireEvent::delayed], 0.05);
 }
 
+TEST(Arrivals, OnAndOffTakeTurnsAndTheMeanIsTheLoad) {
+  EXPECT_TRUE(rc::check("on and off", [] {
+    const auto on = *rc::gen::inRange<Ticks>(100, 20'000);
+    const auto off = *rc::gen::inRange<Ticks>(1, 50'000);
+    const double share = static_cast<double>(on) / static_cast<double>(on + off);
+    // Line time 10; at most the line's rate while on.
+    const double stretch = *rc::gen::element(1.0, 1.7, 40.0) / share;
+    Line line({10.0}, stretch * share, 4);
+    line.traffic.law = ArrivalLaw::on_off;
+    line.traffic.on_ticks = FixedTicks{on} << 64;
+    line.traffic.off_ticks = FixedTicks{off} << 64;
+    const std::vector<WireFrame> frames = line.window();
+    for (const WireFrame& frame : frames) {
+      const Ticks into = (frame.arrival - kStart) % (on + off);
+      RC_ASSERT(into <= on + 10);
+    }
+    const double mean = 10.0 * stretch;
+    const double most = static_cast<double>(on) / (mean * share) + 2.0;
+    RC_ASSERT(std::abs(static_cast<double>(frames.size()) - static_cast<double>(kLength) / mean) <=
+              most + 0.001 * static_cast<double>(kLength) / mean);
+  }));
+}
+
+TEST(Arrivals, SlotsDecideWhoseTurnItIsAndSequencesHaveNoGap) {
+  Line line({20.0}, 1.0, 3);
+  const std::vector<FlowSlot> slots = {{0, 0}, {2, 0}, {0, 1}, {1, 0}, {0, 2}};
+  const std::vector<std::uint32_t> per_pass = {3, 1, 1};
+  line.traffic.slots = slots.data();
+  line.traffic.slot_count = static_cast<std::uint32_t>(slots.size());
+  line.traffic.flow_per_pass = per_pass.data();
+  std::map<std::uint32_t, std::uint32_t> next;
+  const std::vector<WireFrame> frames = line.window();
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    ASSERT_EQ(frames[i].frame.flow, slots[i % 5].flow);
+    ASSERT_EQ(frames[i].frame.sequence, next[frames[i].frame.flow]++);
+  }
+}
+
+TEST(Arrivals, TcpSegmentsOfAFlowFollowOneAnotherToTheByte) {
+  Line line({20.0, 30.0, 40.0}, 1.0, 2);
+  line.traffic.stack = make_stack(0, IpKind::ipv4, L4Kind::tcp, StampKind::full);
+  for (std::uint32_t i = 0; i < 3; ++i) line.shapes[i].data_bytes = 100 + 50 * i;
+  std::vector<std::uint32_t> tcp_bytes(2, 0);
+  line.traffic.line_time = line.line_time.data();
+  line.traffic.gap = line.gap.data();
+  Wire wire;
+  wire.open(line.traffic, nullptr, tcp_bytes.data());
+  std::map<std::uint32_t, std::uint32_t> next;
+  WireFrame event;
+  int seen = 0;
+  for (; seen < 1000 && wire.next<false>(event); ++seen) {
+    ASSERT_EQ(event.frame.tcp_sequence, next[event.frame.flow]);
+    next[event.frame.flow] += 100 + 50 * event.frame.position - line.traffic.stack.stamp_at;
+  }
+  EXPECT_EQ(seen, 1000);
+}
+
+TEST(FrameCursor, StepsBackToWhereItWas) {
+  EXPECT_TRUE(rc::check("step back", [] {
+    std::vector<FrameShape> shapes(*rc::gen::inRange<std::size_t>(1, 5));
+    for (std::size_t i = 0; i < shapes.size(); ++i)
+      shapes[i].data_bytes = static_cast<std::uint32_t>(100 + i);
+    Traffic traffic;
+    traffic.shapes = shapes.data();
+    traffic.shape_count = static_cast<std::uint32_t>(shapes.size());
+    traffic.flow_count = *rc::gen::inRange(1U, 5U);
+    std::vector<std::uint32_t> tcp_bytes(traffic.flow_count, 0);
+    FrameCursor cursor;
+    cursor.open(traffic, tcp_bytes.data());
+    std::vector<FrameIdentity> sent;
+    for (int i = *rc::gen::inRange(0, 40); i >= 0; --i) {
+      cursor.identify(sent.emplace_back());
+      cursor.advance();
+    }
+    while (!sent.empty()) {
+      cursor.step_back();
+      FrameIdentity again;
+      cursor.identify(again);
+      RC_ASSERT(again.position == sent.back().position);
+      RC_ASSERT(again.flow == sent.back().flow);
+      RC_ASSERT(again.sequence == sent.back().sequence);
+      RC_ASSERT(again.tcp_sequence == sent.back().tcp_sequence);
+      sent.pop_back();
+    }
+  }));
+}
+
 }  // namespace
 }  // namespace pollmark

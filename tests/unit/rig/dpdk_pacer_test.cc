@@ -108,5 +108,27 @@ TEST(Pacer, WithoutAScheduleThereAlwaysIsASlotAndNothingIsGivenUp) {
   EXPECT_TRUE(pacer.has_slot());
 }
 
+TEST(Pacer, OnAndOffSlotsFallIntoTheOnTimesAndKeepTheMeanRate) {
+  PacerOrder order;
+  order.law = ArrivalLaw::on_off;
+  order.on_ticks = 400;
+  order.off_ticks = 1200;
+  order.ticks_per_frame = 400.0;  // 100 while on
+  order.start = 1000;
+  order.end = 1000 + 3200;
+  EXPECT_EQ(slots_of(order), (std::vector<Ticks>{1000, 1100, 1200, 1300, 2600, 2700, 2800, 2900}));
+}
+
+TEST(Pacer, GapsGoInTurnAndSlotsEndWithTheirNumber) {
+  const std::vector<FixedTicks> gaps = {FixedTicks{50} << 64, FixedTicks{7} << 64, 0};
+  PacerOrder order;
+  order.gaps = gaps.data();
+  order.gap_count = 3;
+  order.start = 100;
+  order.end = 10'000;
+  order.slots = 7;
+  EXPECT_EQ(slots_of(order), (std::vector<Ticks>{100, 107, 107, 157, 164, 164, 214}));
+}
+
 }  // namespace
 }  // namespace pollmark
