@@ -1,5 +1,8 @@
 #include "campaign/input_files.h"
 
+#include <fmt/format.h>
+
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,18 +14,24 @@
 namespace pollmark {
 
 Result<void> check_input_files(const Plan& plan) {
-  std::set<std::string> captures;
+  std::map<std::string, CaptureOrder> captures;  // by what is asked of each
   std::set<std::string> stall_traces;
   for (const Cell& cell : plan.cells) {
     if (cell.refused) continue;
     const TrialOrder& order = cell.order;
-    if (order.traffic.kind == TrafficKind::replay) captures.insert(order.traffic.pcap);
+    if (order.traffic.kind == TrafficKind::replay) {
+      const CaptureOrder asked = capture_order(order.traffic);
+      std::string key =
+          fmt::format("{}\n{}\n{}", asked.path.string(), asked.filter, name_of(asked.cut_short));
+      for (const auto& [field, value] : asked.rewrite) key += '\n' + field + ' ' + value;
+      captures.emplace(key, asked);
+    }
     if (order.path == Path::model && order.model.stalls.kind == StallKind::trace)
       stall_traces.insert(order.model.stalls.trace);
   }
   std::vector<std::string> mistakes;
-  for (const std::string& file : captures)
-    if (const auto capture = load_capture(file); !capture)
+  for (const auto& [key, asked] : captures)
+    if (const auto capture = load_capture(asked); !capture)
       mistakes.push_back(capture.error().text());
   for (const std::string& file : stall_traces)
     if (const auto trace = read_stall_trace(file); !trace) mistakes.push_back(trace.error().text());

@@ -63,24 +63,30 @@ Result<void> wait_until_it_sends(Netlink& netlink, const NetdevPlace& place) {
 
 }  // namespace
 
-Result<VethLab> VethLab::create(const TrialOrder& order) {
-  PM_TRYV(need_network_lab());
-  PM_TRY(const int mtu, mtu_for(order.traffic));
-  VethLab lab;
-  PM_TRY(lab.sender_, Netns::make_anonymous());
-  PM_TRY(lab.receiver_, Netns::make_anonymous());
-
+Result<NetdevPlace> lab_sender_place(const TrialOrder& order) {
   // The tap takes every frame; the socket wants its own address.
   const bool up_the_stack = order.path == Path::udp_socket;
-  NetdevPlace& sender = lab.sender_place_;
+  NetdevPlace sender;
   sender.netdev = kSenderNetdev;
-  sender.netns_fd = lab.sender_.fd();
-  sender.mtu = mtu;
+  PM_TRY(sender.mtu, mtu_for(order.traffic));
   sender.mac = kLabSenderMac;
   sender.ipv4 = kLabSenderIpv4;
   sender.frames_to_mac = up_the_stack ? kLabReceiverMac : kLabNobodysMac;
   sender.frames_to_ipv4 = kLabReceiverIpv4;
   sender.frames_to_port = kLabUdpPort;
+  return sender;
+}
+
+Result<VethLab> VethLab::create(const TrialOrder& order) {
+  PM_TRYV(need_network_lab());
+  VethLab lab;
+  PM_TRY(lab.sender_place_, lab_sender_place(order));
+  PM_TRY(lab.sender_, Netns::make_anonymous());
+  PM_TRY(lab.receiver_, Netns::make_anonymous());
+
+  const bool up_the_stack = order.path == Path::udp_socket;
+  NetdevPlace& sender = lab.sender_place_;
+  sender.netns_fd = lab.sender_.fd();
   NetdevPlace& receiver = lab.receiver_place_;
   receiver = sender;
   receiver.netdev = kReceiverNetdev;
@@ -94,7 +100,7 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
                               .peer = receiver.netdev,
                               .mac = sender.mac,
                               .peer_mac = receiver.mac,
-                              .mtu = mtu,
+                              .mtu = sender.mtu,
                               .peer_netns_fd = receiver.netns_fd}));
   PM_TRYV(quieten(of_sender, sender));
   PM_TRYV(quieten(of_receiver, receiver));

@@ -369,24 +369,23 @@ void Reader::unknown(const std::string& table, std::string_view key,
 }
 
 void Reader::put(Tables& into, const std::string& table, std::string_view key,
-                 const toml::node& node, const toml::source_region& at, bool overridden,
-                 bool in_group) {
+                 const toml::node& node, const toml::source_region& at, Place from, Scope scope) {
   const auto position = [](const toml::source_region& region) {
     return (static_cast<std::uint64_t>(region.begin.line) << 24) | region.begin.column;
   };
   const std::uint64_t order = (static_cast<std::uint64_t>(documents_.size()) << 56) | position(at);
   Entry& entry = into[table][std::string(key)];
   const std::uint64_t kept = entry.node ? entry.order : order;
-  entry = {&node, at, kept, overridden, in_group};
+  entry = {&node, at, kept, from == Place::override_, scope == Scope::group};
 }
 
 void Reader::collect_table(const std::string& name, const toml::table& table, Tables& into,
-                           bool overridden, bool in_group) {
+                           Place from, Scope scope) {
   for (const auto& [key, node] : table) {
     const std::string full = name + "." + std::string(key.str());
     if (full == "model.faults" || full == "judge.baseline") {
       if (const toml::table* nested = node.as_table()) {
-        collect_table(full, *nested, into, overridden, in_group);
+        collect_table(full, *nested, into, from, scope);
       } else {
         mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", key.str(),
                                            type_text(node), join(names_in(full), ", ")));
@@ -398,19 +397,20 @@ void Reader::collect_table(const std::string& name, const toml::table& table, Ta
       unknown(name, key.str(), key.source());
       continue;
     }
-    if (const Key* known = find_key(name, key.str()); in_group && known && !known->facts.in_group) {
+    if (const Key* known = find_key(name, key.str());
+        scope == Scope::group && known && !known->facts.in_group) {
       mistake(key.source(),
               fmt::format("{} is shared by all groups; allowed in [{}] only", key.str(), name));
       continue;
     }
-    put(into, name, key.str(), node, key.source(), overridden, in_group);
+    put(into, name, key.str(), node, key.source(), from, scope);
   }
 }
 
-void Reader::collect_group(const toml::table& table, GroupText& group, bool overridden) {
+void Reader::collect_group(const toml::table& table, GroupText& group, Place from) {
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
-    if (name == "name" && !overridden) continue;
+    if (name == "name" && from == Place::file) continue;
     const bool is_table = is_group_table(name);
     if (!is_table) {
       static const std::vector<std::string> kAllowed = {"name",  "generator", "receiver", "traffic",
@@ -423,7 +423,7 @@ void Reader::collect_group(const toml::table& table, GroupText& group, bool over
       continue;
     }
     if (const toml::table* nested = node.as_table()) {
-      collect_table(name, *nested, group.tables, overridden, true);
+      collect_table(name, *nested, group.tables, from, Scope::group);
     } else {
       mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", name, type_text(node),
                                          join(names_in(name), ", ")));
@@ -442,9 +442,8 @@ bool is_group_name(std::string_view name) {
 
 }  // namespace
 
-void Reader::collect_groups(const toml::node& node, const toml::source_region& at,
-                            bool overridden) {
-  if (overridden) {
+void Reader::collect_groups(const toml::node& node, const toml::source_region& at, Place from) {
+  if (from == Place::override_) {
     // --set group.NAME.table.key=value
     const toml::table* by_name = node.as_table();
     std::vector<std::string> names;
@@ -463,7 +462,7 @@ void Reader::collect_groups(const toml::node& node, const toml::source_region& a
         mistake(at, fmt::format("no group \"{}\" to override; allowed: {}", wanted, allowed));
         continue;
       }
-      collect_group(*value.as_table(), *found, true);
+      collect_group(*value.as_table(), *found, Place::override_);
     }
     return;
   }
@@ -492,21 +491,21 @@ void Reader::collect_groups(const toml::node& node, const toml::source_region& a
                             again ? "stands twice" : "is the top level"));
       }
     }
-    collect_group(table, group, false);
+    collect_group(table, group, Place::file);
     groups_.push_back(std::move(group));
   }
 }
 
-void Reader::collect(const toml::table& root, bool overridden) {
+void Reader::collect(const toml::table& root, Place from) {
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
     if (name == "group") {
-      collect_groups(node, key.source(), overridden);
+      collect_groups(node, key.source(), from);
       continue;
     }
     if (std::find(table_names().begin(), table_names().end(), name) != table_names().end()) {
       if (const toml::table* table = node.as_table()) {
-        collect_table(name, *table, top_, overridden, false);
+        collect_table(name, *table, top_, from, Scope::all);
       } else {
         mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", name, type_text(node),
                                            join(names_in(name), ", ")));
@@ -518,7 +517,7 @@ void Reader::collect(const toml::table& root, bool overridden) {
       unknown("", name, key.source());
       continue;
     }
-    put(top_, "", name, node, key.source(), overridden, false);
+    put(top_, "", name, node, key.source(), from, Scope::all);
   }
 }
 
@@ -550,7 +549,7 @@ void Reader::collect_override(const std::string& assignment) {
     return;
   }
   documents_.push_back(std::move(parsed).table());
-  collect(documents_.back(), true);
+  collect(documents_.back(), Place::override_);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -890,9 +889,9 @@ const Entry* Reader::find(const Draft& draft, const std::string& table,
   return entry == entries->second.end() ? nullptr : &entry->second;
 }
 
-void Reader::read_tables(Draft& draft, bool top_level) {
+void Reader::read_tables(Draft& draft, Scope scope) {
   for (const Key& key : keys()) {
-    if (key.facts.not_yet || key.facts.in_group == top_level) continue;
+    if (key.facts.not_yet || key.facts.in_group != (scope == Scope::group)) continue;
     if (const Entry* entry = find(draft, key.facts.table, key.facts.key)) {
       (this->*key.read)(*entry, draft);
     }
@@ -1305,12 +1304,12 @@ Result<Experiment> Reader::read() {
     mistake(parsed.error().source(), parsed.error().description());
   } else {
     documents_.push_back(std::move(parsed).table());
-    collect(documents_.back(), false);
+    collect(documents_.back(), Place::file);
     for (const std::string& assignment : options_.overrides) collect_override(assignment);
 
     Draft whole;
     whole.view = top_;
-    read_tables(whole, true);
+    read_tables(whole, Scope::all);
     if (experiment_.name.empty() && !find(whole, "", "name")) {
       mistake({}, "name is missing; allowed: name = \"...\"");
     }
@@ -1341,7 +1340,7 @@ Result<Experiment> Reader::read() {
     }
     for (Draft& draft : drafts) {
       draft.group.base.group = draft.group.name;
-      read_tables(draft, false);
+      read_tables(draft, Scope::group);
       read_factor_keys(draft);
       read_factors(draft);
       check_group(draft);

@@ -16,6 +16,7 @@
 
 #include "plan/experiment.h"
 #include "plan/factors.h"
+#include "plan/header_fields.h"
 #include "plan/keys.h"
 #include "plan/toml_headers.h"
 
@@ -29,6 +30,9 @@ struct Entry {
   bool overridden = false;  // by --set
   bool in_group = false;    // said for one group, not for all
 };
+
+enum class Place : std::uint8_t { file, override_ };  // where a document stands
+enum class Scope : std::uint8_t { all, group };       // for whom it is said
 
 using Entries = std::map<std::string, Entry>;
 using Tables = std::map<std::string, Entries>;  // "" = top of the file, "trial", "model.faults"
@@ -48,6 +52,15 @@ struct Draft {
   bool sound = true;             // no mistake so far: combinations may be judged
   std::set<std::string> unread;  // factors with a mistake in their levels
   std::string pcap;              // as written
+  std::vector<std::string> permitted_addresses;
+  // Addresses that frames will carry, to be looked at when all keys are read.
+  struct Address {
+    toml::source_region at;
+    std::string key;
+    FieldValues values;
+    int ip_version = 4;
+  };
+  std::vector<Address> addresses;
   toml::source_region at;
 };
 
@@ -126,18 +139,18 @@ class Reader {
   }
 
   // Collecting.
-  void collect(const toml::table& root, bool overridden);
-  void collect_table(const std::string& name, const toml::table& table, Tables& into,
-                     bool overridden, bool in_group);
-  void collect_group(const toml::table& table, GroupText& group, bool overridden);
-  void collect_groups(const toml::node& node, const toml::source_region& at, bool overridden);
+  void collect(const toml::table& root, Place from);
+  void collect_table(const std::string& name, const toml::table& table, Tables& into, Place from,
+                     Scope scope);
+  void collect_group(const toml::table& table, GroupText& group, Place from);
+  void collect_groups(const toml::node& node, const toml::source_region& at, Place from);
   void collect_override(const std::string& text);
   void put(Tables& into, const std::string& table, std::string_view key, const toml::node& node,
-           const toml::source_region& at, bool overridden, bool in_group);
+           const toml::source_region& at, Place from, Scope scope);
   void unknown(const std::string& table, std::string_view key, const toml::source_region& at);
 
   // Reading.
-  void read_tables(Draft& draft, bool top_level);
+  void read_tables(Draft& draft, Scope scope);
   void read_factor_keys(Draft& draft);
   void read_factors(Draft& draft);
   FactorLevels read_simple(const FactorFacts& factor, const toml::array& levels, Draft& draft);
@@ -145,7 +158,10 @@ class Reader {
   std::optional<std::string> canonical(const FactorFacts& factor, const toml::node& node,
                                        const TrialOrder& base, Draft& draft);
   void check_group(Draft& draft);
-  void check_traffic(Draft& draft);  // traffic_keys.cc
+  // traffic_keys.cc
+  void check_traffic(Draft& draft);
+  void check_timing(Draft& draft);
+  void check_header_fields(Draft& draft);
   void check_rules(Draft& draft);
   void check_acting(const std::vector<Draft>& drafts);
   void check_shadowed();
@@ -176,7 +192,18 @@ class Reader {
   void read_receiver_port(const Entry& entry, Draft& draft);
   void read_receiver_lcores(const Entry& entry, Draft& draft);
   void read_kind(const Entry& entry, Draft& draft);
+  void read_letters(const Entry& entry, Draft& draft);
+  void read_ip_version(const Entry& entry, Draft& draft);
+  template <HeaderField kField>
+  void read_field(const Entry& entry, Draft& draft);
+  void read_tcp_flags(const Entry& entry, Draft& draft);
+  void read_permitted_addresses(const Entry& entry, Draft& draft);
   void read_pcap(const Entry& entry, Draft& draft);
+  void read_time_scale(const Entry& entry, Draft& draft);
+  void read_loops(const Entry& entry, Draft& draft);
+  void read_filter(const Entry& entry, Draft& draft);
+  void read_rewrite(const Entry& entry, Draft& draft);
+  void read_cut_short(const Entry& entry, Draft& draft);
   void read_timing(const Entry& entry, Draft& draft);
   void read_direction(const Entry& entry, Draft& draft);
   void read_clock(const Entry& entry, Draft& draft);

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "base/text.h"
+#include "plan/frame_sizes.h"
 
 namespace pollmark {
 
@@ -260,60 +260,89 @@ std::string socket_buffer_level(const TrialOrder& order) {
 }
 
 // Traffic.
-constexpr Limits kFrame{64, 9000};
-constexpr std::size_t kMostFrames = 1024;
-constexpr std::string_view kFrameAllowed =
-    "64 to 9000 bytes with FCS (64 is the least that holds the 16-byte stamp), a list of up to "
-    "1024 "
-    "of them, or \"imix\"";
 Applied apply_frame(std::string_view text, TrialOrder& order) {
-  const std::string_view body = trimmed(text);
-  if (body == "imix") {
-    order.traffic.frame_bytes = imix_frame_bytes();
-    return {};
-  }
-  const bool genome = !body.empty() && std::all_of(body.begin(), body.end(),
-                                                   [](char c) { return (c >= 'a' && c <= 'z'); });
-  if (genome) {
-    return refused(fmt::format("not yet: \"{}\" as a genome (RFC 6985)", body), kFrameAllowed);
-  }
-  std::vector<int> sizes;
-  for (const std::string& part : split(body, ':')) {
-    PM_TRY(const std::int64_t size, whole_number(part, kFrame, kFrameAllowed));
-    sizes.push_back(static_cast<int>(size));
-  }
-  if (sizes.size() > kMostFrames) {
-    return refused(fmt::format("{} sizes are too many", sizes.size()), kFrameAllowed);
-  }
-  order.traffic.frame_bytes = std::move(sizes);
+  PM_TRY(FrameSizes sizes, parse_frame_sizes(text, order.traffic.letters));
+  order.traffic.frame = std::move(sizes.frame);
+  order.traffic.frame_bytes = std::move(sizes.frame_bytes);
   return {};
 }
 std::string frame_level(const TrialOrder& order) {
-  if (order.traffic.frame_bytes == imix_frame_bytes()) return "imix";
+  if (!order.traffic.frame.empty()) return order.traffic.frame;
   return ratio_of(order.traffic.frame_bytes);
 }
 
-// Every flow has an address pair and ports of its own in 198.18.0.0/15.
+// Every flow has a 5-tuple of its own.
 constexpr Limits kFlows{1, 65536};
 Applied apply_flows(std::string_view text, TrialOrder& order) {
   return set_int(text, kFlows, limits_text(kFlows), order.traffic.flows);
 }
 std::string flows_level(const TrialOrder& order) { return fmt::format("{}", order.traffic.flows); }
 
+constexpr double kMostZipf = 4.0;
+constexpr std::string_view kPopularityAllowed =
+    "\"uniform\", \"zipf\" (exponent 1), \"zipf 0.9\" (exponent above 0, up to 4)";
+Applied apply_popularity(std::string_view text, TrialOrder& order) {
+  const std::string_view body = trimmed(text);
+  if (body == "uniform" || body == "zipf") {
+    order.traffic.popularity = body == "zipf" ? 1.0 : 0.0;
+    return {};
+  }
+  if (!body.starts_with("zipf ")) {
+    static const std::vector<std::string> kNames = {"uniform", "zipf"};
+    const std::string near = did_you_mean(body, kNames);
+    return refused(near.empty()
+                       ? fmt::format("\"{}\" is not known", body)
+                       : fmt::format("\"{}\" is not known, did you mean \"{}\"?", body, near),
+                   kPopularityAllowed);
+  }
+  const std::string_view digits = trimmed(body.substr(5));
+  double exponent = 0.0;
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
+  if (code != std::errc{} || end != digits.data() + digits.size() || !(exponent > 0.0) ||
+      exponent > kMostZipf) {
+    return refused(fmt::format("\"{}\" is no exponent", digits), kPopularityAllowed);
+  }
+  order.traffic.popularity = exponent;
+  return {};
+}
+std::string popularity_level(const TrialOrder& order) {
+  const double exponent = order.traffic.popularity;
+  if (exponent == 0.0) return "uniform";
+  return exponent == 1.0 ? "zipf" : fmt::format("zipf {}", exponent);
+}
+
 constexpr Limits kBurstFrames{2, 4096};
+constexpr std::int64_t kLeastOnNs = 1'000;
+constexpr std::int64_t kMostOnNs = 60'000'000'000;
 constexpr std::string_view kArrivalsAllowed =
-    "\"constant\", \"poisson\", \"burst 64\" (2 to 4096 frames back to back)";
+    "\"constant\", \"poisson\", \"burst 64\" (2 to 4096 frames back to back), \"on 100 us off 900 "
+    "us\" (1 us to 60 s each)";
+Applied apply_on_off(std::string_view body, TrialOrder& order) {
+  const std::size_t middle = body.find(" off ");
+  if (middle == std::string_view::npos) {
+    return refused(fmt::format("\"{}\" lacks \"off ...\"", body), kArrivalsAllowed);
+  }
+  Arrivals arrivals{ArrivalKind::on_off, 1};
+  PM_TRY(arrivals.on_ns, parse_duration_ns(body.substr(3, middle - 3)));
+  PM_TRY(arrivals.off_ns, parse_duration_ns(body.substr(middle + 5)));
+  for (const std::int64_t ns : {arrivals.on_ns, arrivals.off_ns}) {
+    if (ns < kLeastOnNs || ns > kMostOnNs) {
+      return refused(fmt::format("\"{}\" is out of range", body), kArrivalsAllowed);
+    }
+  }
+  order.traffic.arrivals = arrivals;
+  return {};
+}
 Applied apply_arrivals(std::string_view text, TrialOrder& order) {
   const std::string_view body = trimmed(text);
   if (body == "constant" || body == "poisson") {
     order.traffic.arrivals = {body == "poisson" ? ArrivalKind::poisson : ArrivalKind::constant, 1};
     return {};
   }
-  if (body == "on/off" || body.starts_with("on ")) {
-    return refused("not yet: on/off arrivals", kArrivalsAllowed);
-  }
+  if (body.starts_with("on ")) return apply_on_off(body, order);
   if (!body.starts_with("burst ")) {
-    const std::vector<std::string> names = {"constant", "poisson", "burst 64"};
+    const std::vector<std::string> names = {"constant", "poisson", "burst 64",
+                                            "on 100 us off 900 us"};
     const std::string near = did_you_mean(body, names);
     return refused(near.empty()
                        ? fmt::format("\"{}\" is not known", body)
@@ -326,8 +355,12 @@ Applied apply_arrivals(std::string_view text, TrialOrder& order) {
 }
 std::string arrivals_level(const TrialOrder& order) {
   const Arrivals& arrivals = order.traffic.arrivals;
-  if (arrivals.kind != ArrivalKind::burst) return std::string(name_of(arrivals.kind));
-  return fmt::format("burst {}", arrivals.burst_frames);
+  if (arrivals.kind == ArrivalKind::burst) return fmt::format("burst {}", arrivals.burst_frames);
+  if (arrivals.kind == ArrivalKind::on_off) {
+    return fmt::format("on {} off {}", whole_duration_text(arrivals.on_ns),
+                       whole_duration_text(arrivals.off_ns));
+  }
+  return std::string(name_of(arrivals.kind));
 }
 
 Applied apply_load(std::string_view text, TrialOrder& order) {
@@ -566,12 +599,14 @@ std::vector<Factor> make_factors() {
        socket_buffer_level},
       {{.name = "frame",
         .table = "traffic",
-        .syntax = "integer, list of integers, or \"imix\"",
-        .limits = std::string(kFrameAllowed),
+        .syntax = "integer, list of integers, or text",
+        .limits = std::string(allowed_frame_sizes()),
         .testpmd = "--txpkts",
         .paths = every,
         .sentence = "Frame sizes with FCS, sent in this order again and again. imix: 64, 570 and "
-                    "1518 in the ratio 7:4:1.",
+                    "1518 in the ratio 7:4:1; imix_594: 64, 594 and 1518. A genome has a letter "
+                    "for each frame: a=64 b=128 c=256 d=512 e=1024 f=1280 g=1518 h=2112 i=9000, "
+                    "others by letters.",
         .forms = {integer, integers, text}},
        apply_frame,
        frame_level},
@@ -581,16 +616,28 @@ std::vector<Factor> make_factors() {
         .limits = limits_text(kFlows),
         .testpmd = "--txonly-multi-flow",
         .paths = every,
-        .sentence = "Distinct 5-tuples, in 198.18.0.0/15.",
+        .sentence = "Distinct 5-tuples; the addresses are those of src_ip and dst_ip.",
         .forms = {integer}},
        apply_flows,
        flows_level},
+      {{.name = "popularity",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = std::string(kPopularityAllowed),
+        .paths = every,
+        .sentence = "How often each flow is sent: in turn, or the k-th flow in proportion to "
+                    "1/k^exponent, in a seeded order.",
+        .forms = {text}},
+       apply_popularity,
+       popularity_level},
       {{.name = "arrivals",
         .table = "traffic",
         .syntax = "text",
         .limits = std::string(kArrivalsAllowed),
         .paths = every,
-        .sentence = "When frames leave: evenly spaced, at random, or in bursts at line rate.",
+        .sentence =
+            "When frames leave: evenly spaced, at random, in bursts at line rate, or evenly "
+            "while on and not at all while off (the load is the mean).",
         .forms = {text}},
        apply_arrivals,
        arrivals_level},
@@ -680,28 +727,6 @@ Result<void> apply_level(std::string_view factor, std::string_view level, TrialO
 
 std::string level_of(std::string_view factor, const TrialOrder& order) {
   return factor_named(factor).level(order);
-}
-
-const std::vector<int>& imix_frame_bytes() {
-  static const std::vector<int> kSizes = [] {
-    struct Share {
-      int bytes;
-      int weight;
-      int credit = 0;
-    };
-    std::array<Share, 3> shares{{{64, 7}, {570, 4}, {1518, 1}}};
-    constexpr int kFrames = 12;
-    std::vector<int> sizes;
-    for (int i = 0; i < kFrames; ++i) {
-      for (Share& share : shares) share.credit += share.weight;
-      Share& next = *std::max_element(shares.begin(), shares.end(),
-                                      [](auto& a, auto& b) { return a.credit < b.credit; });
-      next.credit -= kFrames;
-      sizes.push_back(next.bytes);
-    }
-    return sizes;
-  }();
-  return kSizes;
 }
 
 std::string whole_duration_text(std::int64_t ns) {

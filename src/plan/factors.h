@@ -51,10 +51,6 @@ inline constexpr std::string_view kLayout = "layout";
 // nothing. The name must be a factor's.
 [[nodiscard]] std::string level_of(std::string_view factor, const TrialOrder& order);
 
-// Sizes 64, 570 and 1518 in the ratio 7:4:1, spread as evenly as whole frames allow (smooth
-// weighted round robin); 12 frames.
-[[nodiscard]] const std::vector<int>& imix_frame_bytes();
-
 // Duration in the largest unit that keeps it whole: 1500000 -> "1500 us". Reads back exactly.
 [[nodiscard]] std::string whole_duration_text(std::int64_t ns);
 

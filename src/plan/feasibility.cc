@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/line_rate.h"
+#include "plan/header_fields.h"
 
 namespace pollmark {
 
@@ -110,6 +111,64 @@ Broken replay_arrivals(const TrialOrder& order) {
                      name_of(order.traffic.arrivals.kind));
 }
 
+Broken frame_holds_the_stamp(const TrialOrder& order) {
+  if (order.traffic.kind == TrafficKind::replay) return std::nullopt;
+  const Result<int> bytes = stamp_bytes(order.traffic);
+  return bytes ? std::nullopt : Broken(bytes.error().what);
+}
+
+Broken enough_addresses(const TrialOrder& order) {
+  if (order.traffic.kind == TrafficKind::replay) return std::nullopt;
+  const Result<std::uint64_t> most = most_flows(order.traffic, order.path);
+  if (!most) return most.error().what;
+  if (*most >= static_cast<std::uint64_t>(order.traffic.flows)) return std::nullopt;
+  return fmt::format(
+      "{} flows from addresses and ports that make {}; allowed: up to {}, or more of "
+      "src_ip, src_port, dst_ip, dst_port",
+      order.traffic.flows, *most, *most);
+}
+
+// The kernel demultiplexes: a socket gets what is addressed to it, and the stamp stands where the
+// payload of a plain datagram begins.
+Broken headers_for_a_socket(const TrialOrder& order) {
+  if (order.path != Path::udp_socket || order.traffic.kind == TrafficKind::replay) {
+    return std::nullopt;
+  }
+  const TrafficOrder& traffic = order.traffic;
+  std::string_view what;
+  if (traffic.kind == TrafficKind::tcp) what = "TCP";
+  if (traffic.ip_version != 4) what = "IPv6";
+  if (!traffic.vlan.empty()) what = "a VLAN tag";
+  for (const HeaderField field :
+       {HeaderField::dst_mac, HeaderField::dst_ip, HeaderField::dst_port}) {
+    if (!text_of(field, traffic).empty()) what = name_of(field);
+  }
+  if (what.empty()) return std::nullopt;
+  return fmt::format(
+      "{} on udp_socket: a socket receives only datagrams addressed to it; allowed: "
+      "path dpdk or model",
+      what);
+}
+
+Broken on_time_fits_the_line(const TrialOrder& order) {
+  const Arrivals& arrivals = order.traffic.arrivals;
+  if (arrivals.kind != ArrivalKind::on_off || order.path != Path::model ||
+      order.traffic.kind == TrafficKind::replay) {
+    return std::nullopt;
+  }
+  const Result<double> pps = intended_pps(order);
+  if (!pps) return std::nullopt;  // another rule's
+  const double line =
+      line_rate_pps(order.model.link_bps, mean_frame_bytes(order.traffic.frame_bytes));
+  const double on =
+      static_cast<double>(arrivals.on_ns) / static_cast<double>(arrivals.on_ns + arrivals.off_ns);
+  if (*pps <= line * on * (1.0 + 1e-9)) return std::nullopt;
+  return fmt::format(
+      "load {} in {:.3g} % of the time is {} while on; allowed: up to {} on this "
+      "link with these frames",
+      order.traffic.load.text(), 100.0 * on, si(*pps / on, "pps"), si(line * on, "pps"));
+}
+
 Broken load_of_the_path(const TrialOrder& order) {
   const Result<double> pps = intended_pps(order);
   if (pps) return std::nullopt;
@@ -138,6 +197,18 @@ const std::vector<Rule>& all_rules() {
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
       {{"arrivals", "kind"}, "replay has constant arrivals", replay_arrivals},
+      {{"frame", "ip_version", "vlan", "qinq", "kind"},
+       "a frame holds its headers and the stamp",
+       frame_holds_the_stamp},
+      {{"flows", "src_ip", "dst_ip", "src_port", "dst_port"},
+       "every flow has a 5-tuple of its own",
+       enough_addresses},
+      {{"kind", "ip_version", "vlan", "dst_mac", "dst_ip", "dst_port", "path"},
+       "a socket receives what is addressed to it",
+       headers_for_a_socket},
+      {{"arrivals", "load", "link", "frame", "path"},
+       "the load fits into the on time",
+       on_time_fits_the_line},
       {{"load", "path"}, "max is not offered on the model", max_is_not_judged},
       {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
   };
@@ -155,6 +226,8 @@ Result<double> intended_pps(const TrialOrder& order) {
   const Load& load = order.traffic.load;
   if (load.unit == LoadUnit::max) return 0.0;
   const bool replay = order.traffic.kind == TrafficKind::replay;
+  // The recorded gaps are the load; known when the capture is read.
+  if (replay && order.traffic.timing != ReplayTiming::rate) return 0.0;
   if (replay && load.unit != LoadUnit::pps) {
     return fail(Errc::bad_experiment,
                 fmt::format("load {} with replay: frame sizes come from the capture; allowed: "

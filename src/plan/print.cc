@@ -89,8 +89,9 @@ void print_group(const Plan& plan, const Group& group, Out out) {
   for (const FactorFacts& factor : all_factors()) {
     const bool acts =
         std::any_of(paths.begin(), paths.end(), [&](Path path) { return acts_on(factor, path); });
-    const bool of_capture = order.traffic.kind == TrafficKind::replay &&
-                            (factor.name == "frame" || factor.name == "flows");
+    const bool of_capture =
+        order.traffic.kind == TrafficKind::replay &&
+        (factor.name == "frame" || factor.name == "flows" || factor.name == "popularity");
     if (!acts || of_capture || factor.name == "path" || is_swept(group, factor.name)) continue;
     const bool plain =
         factor.name == "load" && !is_swept(group, "frame") && !is_swept(group, "link");

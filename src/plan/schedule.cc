@@ -96,7 +96,9 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice) {
   order.traffic.intended_pps = *intended_pps(order);
   if (group.packets > 0) {
     if (order.traffic.intended_pps == 0.0) {
-      cell.refused = "packets with load \"max\"; allowed: seconds";
+      cell.refused = order.traffic.load.unit == LoadUnit::max
+                         ? "packets with load \"max\"; allowed: seconds"
+                         : "packets with the recorded timing; allowed: seconds, loops";
       return cell;
     }
     order.seconds = static_cast<double>(group.packets) / order.traffic.intended_pps;

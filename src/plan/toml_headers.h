@@ -1,6 +1,8 @@
 // TOML++ as the parser takes it.
 #pragma once
 
+#include <cstdint>
+
 // Debian builds the library with exceptions; the parser takes the headers without them.
 #undef TOML_HEADER_ONLY
 #undef TOML_SHARED_LIB

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -51,6 +52,25 @@ Json object_of(const std::map<std::string, Value>& values) {
   return json;
 }
 
+struct HeaderText {
+  const char* key;
+  std::string TrafficOrder::*text;
+};
+
+std::span<const HeaderText> header_texts() {
+  static constexpr std::array<HeaderText, 10> kTexts{{{"src_mac", &TrafficOrder::src_mac},
+                                                      {"dst_mac", &TrafficOrder::dst_mac},
+                                                      {"qinq", &TrafficOrder::qinq},
+                                                      {"vlan", &TrafficOrder::vlan},
+                                                      {"src_ip", &TrafficOrder::src_ip},
+                                                      {"dst_ip", &TrafficOrder::dst_ip},
+                                                      {"src_port", &TrafficOrder::src_port},
+                                                      {"dst_port", &TrafficOrder::dst_port},
+                                                      {"ttl", &TrafficOrder::ttl},
+                                                      {"dscp", &TrafficOrder::dscp}}};
+  return kTexts;
+}
+
 // What identifies a trial; at the top of its record.
 void put_identity(Json& json, const TrialOrder& order) {
   json["kind"] = name_of(order.kind);
@@ -74,17 +94,32 @@ void put_details(Json& json, const TrialOrder& order) {
   const TrafficOrder& traffic = order.traffic;
   json["traffic"] = {
       {"kind", name_of(traffic.kind)},
+      {"frame", traffic.frame},
       {"frame_bytes", traffic.frame_bytes},
+      {"letters", object_of(traffic.letters)},
       {"flows", traffic.flows},
+      {"popularity", number(traffic.popularity)},
+      {"ip_version", traffic.ip_version},
+      {"tcp_flags", traffic.tcp_flags},
       {"arrivals",
-       {{"kind", name_of(traffic.arrivals.kind)}, {"burst_frames", traffic.arrivals.burst_frames}}},
+       {{"kind", name_of(traffic.arrivals.kind)},
+        {"burst_frames", traffic.arrivals.burst_frames},
+        {"on_ns", traffic.arrivals.on_ns},
+        {"off_ns", traffic.arrivals.off_ns}}},
       {"load",
        {{"unit", name_of(traffic.load.unit)},
         {"value", number(traffic.load.value)},
         {"text", traffic.load.text()}}},
       {"intended_pps", number(traffic.intended_pps)},
       {"pcap", traffic.pcap},
+      {"timing", name_of(traffic.timing)},
+      {"time_scale", number(traffic.time_scale)},
+      {"loops", traffic.loops},
+      {"filter", traffic.filter},
+      {"cut_short", name_of(traffic.cut_short)},
+      {"rewrite", object_of(traffic.rewrite)},
   };
+  for (const HeaderText& field : header_texts()) json["traffic"][field.key] = traffic.*field.text;
   const ModelOrder& model = order.model;
   json["model"] = {
       {"link_bps", number(model.link_bps)},
@@ -413,6 +448,15 @@ class Fields {
     }
   }
 
+  // A key that earlier records of this schema do not have: what they lack keeps its default.
+  template <typename T>
+  void read_since(const std::string& key, T& out) {
+    if (has(key)) read(key, out);
+  }
+  [[nodiscard]] bool has(const std::string& key) const {
+    return json_ != nullptr && json_->contains(key);
+  }
+
   Fields object(const std::string& key) { return {find(key), place(key), mistake_}; }
 
   [[nodiscard]] bool is_null(const std::string& key) {
@@ -482,16 +526,30 @@ void read_identity(Fields& in, TrialOrder& order) {
 
 void read_traffic(Fields in, TrafficOrder& traffic) {
   in.read("kind", traffic.kind);
+  in.read_since("frame", traffic.frame);
   in.read("frame_bytes", traffic.frame_bytes);
+  in.read_since("letters", traffic.letters);
   in.read("flows", traffic.flows);
+  in.read_since("popularity", traffic.popularity);
+  in.read_since("ip_version", traffic.ip_version);
+  in.read_since("tcp_flags", traffic.tcp_flags);
+  for (const HeaderText& field : header_texts()) in.read_since(field.key, traffic.*field.text);
   Fields arrivals = in.object("arrivals");
   arrivals.read("kind", traffic.arrivals.kind);
   arrivals.read("burst_frames", traffic.arrivals.burst_frames);
+  arrivals.read_since("on_ns", traffic.arrivals.on_ns);
+  arrivals.read_since("off_ns", traffic.arrivals.off_ns);
   Fields load = in.object("load");
   load.read("unit", traffic.load.unit);
   load.read("value", traffic.load.value);
   in.read("intended_pps", traffic.intended_pps);
   in.read("pcap", traffic.pcap);
+  in.read_since("timing", traffic.timing);
+  in.read_since("time_scale", traffic.time_scale);
+  in.read_since("loops", traffic.loops);
+  in.read_since("filter", traffic.filter);
+  in.read_since("cut_short", traffic.cut_short);
+  in.read_since("rewrite", traffic.rewrite);
 }
 
 void read_model(Fields in, ModelOrder& model) {

@@ -21,11 +21,20 @@ struct Names<ClockKind> {
 };
 template <>
 struct Names<TrafficKind> {
-  static constexpr std::array<std::string_view, 2> kAll = {"udp", "replay"};
+  static constexpr std::array<std::string_view, 3> kAll = {"udp", "tcp", "replay"};
 };
 template <>
 struct Names<ArrivalKind> {
-  static constexpr std::array<std::string_view, 3> kAll = {"constant", "poisson", "burst"};
+  static constexpr std::array<std::string_view, 4> kAll = {"constant", "poisson", "burst",
+                                                           "on_off"};
+};
+template <>
+struct Names<ReplayTiming> {
+  static constexpr std::array<std::string_view, 3> kAll = {"rate", "original", "scaled"};
+};
+template <>
+struct Names<CutShort> {
+  static constexpr std::array<std::string_view, 2> kAll = {"refuse", "pad"};
 };
 template <>
 struct Names<DmaPlacement> {
@@ -62,6 +71,8 @@ std::string_view name_of(Path value) { return known_name(value); }
 std::string_view name_of(ClockKind value) { return known_name(value); }
 std::string_view name_of(TrafficKind value) { return known_name(value); }
 std::string_view name_of(ArrivalKind value) { return known_name(value); }
+std::string_view name_of(ReplayTiming value) { return known_name(value); }
+std::string_view name_of(CutShort value) { return known_name(value); }
 std::string_view name_of(DmaPlacement value) { return known_name(value); }
 std::string_view name_of(StallKind value) { return known_name(value); }
 std::string_view name_of(StageKind value) { return known_name(value); }
@@ -88,6 +99,8 @@ PM_INSTANTIATE(Path)
 PM_INSTANTIATE(ClockKind)
 PM_INSTANTIATE(TrafficKind)
 PM_INSTANTIATE(ArrivalKind)
+PM_INSTANTIATE(ReplayTiming)
+PM_INSTANTIATE(CutShort)
 PM_INSTANTIATE(DmaPlacement)
 PM_INSTANTIATE(StallKind)
 PM_INSTANTIATE(StageKind)

@@ -15,8 +15,14 @@ namespace pollmark {
 
 enum class Path : std::uint8_t { dpdk, model, udp_socket };  // later: packet_mmap, af_xdp, ...
 enum class ClockKind : std::uint8_t { wall, lockstep };
-enum class TrafficKind : std::uint8_t { udp, replay };
-enum class ArrivalKind : std::uint8_t { constant, poisson, burst };
+enum class TrafficKind : std::uint8_t { udp, tcp, replay };
+enum class ArrivalKind : std::uint8_t { constant, poisson, burst, on_off };
+// When the frames of a capture are sent: evenly at the load, as recorded, or as recorded with every
+// gap multiplied.
+enum class ReplayTiming : std::uint8_t { rate, original, scaled };
+// What becomes of frames that the snap length cut short: zeros in place of what is missing, or none
+// of the capture is sent.
+enum class CutShort : std::uint8_t { refuse, pad };
 enum class DmaPlacement : std::uint8_t { llc, hot, memory };
 enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
 enum class StageKind : std::uint8_t { none, touch, checksum };  // later: forward, hyperscan
@@ -25,18 +31,43 @@ enum class ValidityRule : std::uint8_t { strict, as_is };
 
 struct Arrivals {
   ArrivalKind kind = ArrivalKind::constant;
-  int burst_frames = 1;  // frames back to back at line rate; 1 unless kind is burst
+  int burst_frames = 1;     // frames back to back at line rate; 1 unless kind is burst
+  std::int64_t on_ns = 0;   // of on_off: evenly spaced for so long, ...
+  std::int64_t off_ns = 0;  // ... then nothing; the load is the mean over both
   friend bool operator==(const Arrivals&, const Arrivals&) = default;
 };
 
 struct TrafficOrder {
   TrafficKind kind = TrafficKind::udp;
-  std::vector<int> frame_bytes{64};  // sizes incl. FCS, sent in this order again and again
-  int flows = 64;                    // distinct 5-tuples; 1..65536
+  std::string frame;                   // as asked, where it is more than sizes: "imix", a genome
+  std::vector<int> frame_bytes{64};    // sizes incl. FCS, sent in this order again and again
+  std::map<std::string, int> letters;  // sizes of a genome's own letters
+  int flows = 64;                      // distinct 5-tuples; 1..65536
+  double popularity = 0.0;             // exponent of Zipf's law over the flows; 0: all alike
+  // How each header field gets its value, flow by flow; read by plan/header_fields.h. Empty: the
+  // path's own.
+  int ip_version = 4;
+  std::string src_mac;
+  std::string dst_mac;
+  std::string qinq;  // outer tag (802.1ad); needs vlan
+  std::string vlan;
+  std::string src_ip;
+  std::string dst_ip;
+  std::string src_port;
+  std::string dst_port;
+  std::string ttl;
+  std::string dscp;
+  std::string tcp_flags = "ack";  // joined by +
   Arrivals arrivals;
   Load load;                  // as asked
   double intended_pps = 0.0;  // as resolved; 0 for "max"
   std::string pcap;           // absolute path when kind is replay
+  ReplayTiming timing = ReplayTiming::rate;
+  double time_scale = 1.0;  // of scaled: 2 doubles every gap
+  int loops = 0;            // passes over the capture; 0: until the time is over
+  std::string filter;       // pcap-filter(7) expression; empty: every frame
+  CutShort cut_short = CutShort::refuse;
+  std::map<std::string, std::string> rewrite;  // field (src_mac, ..., vlan) -> its one value
   friend bool operator==(const TrafficOrder&, const TrafficOrder&) = default;
 };
 
@@ -113,6 +144,8 @@ struct TrialOrder {
 [[nodiscard]] std::string_view name_of(ClockKind);
 [[nodiscard]] std::string_view name_of(TrafficKind);
 [[nodiscard]] std::string_view name_of(ArrivalKind);
+[[nodiscard]] std::string_view name_of(ReplayTiming);
+[[nodiscard]] std::string_view name_of(CutShort);
 [[nodiscard]] std::string_view name_of(DmaPlacement);
 [[nodiscard]] std::string_view name_of(StallKind);
 [[nodiscard]] std::string_view name_of(StageKind);

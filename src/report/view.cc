@@ -297,18 +297,20 @@ std::string frames_text(const std::vector<int>& frame_bytes) {
   return fmt::format("{} B", numbers_text(sizes, "/"));
 }
 
-std::string arrivals_text(const Arrivals& arrivals) {
-  if (arrivals.kind == ArrivalKind::burst)
-    return fmt::format("bursts of {}", arrivals.burst_frames);
-  return std::string(name_of(arrivals.kind));
-}
-
 // A length as an experiment says it: "20 us", "1 ms"; not rounded.
 std::string length_text(std::int64_t ns) {
   if (ns % 1'000'000'000 == 0) return fmt::format("{} s", ns / 1'000'000'000);
   if (ns % 1'000'000 == 0) return fmt::format("{} ms", ns / 1'000'000);
   if (ns % 1'000 == 0) return fmt::format("{} us", ns / 1'000);
   return fmt::format("{} ns", ns);
+}
+
+std::string arrivals_text(const Arrivals& arrivals) {
+  if (arrivals.kind == ArrivalKind::burst)
+    return fmt::format("bursts of {}", arrivals.burst_frames);
+  if (arrivals.kind == ArrivalKind::on_off)
+    return fmt::format("on {} off {}", length_text(arrivals.on_ns), length_text(arrivals.off_ns));
+  return std::string(name_of(arrivals.kind));
 }
 
 std::string stalls_text(const StallOrder& stalls) {
@@ -338,8 +340,9 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
     add_once(ports, order.generator_port);
     add_once(receiver_ports, order.receiver_port);
     add_once(kinds, std::string(name_of(order.traffic.kind)));
-    if (order.traffic.kind == TrafficKind::udp) {
-      add_once(frames, frames_text(order.traffic.frame_bytes));
+    if (order.traffic.kind != TrafficKind::replay) {
+      add_once(frames, order.traffic.frame.empty() ? frames_text(order.traffic.frame_bytes)
+                                                   : order.traffic.frame);
       add_once(flows, fmt::format("{}", order.traffic.flows));
     }
     add_once(arrivals, arrivals_text(order.traffic.arrivals));

@@ -22,6 +22,7 @@
 #include "rig/dpdk_port.h"
 #include "rig/dpdk_thread.h"
 #include "rig/eal.h"
+#include "rig/flow_set.h"
 #include "rig/tally_memory.h"
 
 namespace pollmark {
@@ -71,7 +72,8 @@ struct Watch {
 
 class DpdkReceiver final : public Receiver {
  public:
-  DpdkReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz)
+  DpdkReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz,
+               const FrameStack& stack)
       : order_(order),
         place_(std::move(place)),
         cpus_(cpus),
@@ -79,11 +81,19 @@ class DpdkReceiver final : public Receiver {
         tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {
     lcore_.rx = rx_memory_.tally();
     lcore_.done = done_memory_.tally();
+    lcore_.intended = intended_memory_.tally();
     lcore_.queue_count = 1;
     lcore_.burst = static_cast<std::uint32_t>(order.receiver.burst);
     lcore_.flows = tracker_.flows();
     lcore_.tracker = &tracker_;
     lcore_.epoch = order.epoch;
+    lcore_.stack = stack;
+    const bool has_schedule =
+        order.traffic.load.unit != LoadUnit::max && order.traffic.intended_pps > 0.0;
+    if (has_schedule &&
+        carries_lateness(order.traffic, stack, tsc_hz / order.traffic.intended_pps, tsc_hz)) {
+      lcore_.lateness_offset = stack.least_bytes();
+    }
   }
   ~DpdkReceiver() override { end_thread(); }
 
@@ -178,6 +188,9 @@ class DpdkReceiver final : public Receiver {
       account.fates[Fate::corrupt] = static_cast<std::int64_t>(tallies.corrupt);
       add_tally(account.latency_ns.rx.emplace(), lcore_.rx, tsc_hz_);
       add_tally(account.latency_ns.done.emplace(), lcore_.done, tsc_hz_);
+      if (lcore_.lateness_offset != 0) {
+        add_tally(account.latency_ns.intended.emplace(), lcore_.intended, tsc_hz_);
+      }
       if (tracker_.totals().lost > 0 && watch_.first_loss == 0) {
         // Nothing came behind the lost ones that could have shown a gap.
         watch_.first_loss = watch_.last_loss = watch_.last_arrival;
@@ -200,8 +213,10 @@ class DpdkReceiver final : public Receiver {
 
   // The receiving thread.
   void poll() {
-    const Step step = is_replay() ? step_of<StampSource::none, false>(order_.receiver.stage)
-                                  : step_of<StampSource::payload, true>(order_.receiver.stage);
+    const StageKind stage = order_.receiver.stage;
+    const Step step = is_replay()               ? step_of<StampSource::none, false>(stage)
+                      : lcore_.stack.is_plain() ? step_of<StampSource::payload, true>(stage)
+                                                : step_of<StampSource::stacked, true>(stage);
     const WallClock clock;
     const ReceiveTallies& tallies = lcore_.tallies;
     const auto half_window = static_cast<Ticks>(order_.seconds / 2.0 * tsc_hz_);
@@ -348,6 +363,7 @@ class DpdkReceiver final : public Receiver {
   double tsc_hz_;
   TallyMemory rx_memory_;
   TallyMemory done_memory_;
+  TallyMemory intended_memory_;
   SequenceTracker tracker_;  // thread: wo while it runs
   ReceiveLcore lcore_;       // thread: wo while it runs
   Watch watch_;              // thread: wo while it runs
@@ -390,7 +406,11 @@ Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
   PM_TRYV(refuse_what_it_has_not(order));
   PM_TRY(const TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
-  return std::make_unique<DpdkReceiver>(order, place, cpus, tsc.hz);
+  FrameStack stack;
+  if (order.traffic.kind != TrafficKind::replay) {
+    PM_TRY(stack, frame_stack(order.traffic));
+  }
+  return std::make_unique<DpdkReceiver>(order, place, cpus, tsc.hz, stack);
 }
 
 }  // namespace pollmark

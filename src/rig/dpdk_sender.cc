@@ -17,96 +17,24 @@
 #include <utility>
 #include <vector>
 
-#include "base/line_rate.h"
 #include "base/tsc.h"
+#include "base/units.h"
 #include "datapath/clock.h"
-#include "datapath/frame.h"
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
 #include "host/trial_cpus.h"
-#include "rig/capture.h"
-#include "rig/dpdk_flows.h"
-#include "rig/dpdk_pacer.h"
 #include "rig/dpdk_port.h"
 #include "rig/dpdk_thread.h"
+#include "rig/frame_source.h"
 
 namespace pollmark {
 namespace {
 
-constexpr std::uint32_t kBurst = 32;
+constexpr std::uint32_t kBurst = kSenderBurst;
 constexpr int kTransmitRing = 512;
 constexpr std::int64_t kGapNs = 20'000;
 constexpr std::int64_t kNearGapNs = 256;
 constexpr std::int64_t kDrainLimitNs = 500'000'000;
-
-// What is sent: frame n of a phase, n from 0.
-class FrameSource {
- public:
-  explicit FrameSource(DpdkFlows flows) : flows_(std::move(flows)) {}
-  explicit FrameSource(Capture capture) : capture_(std::move(capture)) {}
-
-  [[nodiscard]] bool is_replay() const { return !capture_.frames.empty(); }
-  [[nodiscard]] std::uint32_t flow_count() const {
-    return static_cast<std::uint32_t>(flows_.flows.size());
-  }
-
-  // Writes the frame; returns its bytes without FCS.
-  std::uint32_t build(rte_mbuf* mbuf, std::uint64_t number, std::uint8_t epoch,
-                      Ticks now) const noexcept {
-    auto* data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
-    std::uint32_t bytes = 0;
-    if (is_replay()) {
-      const auto& frame = capture_.frames[number % capture_.frames.size()].bytes;
-      bytes = std::max(static_cast<std::uint32_t>(frame.size()), kShortest);
-      std::memcpy(data, frame.data(), frame.size());
-      if (frame.size() < kShortest) std::memset(data + frame.size(), 0, kShortest - frame.size());
-    } else {
-      const std::size_t flow = number % flows_.flows.size();
-      const FrameShape& shape = flows_.shapes[number % flows_.shapes.size()];
-      const Stamp stamp{kStampMagic, epoch, static_cast<std::uint16_t>(flow),
-                        static_cast<std::uint32_t>(number / flows_.flows.size()), now};
-      build_frame(data, flows_.flows[flow], shape, stamp, flows_.payload.data());
-      bytes = shape.data_bytes;
-    }
-    mbuf->data_len = static_cast<std::uint16_t>(bytes);
-    mbuf->pkt_len = bytes;
-    return bytes;
-  }
-
-  // Bytes incl. FCS of the first `frames` frames.
-  [[nodiscard]] std::int64_t bytes_of_first(std::int64_t frames) const {
-    std::vector<std::int64_t> sizes;
-    for (const auto& frame : capture_.frames) {
-      sizes.push_back(
-          std::max(static_cast<std::int64_t>(frame.bytes.size()), std::int64_t{kShortest}) +
-          kFcsBytes);
-    }
-    for (const auto& shape : flows_.shapes) sizes.push_back(shape.wire_bytes);
-    const auto period = static_cast<std::int64_t>(sizes.size());
-    std::int64_t whole = 0;
-    std::int64_t rest = 0;
-    for (std::int64_t i = 0; i < period; ++i) {
-      whole += sizes[static_cast<std::size_t>(i)];
-      if (i < frames % period) rest += sizes[static_cast<std::size_t>(i)];
-    }
-    return frames / period * whole + rest;
-  }
-
-  [[nodiscard]] std::vector<std::uint32_t> sent_per_flow(std::int64_t frames) const {
-    if (is_replay()) return {};
-    const auto flows = static_cast<std::int64_t>(flows_.flows.size());
-    std::vector<std::uint32_t> sent;
-    for (std::int64_t flow = 0; flow < flows; ++flow) {
-      sent.push_back(static_cast<std::uint32_t>(frames / flows + (flow < frames % flows ? 1 : 0)));
-    }
-    return sent;
-  }
-
- private:
-  static constexpr std::uint32_t kShortest = kMinFrameBytes - kFcsBytes;
-  DpdkFlows flows_;
-  Capture capture_;
-};
 
 // One of warm-up and window. Sending thread: wo; control: ro after join.
 struct Phase {
@@ -136,6 +64,7 @@ class DpdkSender final : public Sender {
     PM_TRY(port_,
            DpdkPort::open(
                {.place = place_, .role = "tx", .ring_frames = kTransmitRing, .pool_mbufs = 1024}));
+    if (source_.is_replay()) PM_TRYV(lay_out_capture());
     return {};
   }
 
@@ -176,7 +105,7 @@ class DpdkSender final : public Sender {
     account.tx_unsent_pkts = account.intended_pkts - offered_pkts_;
     account.sent_per_flow = source_.sent_per_flow(offered_pkts_);
     account.window_seconds =
-        is_max() ? static_cast<double>(window_.wall_ns) * 1e-9 : order_.seconds;
+        is_max() ? static_cast<double>(window_.wall_ns) * 1e-9 : source_.window_seconds();
     if (!is_max()) {
       account.generator.late_p50_ns = window_.late_ns.percentile(50.0);
       account.generator.late_p99_ns = window_.late_ns.percentile(99.0);
@@ -198,7 +127,55 @@ class DpdkSender final : public Sender {
   ~DpdkSender() override { abandon(); }
 
  private:
-  [[nodiscard]] bool is_max() const { return order_.traffic.load.unit == LoadUnit::max; }
+  [[nodiscard]] bool is_max() const { return !source_.has_schedule(); }
+
+  // Every frame of a capture into an mbuf of its own, to be sent from there again and again.
+  Result<void> lay_out_capture() {
+    const auto count = static_cast<unsigned>(source_.replay().size());
+    const unsigned room = RTE_PKTMBUF_HEADROOM + source_.largest_data_bytes();
+    const std::string name = fmt::format("capture_{}", port_->port());
+    replay_pool_.reset(rte_pktmbuf_pool_create(name.c_str(), count, 0, 0,
+                                               static_cast<std::uint16_t>(room), SOCKET_ID_ANY));
+    if (!replay_pool_) {
+      const double needed = static_cast<double>(count) * (sizeof(rte_mbuf) + room);
+      return fail(Errc::host_cannot,
+                  fmt::format("{} frames of the capture need {} of DPDK memory, of which there is "
+                              "not as much; allowed: a smaller capture, or a filter",
+                              count, si(needed, "B")),
+                  order_.traffic.pcap);
+    }
+    for (const ReplayFrame& frame : source_.replay()) {
+      rte_mbuf* mbuf = rte_pktmbuf_alloc(replay_pool_.get());
+      PM_CHECK(mbuf != nullptr);
+      std::memcpy(rte_pktmbuf_mtod(mbuf, void*), frame.data, frame.data_bytes);
+      mbuf->data_len = static_cast<std::uint16_t>(frame.data_bytes);
+      mbuf->pkt_len = frame.data_bytes;
+      replay_mbufs_.push_back(mbuf);
+    }
+    return {};
+  }
+
+  // The next frames, ready to send; false when there is no memory for them now.
+  bool take(rte_mbuf** mbufs, const Ticks* due, std::uint32_t count, std::uint8_t epoch,
+            Ticks now) noexcept {
+    if (source_.is_replay()) {
+      for (std::uint32_t i = 0; i < count; ++i) {
+        mbufs[i] = replay_mbufs_[source_.position()];
+        // The driver frees what it has sent: it gets a reference of its own.
+        rte_mbuf_refcnt_update(mbufs[i], 1);
+        source_.skip();
+      }
+      return true;
+    }
+    if (rte_pktmbuf_alloc_bulk(port_->pool(), mbufs, count) != 0) return false;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t bytes =
+          source_.next(rte_pktmbuf_mtod(mbufs[i], std::uint8_t*), epoch, due[i], now);
+      mbufs[i]->data_len = static_cast<std::uint16_t>(bytes);
+      mbufs[i]->pkt_len = bytes;
+    }
+    return true;
+  }
 
   [[nodiscard]] Ticks ticks_of(double seconds) const {
     return static_cast<Ticks>(seconds * tsc_hz_);
@@ -207,54 +184,23 @@ class DpdkSender final : public Sender {
     return static_cast<std::int64_t>(static_cast<double>(ticks) * 1e9 / tsc_hz_);
   }
 
-  // At least one burst's worth, or a slow schedule could never be caught up with.
-  [[nodiscard]] Ticks catch_up_ticks(double ticks_per_frame) const {
-    return std::max(ticks_of(static_cast<double>(kCatchUpNs) * 1e-9),
-                    static_cast<Ticks>(ticks_per_frame * kBurst));
-  }
-
-  [[nodiscard]] PacerOrder pacing(Ticks start, double seconds, std::uint64_t salt) const {
-    PacerOrder pacing;
-    pacing.start = start;
-    pacing.end = start + ticks_of(seconds);
-    pacing.seed = order_.seed ^ salt;
-    if (is_max()) {
-      pacing.law = ArrivalLaw::back_to_back;
-      return pacing;
-    }
-    pacing.ticks_per_frame = tsc_hz_ / order_.traffic.intended_pps;
-    pacing.burst_frames =
-        static_cast<std::uint32_t>(std::max(1, order_.traffic.arrivals.burst_frames));
-    switch (order_.traffic.arrivals.kind) {
-      case ArrivalKind::constant:
-        pacing.law = ArrivalLaw::constant;
-        break;
-      case ArrivalKind::poisson:
-        pacing.law = ArrivalLaw::poisson;
-        break;
-      case ArrivalKind::burst:
-        pacing.law = ArrivalLaw::burst;
-        break;
-    }
-    return pacing;
-  }
-
   // The sending thread.
   void send() {
     const auto warmup_epoch = static_cast<std::uint8_t>(order_.epoch ^ 0x80U);
     Ticks begin = tsc_now();
     if (!source_.is_replay() && order_.warmup_seconds > 0.0) {
-      send_phase(pacing(begin, order_.warmup_seconds, 1), warmup_epoch, warmup_);
+      send_phase(source_.pacing(begin, order_.warmup_seconds, 1), warmup_epoch, warmup_);
       begin = std::max(tsc_now(), begin + ticks_of(order_.warmup_seconds));
     }
-    send_phase(pacing(begin, order_.seconds, 0), order_.epoch, window_);
+    send_phase(source_.pacing(begin, order_.seconds, 0), order_.epoch, window_);
     drain();
   }
 
   void send_phase(const PacerOrder& order, std::uint8_t epoch, Phase& phase) {
     Pacer pacer(order);
+    source_.restart();
     const bool max = order.law == ArrivalLaw::back_to_back;
-    const Ticks catch_up = catch_up_ticks(order.ticks_per_frame);
+    const Ticks catch_up = catch_up_ticks(order.ticks_per_frame, tsc_hz_);
     const std::int64_t cpu_before = thread_cpu_ns();
     const std::int64_t wall_before = wall_ns();
     rte_mbuf* mbufs[kBurst];
@@ -266,7 +212,7 @@ class DpdkSender final : public Sender {
       const Ticks now = tsc_now();
       note_gap(now - prev, phase);
       prev = now;
-      if (max ? now >= order.end : !pacer.has_slot()) break;
+      if ((max && now >= order.end) || !pacer.has_slot()) break;
       phase.given_up_pkts += pacer.give_up_before(now > catch_up ? now - catch_up : 0);
       Pacer ahead = pacer;
       std::uint32_t wanted = 0;
@@ -274,23 +220,23 @@ class DpdkSender final : public Sender {
         due[wanted++] = ahead.due();
         ahead.advance();
       }
-      if (wanted == 0 || rte_pktmbuf_alloc_bulk(port_->pool(), mbufs, wanted) != 0) {
+      if (wanted == 0 || !take(mbufs, due, wanted, epoch, now)) {
         rte_pause();
         continue;
-      }
-      for (std::uint32_t i = 0; i < wanted; ++i) {
-        (void)source_.build(mbufs[i], static_cast<std::uint64_t>(phase.accepted_pkts) + i, epoch,
-                            now);
       }
       const std::uint32_t sent =
           rte_eth_tx_burst(port_->port(), 0, mbufs, static_cast<std::uint16_t>(wanted));
       if (sent < wanted) {
+        source_.take_back(wanted - sent);
         rte_pktmbuf_free_bulk(mbufs + sent, wanted - sent);
         // A full ring is no call of the driver's into the kernel.
         if (sent == 0) kick_transmit_ring(port_->socket_fd());
       }
       phase.accepted_pkts += sent;
-      if (max) continue;
+      if (max) {
+        for (std::uint32_t i = 0; i < sent; ++i) pacer.advance();
+        continue;
+      }
       for (std::uint32_t i = 0; i < sent; ++i) {
         phase.late_ns.record(ns_of(now - due[i]));
         if (last_departure != 0) {
@@ -348,7 +294,7 @@ class DpdkSender final : public Sender {
     }
     // A longer gap leaves a debt that is not worked off any more. Without a schedule there is none.
     if (!is_max())
-      health.tolerated_gap_ns = ns_of(catch_up_ticks(tsc_hz_ / order_.traffic.intended_pps));
+      health.tolerated_gap_ns = ns_of(catch_up_ticks(source_.ticks_per_frame(), tsc_hz_));
     return health;
   }
 
@@ -356,7 +302,12 @@ class DpdkSender final : public Sender {
   NetdevPlace place_;
   TrialCpus cpus_;
   double tsc_hz_;
+  struct FreePool {
+    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+  };
   FrameSource source_;
+  std::unique_ptr<rte_mempool, FreePool> replay_pool_;  // behind the port: it goes first
+  std::vector<rte_mbuf*> replay_mbufs_;                 // by place in the capture
   std::unique_ptr<DpdkPort> port_;
   Phase warmup_;  // thread: wo; control: ro after join
   Phase window_;
@@ -367,33 +318,13 @@ class DpdkSender final : public Sender {
   PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
-Result<FrameSource> source_of(const TrialOrder& order, const NetdevPlace& place) {
-  if (order.traffic.kind == TrafficKind::udp) {
-    PM_TRY(DpdkFlows flows, DpdkFlows::prepare(order.traffic, place));
-    return FrameSource(std::move(flows));
-  }
-  PM_TRY(Capture capture, load_capture(order.traffic.pcap));
-  const std::size_t largest = static_cast<std::size_t>(place.mtu) + kEthernetBytes;
-  for (std::size_t i = 0; i < capture.frames.size(); ++i) {
-    if (capture.frames[i].bytes.size() <= largest) continue;
-    return fail(Errc::bad_experiment,
-                fmt::format("frame {} has {} bytes without FCS; {} carries {}", i + 1,
-                            capture.frames[i].bytes.size(), place.netdev, largest),
-                order.traffic.pcap);
-  }
-  return FrameSource(std::move(capture));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
                                                  const NetdevPlace& place) {
-  if (order.traffic.load.unit != LoadUnit::max && !(order.traffic.intended_pps > 0.0)) {
-    return fail(Errc::bad_experiment, "load: must be above zero");
-  }
   PM_TRY(const TrialCpus cpus, trial_cpus(order));
-  PM_TRY(FrameSource source, source_of(order, place));
   static const TscFacts tsc = calibrate_tsc();
+  PM_TRY(FrameSource source, FrameSource::open(order, place, tsc.hz));
   return std::make_unique<DpdkSender>(order, place, cpus, tsc.hz, std::move(source));
 }
 

@@ -195,6 +195,7 @@ class ModelTrial {
     std::vector<std::uint8_t> place_of;
     std::vector<HeldFrame> lanes;
     std::vector<std::uint32_t> latest;
+    std::vector<std::uint32_t> tcp_bytes;
   };
   std::vector<Group> group_;
   std::vector<ModelGroup> groups_;
@@ -209,7 +210,7 @@ Result<void> ModelTrial::open() {
 
   std::optional<Capture> capture;
   if (order_.traffic.kind == TrafficKind::replay) {
-    PM_TRY(capture, load_capture(order_.traffic.pcap));
+    PM_TRY(capture, load_capture(capture_order(order_.traffic)));
   }
   PM_TRY(prepared_,
          ModelTraffic::prepare(order_, level_, reta_, tsc_hz_, capture ? &*capture : nullptr));
@@ -236,6 +237,7 @@ Result<void> ModelTrial::open() {
     one.access = nic_->access(number);
     one.stamp_offset = nic_->stamp_offset();
     one.flows = prepared_->flow_count();
+    one.stack = prepared_->stack();
     one.rx = rx_memory_[at].tally();
     one.done = done_memory_[at].tally();
     if (number < layout_.rx_lcores) {
@@ -301,6 +303,10 @@ Result<void> ModelTrial::build_groups() {
     ModelGroup& made = groups_[number];
     made.link.traffic = &traffic_;
     made.link.lanes = group.lanes.data();
+    if (prepared_->stack().l4 == L4Kind::tcp) {
+      group.tcp_bytes.resize(prepared_->flow_count());
+      made.link.tcp_bytes = group.tcp_bytes.data();
+    }
     made.link.queues = group.queues.data();
     made.link.queue_count = static_cast<std::uint32_t>(group.queues.size());
     made.link.place_of = group.place_of.data();
@@ -319,7 +325,9 @@ Result<void> ModelTrial::build_groups() {
   run_.placement = order_.model.dma == DmaPlacement::memory                  ? Placement::memory
                    : order_.model.dma == DmaPlacement::llc && has_cldemote() ? Placement::llc
                                                                              : Placement::hot;
-  run_.stamps = prepared_->is_replay() ? StampSource::dynamic_field : StampSource::payload;
+  run_.stamps = prepared_->is_replay()          ? StampSource::dynamic_field
+                : prepared_->stack().is_plain() ? StampSource::payload
+                                                : StampSource::stacked;
   run_.stage = order_.receiver.stage;
   run_.checksum_by = offloads(order_, "checksum") ? ChecksumBy::port : ChecksumBy::software;
   run_.traffic = &traffic_;
@@ -395,7 +403,7 @@ Result<SenderAccount> ModelTrial::sender_account() const {
   account.tx_unsent_pkts = static_cast<std::int64_t>(groups_.front().unsent);
   account.intended_pkts = account.offered_pkts + account.tx_unsent_pkts;
   account.sent_per_flow = prepared_->sent_per_flow(sum.offered);
-  account.window_seconds = order_.seconds;
+  account.window_seconds = prepared_->window_seconds();
   return account;
 }
 
@@ -625,9 +633,13 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
 
   std::int64_t samples = 0;
   std::int64_t equal = 0;
+  const FrameStack& stack = prepared_->stack();
+  const std::uint32_t address_bytes = stack.l4_at - stack.addresses_at();
+  const std::string by_ports = fmt::format("{}-{}", stack.ip == IpKind::ipv4 ? "ipv4" : "ipv6",
+                                           stack.l4 == L4Kind::udp ? "udp" : "tcp");
   const bool with_ports =
       !prepared_->is_replay() && std::find(receiver.rss_fields.begin(), receiver.rss_fields.end(),
-                                           "ipv4-udp") != receiver.rss_fields.end();
+                                           by_ports) != receiver.rss_fields.end();
   if (!prepared_->is_replay()) {
     for (const ReceiveLcore& one : lcores_) {
       for (std::uint32_t i = 0; i < one.tallies.hash_samples; ++i) {
@@ -635,7 +647,7 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
         const HashSample& sample = one.tallies.hash_sample[i];
         std::uint32_t hash = 0;
         v2::hot_level.hash_tuples(microsoft_key(), sample.tuple, sizeof sample.tuple,
-                                  with_ports ? 12 : 8, &hash, 1);
+                                  with_ports ? address_bytes + 4 : address_bytes, &hash, 1);
         ++samples;
         equal += hash == sample.hash ? 1 : 0;
       }

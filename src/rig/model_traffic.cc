@@ -14,50 +14,14 @@
 namespace pollmark {
 namespace {
 
-constexpr std::uint64_t kFlowSalt = 0x666c6f7773000000U;
-constexpr std::int64_t kPayloadBytes = 16384;
-constexpr int kLargestFrameBytes = kCapturedFrameMostBytes + kFcsBytes;
+// Gaps are a hair long, so that the frame that is due at the window's very end falls behind it.
+constexpr long double kHairLong = 1.0L + 0x1p-50L;
 constexpr std::uint32_t kWidestTrackerWindow = 1024;
 
 FixedTicks fixed(long double ticks) {
   const long double whole = std::floor(ticks);
   return FixedTicks{static_cast<std::uint64_t>(whole)} << 64 |
          static_cast<std::uint64_t>((ticks - whole) * 0x1.0p64L);
-}
-
-std::uint16_t network_16(std::int64_t value) {
-  return __builtin_bswap16(static_cast<std::uint16_t>(value));
-}
-
-void put_16(std::uint8_t* at, std::uint32_t value) {
-  at[0] = static_cast<std::uint8_t>(value >> 8);
-  at[1] = static_cast<std::uint8_t>(value);
-}
-
-// Source 198.18.x.y with the flow's number in x.y, so that no two flows are alike; the rest drawn.
-Flow make_flow(std::uint32_t number, std::uint64_t seed) {
-  Flow flow{};
-  std::uint8_t* header = flow.header;
-  const std::uint64_t draw = drawn(seed ^ kFlowSalt, number);
-  const std::array<std::uint8_t, 14> ethernet = {0x02, 0, 0, 0, 0, 0x02, 0x02, 0, 0, 0, 0, 1, 8, 0};
-  std::copy(ethernet.begin(), ethernet.end(), header);
-  std::uint8_t* ip = header + kEthernetBytes;
-  ip[0] = 0x45;
-  put_16(ip + 6, 0x4000);  // do not fragment
-  ip[8] = 64;
-  ip[9] = 17;
-  ip[12] = 198;
-  ip[13] = 18;
-  put_16(ip + 14, number);
-  ip[16] = 198;
-  ip[17] = 19;
-  put_16(ip + 18, static_cast<std::uint32_t>(draw & 0xffff));
-  std::uint8_t* udp = ip + kIpv4Bytes;
-  put_16(udp, 1024 + static_cast<std::uint32_t>(draw >> 16 & 0x7fff));
-  put_16(udp + 2, 1024 + static_cast<std::uint32_t>(draw >> 32 & 0x7fff));
-  flow.ipv4_sum = folded(sum_words(ip, kIpv4Bytes));
-  flow.udp_sum = folded(sum_words(ip + 12, 12) + network_16(17));
-  return flow;
 }
 
 std::uint64_t threshold(double probability) {
@@ -104,19 +68,9 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
     }
   } else {
     frame_bytes = wanted.frame_bytes;
-    if (frame_bytes.empty()) return fail(Errc::bad_experiment, "frame: no size given");
-    for (const int bytes : frame_bytes)
-      if (bytes < kMinFrameBytes || bytes > kLargestFrameBytes)
-        return fail(Errc::bad_experiment,
-                    fmt::format("frame: {} bytes; allowed: {} to {} (incl. FCS)", bytes,
-                                kMinFrameBytes, kLargestFrameBytes));
-    if (wanted.flows < 1 || wanted.flows > 65536)
-      return fail(Errc::bad_experiment,
-                  fmt::format("flows: {}; allowed: 1 to 65536", wanted.flows));
-    for (int number = 0; number < wanted.flows; ++number) {
-      made.flows_.push_back(make_flow(static_cast<std::uint32_t>(number), order.seed));
-      tuples.push_back(rss_tuple({made.flows_.back().header, kHeaderBytes}, fields));
-    }
+    PM_TRY(made.set_, FlowSet::prepare(wanted, order.seed, std::nullopt));
+    for (std::size_t flow = 0; flow < made.set_.flows.size(); ++flow)
+      tuples.push_back(rss_tuple(made.set_.header(flow), fields));
   }
   made.largest_data_bytes_ = *std::max_element(frame_bytes.begin(), frame_bytes.end()) - kFcsBytes;
 
@@ -146,21 +100,9 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
     }
     for (ReplayFrame& frame : made.replay_) frame.flow_per_pass = sequence[frame.flow];
   } else {
-    for (std::size_t at = 0; at < made.flows_.size(); ++at) {
-      made.flows_[at].rss_hash = hashes[at];
-      made.flows_[at].queue = queue_of_hash(at);
-    }
-    made.payload_.resize(kPayloadBytes);
-    for (std::size_t at = 0; at < made.payload_.size(); ++at)
-      made.payload_[at] = static_cast<std::uint8_t>(drawn(1, at));
-    for (const int bytes : frame_bytes) {
-      FrameShape shape;
-      shape.wire_bytes = static_cast<std::uint32_t>(bytes);
-      shape.data_bytes = static_cast<std::uint32_t>(bytes - kFcsBytes);
-      shape.ipv4_length = network_16(bytes - kFcsBytes - int{kEthernetBytes});
-      shape.udp_length = network_16(bytes - kFcsBytes - int{kEthernetBytes} - int{kIpv4Bytes});
-      shape.payload_sum = folded(sum_words(made.payload_.data(), shape.data_bytes - kStampedBytes));
-      made.shapes_.push_back(shape);
+    for (std::size_t at = 0; at < made.set_.flows.size(); ++at) {
+      made.set_.flows[at].rss_hash = hashes[at];
+      made.set_.flows[at].queue = queue_of_hash(at);
     }
   }
 
@@ -178,25 +120,43 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
   const bool at_line = wanted.intended_pps == 0.0 || wanted.intended_pps > line_pps * (1.0 - 1e-9);
   const long double stretch =
       at_line ? 1.0L : static_cast<long double>(line_pps) / wanted.intended_pps;
+  const Arrivals& arrivals = wanted.arrivals;
+  const bool on_off = arrivals.kind == ArrivalKind::on_off;
+  const long double on_share =
+      on_off ? static_cast<long double>(arrivals.on_ns) / (arrivals.on_ns + arrivals.off_ns) : 1.0L;
+  if (stretch * on_share < 1.0L - 1e-9L)
+    return fail(Errc::bad_experiment, "load: exceeds the line while on");
   long double longest = 0.0L;
   for (const int bytes : frame_bytes) {
     const long double ticks = 8.0L * (bytes + kWireOverheadBytes) /
                               static_cast<long double>(order.model.link_bps) * tsc_hz;
     longest = std::max(longest, ticks);
     made.line_time_.push_back(fixed(ticks));
-    // A hair long, so that the frame that is due at the window's very end falls behind it.
-    made.gap_.push_back(fixed(ticks * stretch * (1.0L + 0x1p-50L)));
+    made.gap_.push_back(fixed(ticks * stretch * on_share * kHairLong));
   }
-  const double pps = at_line ? line_pps : wanted.intended_pps;
+  double pps = at_line ? line_pps : wanted.intended_pps;
+  const bool recorded = wanted.kind == TrafficKind::replay && wanted.timing != ReplayTiming::rate;
+  if (recorded) {
+    PM_TRY(pps, made.take_recorded_gaps(wanted, *capture, tsc_hz));
+    if (pps > line_pps * (1.0 + 1e-9))
+      return fail(
+          Errc::bad_experiment,
+          fmt::format("timing {}: {:.0f} pps exceed the line; allowed: up to {:.0f} pps, by "
+                      "time_scale",
+                      name_of(wanted.timing), pps, line_pps));
+  }
 
   Traffic& traffic = made.traffic_;
-  traffic.flow_count = static_cast<std::uint32_t>(made.flows_.size());
-  traffic.shape_count = static_cast<std::uint32_t>(made.shapes_.size());
+  traffic.stack = made.set_.stack;
   traffic.replay_count = static_cast<std::uint32_t>(made.replay_.size());
   traffic.seed = order.seed;
   traffic.mean_gap_ticks = tsc_hz / pps;
+  if (on_off) {
+    traffic.on_ticks = fixed(static_cast<long double>(arrivals.on_ns) * 1e-9L * tsc_hz);
+    traffic.off_ticks = fixed(static_cast<long double>(arrivals.off_ns) * 1e-9L * tsc_hz);
+  }
   traffic.burst_frames = static_cast<std::uint32_t>(std::max(1, wanted.arrivals.burst_frames));
-  if (wanted.intended_pps == 0.0) {
+  if (wanted.intended_pps == 0.0 && !recorded) {
     traffic.law = ArrivalLaw::back_to_back;
   } else {
     switch (wanted.arrivals.kind) {
@@ -209,6 +169,9 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
       case ArrivalKind::burst:
         traffic.law = ArrivalLaw::burst;
         break;
+      case ArrivalKind::on_off:
+        traffic.law = ArrivalLaw::on_off;
+        break;
     }
   }
   traffic.epoch = order.epoch;
@@ -217,6 +180,18 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
       std::max(static_cast<long double>(order.warmup_seconds) * tsc_hz, 4.0L * longest + 4.0L));
   traffic.window_end =
       traffic.window_start + static_cast<Ticks>(static_cast<long double>(order.seconds) * tsc_hz);
+  made.window_seconds_ = order.seconds;
+  if (wanted.kind == TrafficKind::replay && wanted.loops > 0) {
+    traffic.window_frames = static_cast<std::uint64_t>(wanted.loops) * made.replay_.size();
+    const double seconds = static_cast<double>(traffic.window_frames) / pps;
+    if (seconds < order.seconds) {
+      made.window_seconds_ = seconds;
+      // The last frame may come late by what stood before it on the line.
+      traffic.window_end =
+          traffic.window_start +
+          static_cast<Ticks>(static_cast<long double>(seconds) * tsc_hz + 4.0L * longest + 4.0L);
+    }
+  }
 
   const FaultOrder& faults = order.model.faults;
   const std::array<double, 5> parts = {faults.drop, faults.duplicate, faults.reorder,
@@ -261,11 +236,35 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
   return made;
 }
 
+Result<double> ModelTraffic::take_recorded_gaps(const TrafficOrder& wanted, const Capture& capture,
+                                                double tsc_hz) {
+  const double scale = wanted.timing == ReplayTiming::scaled ? wanted.time_scale : 1.0;
+  long double sum_ns = 0.0L;
+  gap_.clear();
+  for (const std::int64_t ns : recorded_gaps_ns(capture)) {
+    const long double scaled_ns = static_cast<long double>(ns) * scale;
+    sum_ns += scaled_ns;
+    gap_.push_back(fixed(scaled_ns * 1e-9L * tsc_hz * kHairLong));
+  }
+  if (!(sum_ns > 0.0L))
+    return fail(Errc::bad_experiment,
+                fmt::format("timing {}: no time passes in the capture; allowed: timing = \"rate\"",
+                            name_of(wanted.timing)));
+  return static_cast<double>(static_cast<long double>(gap_.size()) / (sum_ns * 1e-9L));
+}
+
 Traffic ModelTraffic::traffic() const {
   Traffic traffic = traffic_;
-  traffic.flows = flows_.data();
-  traffic.shapes = shapes_.data();
-  traffic.payload = payload_.data();
+  const Traffic generated = set_.traffic();
+  traffic.flows = generated.flows;
+  traffic.flow_count = generated.flow_count;
+  traffic.shapes = generated.shapes;
+  traffic.shape_count = generated.shape_count;
+  traffic.payload = generated.payload;
+  traffic.slots = generated.slots;
+  traffic.slot_count = generated.slot_count;
+  traffic.flow_per_pass = generated.flow_per_pass;
+  traffic.tall = generated.tall;
   traffic.replay = is_replay() ? replay_.data() : nullptr;
   traffic.line_time = line_time_.data();
   traffic.gap = gap_.data();
@@ -273,13 +272,13 @@ Traffic ModelTraffic::traffic() const {
 }
 
 std::uint32_t ModelTraffic::flow_count() const {
-  return is_replay() ? kReplayFlows : static_cast<std::uint32_t>(flows_.size());
+  return is_replay() ? kReplayFlows : static_cast<std::uint32_t>(set_.flows.size());
 }
 
 std::vector<std::uint16_t> ModelTraffic::queue_of() const {
   std::vector<std::uint16_t> queues;
   for (const ReplayFrame& frame : replay_) queues.push_back(frame.queue);
-  for (const Flow& flow : flows_) queues.push_back(flow.queue);
+  for (const Flow& flow : set_.flows) queues.push_back(flow.queue);
   return queues;
 }
 
@@ -291,24 +290,25 @@ std::vector<std::uint16_t> ModelTraffic::queue_of_flow() const {
 }
 
 std::vector<std::uint32_t> ModelTraffic::sent_per_flow(std::uint64_t frames) const {
+  if (!is_replay()) return set_.sent_per_flow(frames);
   std::vector<std::uint32_t> sent(flow_count(), 0);
-  if (is_replay()) {
-    const std::uint64_t passes = frames / replay_.size();
-    const std::uint64_t rest = frames % replay_.size();
-    for (std::size_t at = 0; at < replay_.size(); ++at)
-      sent[replay_[at].flow] += static_cast<std::uint32_t>(passes + (at < rest ? 1 : 0));
-  } else {
-    for (std::size_t flow = 0; flow < sent.size(); ++flow)
-      sent[flow] =
-          static_cast<std::uint32_t>(frames / sent.size() + (flow < frames % sent.size() ? 1 : 0));
-  }
+  const std::uint64_t passes = frames / replay_.size();
+  const std::uint64_t rest = frames % replay_.size();
+  for (std::size_t at = 0; at < replay_.size(); ++at)
+    sent[replay_[at].flow] += static_cast<std::uint32_t>(passes + (at < rest ? 1 : 0));
   return sent;
 }
 
 std::vector<double> ModelTraffic::expected_shares(int queues) const {
   std::vector<double> shares(static_cast<std::size_t>(queues), 0.0);
   const std::vector<std::uint16_t> all = queue_of();
-  for (const std::uint16_t queue : all) shares[queue] += 1.0 / static_cast<double>(all.size());
+  double sum = 0.0;
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    const double weight = set_.slots.empty() ? 1.0 : static_cast<double>(set_.flow_per_pass[at]);
+    shares[all[at]] += weight;
+    sum += weight;
+  }
+  for (double& share : shares) share /= sum;
   return shares;
 }
 

@@ -10,6 +10,7 @@
 #include "datapath/hot_level.h"
 #include "record/trial_order.h"
 #include "rig/capture.h"
+#include "rig/flow_set.h"
 #include "rig/rss.h"
 
 namespace pollmark {
@@ -27,6 +28,7 @@ class ModelTraffic {
                                                     const Capture* capture);
 
   [[nodiscard]] Traffic traffic() const;  // points into this object
+  [[nodiscard]] const FrameStack& stack() const { return set_.stack; }
   [[nodiscard]] bool is_replay() const { return !replay_.empty(); }
   [[nodiscard]] std::uint32_t flow_count() const;
   // Queue of each flow, or of each frame of the capture.
@@ -41,17 +43,23 @@ class ModelTraffic {
   [[nodiscard]] std::uint32_t tracker_window() const { return tracker_window_; }
   [[nodiscard]] std::int64_t largest_data_bytes() const { return largest_data_bytes_; }
 
+  // Length of the window: of the trial, or of the passes over the capture if they end before.
+  [[nodiscard]] double window_seconds() const { return window_seconds_; }
+
  private:
+  // Sets gap_; returns the frames per second.
+  [[nodiscard]] Result<double> take_recorded_gaps(const TrafficOrder& wanted,
+                                                  const Capture& capture, double tsc_hz);
+
   Traffic traffic_;
-  std::vector<Flow> flows_;
-  std::vector<FrameShape> shapes_;
-  std::vector<std::uint8_t> payload_;
+  FlowSet set_;
   std::vector<ReplayFrame> replay_;
   std::vector<std::vector<std::uint8_t>> replay_bytes_;
   std::vector<FixedTicks> line_time_;
   std::vector<FixedTicks> gap_;
   std::uint32_t tracker_window_ = 256;
   std::int64_t largest_data_bytes_ = 60;
+  double window_seconds_ = 0.0;
 };
 
 }  // namespace pollmark

@@ -157,7 +157,13 @@ Result<TrialResult> run_trial(const TrialOrder& order, Ends ends, const TrialLim
 
   result.virtual_seconds = sent.window_seconds;
   result.wall_seconds = static_cast<double>(readings.back().raw_ns - readings.front().raw_ns) / 1e9;
-  if (order.traffic.load.unit != LoadUnit::max) result.intended_pps = order.traffic.intended_pps;
+  const bool recorded =
+      order.traffic.kind == TrafficKind::replay && order.traffic.timing != ReplayTiming::rate;
+  if (recorded && sent.window_seconds > 0.0) {
+    result.intended_pps = static_cast<double>(sent.intended_pkts) / sent.window_seconds;
+  } else if (!recorded && order.traffic.load.unit != LoadUnit::max) {
+    result.intended_pps = order.traffic.intended_pps;
+  }
   if (sent.window_seconds > 0.0) {
     result.offered_pps = static_cast<double>(sent.offered_pkts) / sent.window_seconds;
   }

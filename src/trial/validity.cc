@@ -288,6 +288,11 @@ std::optional<std::string> generator_shortfall(const TrialOrder& order, const Se
     return fmt::format("offered {} of {} intended frames", grouped(sender.offered_pkts),
                        grouped(sender.intended_pkts));
   }
+  // The recorded gaps say how many there are, and a number of passes how many of them.
+  if (traffic.kind == TrafficKind::replay &&
+      (traffic.timing != ReplayTiming::rate || traffic.loops > 0)) {
+    return std::nullopt;
+  }
   const double ordered_pkts = traffic.intended_pps * order.seconds;
   double grain_pkts = kSendGrainPkts;
   if (traffic.arrivals.kind == ArrivalKind::burst) {
@@ -295,6 +300,10 @@ std::optional<std::string> generator_shortfall(const TrialOrder& order, const Se
   }
   if (traffic.arrivals.kind == ArrivalKind::poisson) {
     grain_pkts += kPoissonSigmas * std::sqrt(ordered_pkts);
+  }
+  if (traffic.arrivals.kind == ArrivalKind::on_off) {
+    // The window may end before an on time or behind it.
+    grain_pkts += traffic.intended_pps * static_cast<double>(traffic.arrivals.off_ns) * 1e-9;
   }
   const double room_pps = (offered_tolerance * ordered_pkts + grain_pkts) / order.seconds;
   const double offered_pps =

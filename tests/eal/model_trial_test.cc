@@ -27,6 +27,95 @@ TEST(ModelTrial, OffersWhatTheScheduleAsksAndClosesItsBooks) {
   EXPECT_EQ(outcome->receiver.latency_ns.done->count(), outcome->receiver.received_pkts);
 }
 
+TEST(ModelTrial, BooksCloseWithEveryStackAndThePortsVerdictsAreRight) {
+  for (const TrafficKind kind : {TrafficKind::udp, TrafficKind::tcp}) {
+    for (const int version : {4, 6}) {
+      for (const char* vlan : {"", "5", "5 to 9"}) {
+        TrialOrder order = small_order();
+        order.seconds = 0.002;
+        order.traffic.intended_pps = 5e6;
+        order.traffic.kind = kind;
+        order.traffic.ip_version = version;
+        order.traffic.vlan = vlan;
+        if (std::string(vlan) == "5 to 9") order.traffic.qinq = "100";
+        order.traffic.frame_bytes = {102, 570};
+        order.traffic.popularity = std::string(vlan).empty() ? 1.1 : 0.0;
+        order.receiver.queues = 4;
+        order.receiver.rss_fields = {"ipv4-tcp", "ipv4-udp", "ipv6-tcp", "ipv6-udp"};
+        order.receiver.rx_offloads = {"checksum", "rss_hash"};
+        order.receiver.stage = StageKind::checksum;
+        order.model.faults.corrupt = 0.01;
+        order.model.faults.reorder = 0.01;
+        const auto outcome = run(order);
+        ASSERT_TRUE(outcome) << outcome.error().text();
+        EXPECT_EQ(open_books(*outcome), "") << name_of(kind) << version << vlan;
+        EXPECT_EQ(wrong_names(*outcome, order), "") << name_of(kind) << version << vlan;
+        EXPECT_EQ(outcome->sender.offered_bytes, 5000 * (102 + 570));
+        EXPECT_EQ(outcome->receiver.latency_ns.rx->out_of_range(), 0);
+        const Knob& offloads = outcome->receiver.knobs.at("rx_offloads");
+        EXPECT_EQ(offloads.state, KnobState::confirmed) << offloads.evidence;
+      }
+    }
+  }
+}
+
+TEST(ModelTrial, TheShortStampMeasuresLikeTheLongOne) {
+  TrialOrder order = small_order();
+  order.traffic.vlan = "5";  // 64 B: no room for the long one
+  const auto brief = run(order);
+  order.traffic.frame_bytes = {66};
+  const auto full = run(order);
+  ASSERT_TRUE(brief && full);
+  for (const auto* outcome : {&*brief, &*full}) {
+    EXPECT_EQ(open_books(*outcome), "");
+    EXPECT_EQ(outcome->receiver.latency_ns.rx->count(), outcome->receiver.received_pkts);
+    EXPECT_LT(*outcome->receiver.latency_ns.rx->max(), 11'000'000) << "a trial's length";
+  }
+}
+
+TEST(ModelTrial, OnAndOffOffersItsMean) {
+  TrialOrder order = small_order();
+  order.traffic.arrivals = {ArrivalKind::on_off, 1, 100'000, 300'000};
+  order.traffic.intended_pps = 5e6;
+  const auto outcome = run(order);
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(open_books(*outcome), "");
+  // 25 whole periods of 2000 frames each.
+  EXPECT_NEAR(static_cast<double>(outcome->sender.offered_pkts), 50'000.0, 2.0);
+}
+
+TEST(ModelTrial, ReplayKeepsRecordedGapsAndEndsAfterItsPasses) {
+  const support::CaptureFile file(support::udp_and_tcp_frames(40));  // a frame a second
+  TrialOrder order = small_order();
+  order.traffic.kind = TrafficKind::replay;
+  order.traffic.pcap = file.path().string();
+  order.traffic.timing = ReplayTiming::scaled;
+  order.traffic.time_scale = 1e-6;
+  order.traffic.intended_pps = 0.0;
+  const auto through = run(order);
+  ASSERT_TRUE(through) << through.error().text();
+  EXPECT_EQ(through->sender.offered_pkts, 10'000) << "a frame a microsecond";
+  order.traffic.loops = 7;
+  const auto seven = run(order);
+  ASSERT_TRUE(seven) << seven.error().text();
+  EXPECT_EQ(seven->sender.offered_pkts, 280);
+  EXPECT_EQ(seven->sender.tx_unsent_pkts, 0);
+  EXPECT_NEAR(seven->sender.window_seconds, 280e-6, 1e-9);
+  EXPECT_EQ(open_books(*seven), "");
+  order.traffic.timing = ReplayTiming::rate;
+  order.traffic.intended_pps = 1e6;
+  order.traffic.filter = "udp";
+  const auto udp = run(order);
+  ASSERT_TRUE(udp) << udp.error().text();
+  EXPECT_EQ(udp->sender.offered_pkts, 7 * 20);
+  order.traffic.timing = ReplayTiming::original;
+  order.traffic.timing = ReplayTiming::scaled;
+  order.traffic.time_scale = 1e-9;
+  const auto refused = run(order);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("exceed the line"), std::string::npos);
+}
+
 TEST(LockstepRule8, LatenciesAreNeverNegativeAndDoneComesBehindRx) {
   TrialOrder order = small_order();
   order.receiver.stage = StageKind::checksum;

@@ -33,10 +33,25 @@ class RandomTrial {
     order.receiver_port = text();
     order.generator_lcores = integers();
     order.receiver_lcores = integers();
-    order.traffic.kind = pick<TrafficKind>(2);
+    order.traffic.kind = pick<TrafficKind>(3);
+    order.traffic.frame = text();
     order.traffic.frame_bytes = integers();
     order.traffic.flows = static_cast<int>(integer(1, 65536));
-    order.traffic.arrivals = {pick<ArrivalKind>(3), static_cast<int>(integer(1, 64))};
+    order.traffic.popularity = real();
+    order.traffic.letters = {{text(), static_cast<int>(integer(64, 9000))}};
+    order.traffic.ip_version = coin() ? 4 : 6;
+    for (std::string* each : {&order.traffic.src_mac, &order.traffic.dst_mac, &order.traffic.qinq,
+                              &order.traffic.vlan, &order.traffic.src_ip, &order.traffic.dst_ip,
+                              &order.traffic.src_port, &order.traffic.dst_port, &order.traffic.ttl,
+                              &order.traffic.dscp, &order.traffic.tcp_flags, &order.traffic.filter})
+      *each = text();
+    order.traffic.timing = pick<ReplayTiming>(3);
+    order.traffic.time_scale = real();
+    order.traffic.loops = static_cast<int>(integer(0, 1000));
+    order.traffic.cut_short = pick<CutShort>(2);
+    order.traffic.rewrite = texts_by_name();
+    order.traffic.arrivals = {pick<ArrivalKind>(4), static_cast<int>(integer(1, 64)), integer(),
+                              integer()};
     order.traffic.load = {pick<LoadUnit>(5), real()};
     order.traffic.intended_pps = real();
     order.traffic.pcap = text();

@@ -227,7 +227,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[64, 512]", "[16]", "10:12", "rx_ring: 16 is too small; allowed: 32 to 32768"},
         Refused{"[64, 512]", "[64, 40000]", "10:16", "too large; allowed: 32 to 32768"},
         Refused{"rx_ring = [64, 512]", "queues = [1, 17]", "10:14", "at most 16 queues a port"},
-        Refused{"frame = 256", "frame = 60", "7:9", "64 is the least that holds the 16-byte stamp"},
+        Refused{"frame = 256", "frame = 60", "7:9",
+                "frame: 60 is too small; allowed: 64 to 9000 bytes with FCS"},
         Refused{"frame = 256", "frame = 9001", "7:9", "9001 is too large"},
         Refused{"2 Mpps", "20 Mpps", "8:8", "above the line; allowed: up to 11.3 Mpps"},
         Refused{"2 Mpps", "101 %", "8:8", "above the line"},
@@ -293,11 +294,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[trial]", "[search]\ngoals = [\"ndr\"]\n[trial]", "11:2",
                 "not yet: finding the load"},
         Refused{"[trial]", "[target]\nrate = \"1\"\n[trial]", "11:2", "not yet: judging cells"},
-        Refused{"frame = 256", "kind = \"tcp\"", "7:8", "not yet: \"tcp\"; allowed: udp, replay"},
-        Refused{"frame = 256", "frame = \"aabz\"", "7:9", "not yet: \"aabz\" as a genome"},
-        Refused{"frame = 256", "vlan = 5", "7:1", "not yet: VLAN"},
         Refused{"frame = 256", "direction = \"both\"", "7:13", "not yet: \"both\""},
-        Refused{"frame = 256", "dst_ip = \"198.18.0.1\"", "7:1", "not yet: header fields"},
         Refused{"rx_ring = [64, 512]", "path = [\"af_xdp\"]", "10:9",
                 "not yet: \"af_xdp\"; allowed: dpdk, model, udp_socket"},
         Refused{"rx_ring = [64, 512]", "path = [\"tcp_stream\"]", "10:9",
@@ -327,11 +324,104 @@ INSTANTIATE_TEST_SUITE_P(
                 "not yet: \"ndr_mpps\""},
         Refused{"[trial]", "[capture]\nat = [\"sender\"]\n[trial]", "11:2", "not yet: captures"}));
 
-TEST(ExperimentFile, ReplayTimingOfLaterReleasesIsNotYet) {
+INSTANTIATE_TEST_SUITE_P(
+    Traffic, RefusedFile,
+    ::testing::Values(
+        Refused{"frame = 256", "frame = \"aabz\"", "7:9",
+                "letter z is not declared; allowed: a to i"},
+        Refused{"frame = 256", "letters = { b = 594 }", "7:13", "RFC 6985 fixes a to i"},
+        Refused{"frame = 256", "letters = { B = 63 }", "7:17", "letters: B = 63; allowed: "},
+        Refused{"frame = 256", "letters = 5", "7:11", "letters: an integer"},
+        Refused{"frame = 256", "frame = 64\nvlan = 5\nqinq = 6", "7:9",
+                "frame 64 is below headers and stamp; allowed: at least 66"},
+        Refused{"frame = 256", "frame = 77\nip_version = 6", "7:9", "allowed: at least 78"},
+        Refused{"frame = 256", "frame = 69\nkind = \"tcp\"", "7:9", "allowed: at least 70"},
+        Refused{"frame = 256", "ip_version = 5", "7:14", "ip_version: 5; allowed: 4, 6"},
+        Refused{"frame = 256", "vlan = 4095", "7:8", "vlan: \"4095\" is none of its values"},
+        Refused{"frame = 256", "vlan = [1, 2, 1]", "7:8", "vlan: \"1\" stands twice"},
+        Refused{"frame = 256", "qinq = 5", "7:1", "qinq without an inner tag; allowed with vlan"},
+        Refused{"frame = 256", "src_ip = true", "7:10", "src_ip: true or false; allowed: "},
+        Refused{"frame = 256", "dst_ip = \"10.1.2.3\"", "7:10",
+                "dst_ip: 10.1.2.3 is outside 198.18.0.0/15"},
+        Refused{"frame = 256", "dst_ip = \"2001:2::1\"", "7:10", "is none of its values"},
+        Refused{"frame = 256", "permitted_addresses = [\"10.0.0.1/8\"]", "7:24", "is no prefix"},
+        Refused{"frame = 256", "tcp_flags = \"syn\"", "7:1",
+                "tcp_flags without TCP; allowed with kind = \"tcp\""},
+        Refused{"frame = 256", "kind = \"tcp\"\ntcp_flags = \"sin\"", "8:13",
+                "\"sin\" is no flag, did you mean \"fin\"?"},
+        Refused{"frame = 256",
+                "flows = 100\nsrc_ip = \"198.18.0.1 to 198.18.0.9\"\nsrc_port = "
+                "[1, 2, 3]\ndst_ip = \"198.19.0.1\"\ndst_port = 9",
+                "7:9", "100 flows from addresses and ports that make 27; allowed: up to 27"},
+        Refused{"2 Mpps\"", "2 Mpps\"\narrivals = \"on 100 us off 900 us\"", "9:12",
+                "20.0 Mpps while on; allowed: up to 1.13 Mpps"},
+        Refused{"2 Mpps\"", "2 Mpps\"\narrivals = \"on 100 us\"", "9:12", "lacks \"off ...\""},
+        Refused{"2 Mpps\"", "2 Mpps\"\npopularity = \"zip\"", "9:14", "did you mean \"zipf\""},
+        Refused{"2 Mpps\"", "2 Mpps\"\npopularity = \"zipf 5\"", "9:14", "is no exponent"},
+        Refused{"2 Mpps\"", "2 Mpps\"\nloops = 3", "9:1",
+                "loops without replay; allowed with kind = \"replay\""}));
+
+std::string replay_with(const std::string& more) {
   const std::string pcap = (checkout() / "scripts/experiments/mixed.pcap").string();
-  const auto found = mistakes(small_with(
-      "frame = 256", "kind = \"replay\"\ntiming = \"original\"\npcap = \"" + pcap + "\""));
-  EXPECT_THAT(found, ElementsAre(HasSubstr("timing: not yet: \"original\"; allowed: rate")));
+  return small_with("frame = 256\nload = \"2 Mpps\"",
+                    "kind = \"replay\"\npcap = \"" + pcap + "\"\n" + more);
+}
+
+TEST(ExperimentFile, AReplayIsTimedByTheLoadOrByItsOwnGaps) {
+  EXPECT_THAT(mistakes(replay_with("timing = \"original\"")), IsEmpty());
+  EXPECT_THAT(mistakes(replay_with("timing = \"scaled\"\ntime_scale = 0.5")), IsEmpty());
+  EXPECT_THAT(mistakes(replay_with("timing = \"original\"\nload = \"2 Mpps\"")),
+              ElementsAre(HasSubstr("exp.toml:10:1: load with timing original: the recorded gaps "
+                                    "are the load")));
+  EXPECT_THAT(mistakes(replay_with("timing = \"scaled\"")),
+              ElementsAre(HasSubstr("timing scaled without time_scale")));
+  EXPECT_THAT(mistakes(replay_with("timing = \"original\"\ntime_scale = 2")),
+              ElementsAre(HasSubstr("time_scale with timing original")));
+  EXPECT_THAT(mistakes(replay_with("timing = \"scaled\"\ntime_scale = 0")),
+              ElementsAre(HasSubstr("time_scale: 0 is out of range; allowed: ")));
+  EXPECT_THAT(mistakes(replay_with("load = \"2 Mpps\"\narrivals = \"poisson\"")),
+              ElementsAre(HasSubstr("poisson arrivals with replay; allowed: constant")));
+  const Experiment read = sound(replay_with("timing = \"original\""));
+  EXPECT_EQ(read.groups.front().base.traffic.timing, ReplayTiming::original);
+}
+
+TEST(ExperimentFile, AReplayIsFilteredRewrittenAndCounted) {
+  const Experiment read = sound(replay_with(
+      "load = \"2 Mpps\"\nloops = 5\nfilter = \"udp\"\ncut_short = \"pad\"\n"
+      "rewrite = { vlan = 7, dst_mac = \"02:00:00:00:00:09\", src_ip = \"198.18.0.1\" }"));
+  const TrafficOrder& traffic = read.groups.front().base.traffic;
+  EXPECT_EQ(traffic.loops, 5);
+  EXPECT_EQ(traffic.filter, "udp");
+  EXPECT_EQ(traffic.cut_short, CutShort::pad);
+  EXPECT_EQ(traffic.rewrite.at("vlan"), "7");
+  EXPECT_EQ(traffic.rewrite.size(), 3U);
+  EXPECT_THAT(mistakes(replay_with("load = \"2 Mpps\"\nrewrite = { src_ip = \"10.0.0.1\" }")),
+              ElementsAre(HasSubstr("src_ip: 10.0.0.1 is outside")));
+  EXPECT_THAT(mistakes(replay_with("load = \"2 Mpps\"\nrewrite = { src_ip = \"random\" }")),
+              ElementsAre(HasSubstr("rewrite: src_ip = \"random\"; allowed: one value")));
+  EXPECT_THAT(mistakes(replay_with("load = \"2 Mpps\"\nrewrite = { ttl = 3 }")),
+              ElementsAre(HasSubstr("rewrite: ttl cannot be rewritten; allowed: a table of")));
+  EXPECT_THAT(mistakes(replay_with("load = \"2 Mpps\"\nvlan = 5")),
+              ElementsAre(HasSubstr("vlan with replay: the capture has its own")));
+}
+
+TEST(ExperimentFile, HeaderFieldsAreReadAsWritten) {
+  const Experiment read = sound(small_with(
+      "frame = 256",
+      "frame = \"ddB\"\nletters = { B = 594 }\nvlan = [5, 6]\nqinq = 9\nkind = \"tcp\"\n"
+      "src_ip = \"10.0.0.0/24\"\npermitted_addresses = [\"10.0.0.0/8\"]\nttl = \"random\"\n"
+      "popularity = \"zipf 1.2\"\nflows = 200"
+      "\ntcp_flags = \"ack+psh\""));
+  const TrafficOrder& traffic = read.groups.front().base.traffic;
+  EXPECT_EQ(traffic.frame, "ddB");
+  EXPECT_THAT(traffic.frame_bytes, ElementsAre(512, 512, 594));
+  EXPECT_EQ(traffic.vlan, "5, 6");
+  EXPECT_EQ(traffic.qinq, "9");
+  EXPECT_EQ(traffic.kind, TrafficKind::tcp);
+  EXPECT_EQ(traffic.src_ip, "10.0.0.0/24");
+  EXPECT_EQ(traffic.ttl, "random");
+  EXPECT_EQ(traffic.tcp_flags, "ack+psh");
+  EXPECT_DOUBLE_EQ(traffic.popularity, 1.2);
 }
 
 TEST(ExperimentFile, ReplayTakesNoFrameSizesAndNoPoisson) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/line_rate.h"
+#include "plan/frame_sizes.h"
 
 namespace pollmark {
 namespace {
@@ -64,11 +65,29 @@ TEST(Factors, LevelsHaveOneCanonicalText) {
         {"9000", "9000"},
         {"63", ""},
         {"imix", "imix"},
+        {"imix_570", "imix"},
+        {"imix_594", "imix_594"},
+        {"64 to 1518", "64 to 1518"},
+        {"aabg", "aabg"},
+        {"aaBg", ""},
         {"64:1518", "64:1518"},
         {":", ""}}},
       {"flows", {{"1", "1"}, {"65536", "65536"}, {"65537", ""}, {"0", ""}}},
+      {"popularity",
+       {{"uniform", "uniform"},
+        {"zipf", "zipf"},
+        {"zipf 1.0", "zipf"},
+        {"zipf 0.9", "zipf 0.9"},
+        {"zipf 0", ""},
+        {"zipf 4.1", ""},
+        {"zipf x", ""}}},
       {"arrivals",
        {{"constant", "constant"},
+        {"on 100 us off 0.9 ms", "on 100 us off 900 us"},
+        {"on 100 us off 0 us", ""},
+        {"on off 1 ms", ""},
+        {"on 100 us", ""},
+
         {"poisson", "poisson"},
         {"burst 64", "burst 64"},
         {"burst 1", ""},
@@ -147,6 +166,7 @@ TEST(Factors, ALevelChangesItsOwnFieldAlone) {
                                                     {"socket_buffer", "1 MiB"},
                                                     {"frame", "imix"},
                                                     {"flows", "5"},
+                                                    {"popularity", "zipf 0.8"},
                                                     {"arrivals", "burst 9"},
                                                     {"load", "3 Mpps"},
                                                     {"link", "40G"},

@@ -21,8 +21,10 @@ void expect_names(const std::vector<std::string>& names) {
 TEST(Names, AreSpeltAsTheEnumerators) {
   expect_names<Path>({"dpdk", "model", "udp_socket"});
   expect_names<ClockKind>({"wall", "lockstep"});
-  expect_names<TrafficKind>({"udp", "replay"});
-  expect_names<ArrivalKind>({"constant", "poisson", "burst"});
+  expect_names<TrafficKind>({"udp", "tcp", "replay"});
+  expect_names<ArrivalKind>({"constant", "poisson", "burst", "on_off"});
+  expect_names<ReplayTiming>({"rate", "original", "scaled"});
+  expect_names<CutShort>({"refuse", "pad"});
   expect_names<DmaPlacement>({"llc", "hot", "memory"});
   expect_names<StallKind>({"none", "periodic", "poisson", "trace"});
   expect_names<StageKind>({"none", "touch", "checksum"});

@@ -1,0 +1,73 @@
+// Frames to send on a port, one after the other: generated, or from a capture.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "datapath/arrivals.h"
+#include "host/netns.h"
+#include "record/trial_order.h"
+#include "rig/capture.h"
+#include "rig/dpdk_pacer.h"
+#include "rig/flow_set.h"
+
+namespace pollmark {
+
+class FrameSource {
+ public:
+  // Errors: bad_experiment, host_cannot (a capture larger than memory).
+  [[nodiscard]] static Result<FrameSource> open(const TrialOrder& order, const NetdevPlace& place,
+                                                double tsc_hz);
+  // What points into its parts stays valid.
+  FrameSource(FrameSource&& other) noexcept = default;
+  FrameSource& operator=(FrameSource&&) = delete;
+
+  [[nodiscard]] bool is_replay() const { return !replay_.empty(); }
+  [[nodiscard]] const std::vector<ReplayFrame>& replay() const { return replay_; }
+  // False for load = "max": there is no schedule then.
+  [[nodiscard]] bool has_schedule() const { return ticks_per_frame_ > 0.0; }
+  // Mean of the schedule; 0 without one.
+  [[nodiscard]] double ticks_per_frame() const { return ticks_per_frame_; }
+  // The schedule of `seconds` from `start` on. salt: of what is drawn.
+  [[nodiscard]] PacerOrder pacing(Ticks start, double seconds, std::uint64_t salt) const;
+  // Length of the window: of the trial, or of the passes over a capture if they end before.
+  [[nodiscard]] double window_seconds() const;
+
+  void restart() noexcept { cursor_.restart(); }
+  // Place in the capture, or of the size, of the next frame.
+  [[nodiscard]] std::uint32_t position() const noexcept { return cursor_.position(); }
+  // Writes the next frame; returns its bytes without FCS. data: room for the largest, and for 96.
+  // due, now: when it should leave, and when it does.
+  std::uint32_t next(std::uint8_t* data, std::uint8_t epoch, Ticks due, Ticks now) noexcept;
+  // Passes over the next frame.
+  void skip() noexcept { cursor_.advance(); }
+  // The last `frames` were not taken: they come next.
+  void take_back(std::uint32_t frames) noexcept;
+
+  // Bytes incl. FCS of the first `frames` frames.
+  [[nodiscard]] std::int64_t bytes_of_first(std::int64_t frames) const;
+  // Empty for a replay.
+  [[nodiscard]] std::vector<std::uint32_t> sent_per_flow(std::int64_t frames) const;
+  [[nodiscard]] std::uint32_t largest_data_bytes() const;
+
+ private:
+  FrameSource() = default;
+  Result<void> take_capture(const NetdevPlace& place);
+  void open_cursor();
+
+  TrialOrder order_;
+  double tsc_hz_ = 0.0;
+  double ticks_per_frame_ = 0.0;
+  bool says_lateness_ = false;
+  FlowSet set_;
+  Capture capture_;
+  std::vector<ReplayFrame> replay_;
+  std::vector<FixedTicks> gaps_;  // as recorded; empty at a rate
+  std::vector<std::uint32_t> tcp_bytes_;
+  std::unique_ptr<Traffic> traffic_;  // the cursor's
+  FrameCursor cursor_;
+};
+
+}  // namespace pollmark
