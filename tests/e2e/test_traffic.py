@@ -1,0 +1,122 @@
+"""The frames of an experiment: what plan -w writes, and that the model carries every kind of them."""
+
+import shutil
+import struct
+import subprocess
+import unittest
+
+import harness
+
+TRAFFIC = """\
+name = "traffic"
+
+[generator]
+port = "model"
+
+[receiver]
+port = "model"
+stage = "checksum"
+queues = 4
+rss_fields = ["ipv4-udp", "ipv4-tcp", "ipv6-udp", "ipv6-tcp"]
+
+[traffic]
+{traffic}
+
+[trial]
+seconds = 0.005
+warmup = 0.001
+blocks = 1
+retries = 20
+"""
+
+KINDS = {
+    "plain": 'frame = "imix"\nload = "2 Mpps"',
+    "tagged, short stamp": 'frame = 64\nvlan = "5 to 9"\nload = "50 %"',
+    "qinq tcp6": 'kind = "tcp"\nip_version = 6\nqinq = 7\nvlan = 8\nframe = "bbddg"\nload = "2 Mpps"',
+    "genome and zipf": 'frame = "aaBg"\nletters = { B = 594 }\npopularity = "zipf"\nload = "40 %"',
+    "on and off": 'frame = "64 to 200"\narrivals = "on 100 us off 100 us"\nload = "30 %"',
+    "other addresses": 'src_ip = "10.1.0.0/24"\npermitted_addresses = ["10.0.0.0/8"]\nflows = 200\n'
+                       'dscp = [0, 46]\nttl = "random 9 to 90"\nload = "2 Mpps"',
+}
+
+
+def frames_of(path):
+    """(ns, bytes) of each frame of a pcap file with nanosecond stamps."""
+    data = path.read_bytes()
+    assert struct.unpack_from("<I", data)[0] == 0xA1B23C4D
+    at = 24
+    while at < len(data):
+        seconds, ns, kept, whole = struct.unpack_from("<IIII", data, at)
+        assert kept == whole
+        yield seconds * 10**9 + ns, data[at + 16:at + 16 + kept]
+        at += 16 + kept
+
+
+class Traffic(harness.Case):
+    def planned(self, traffic, *more, packets=500):
+        capture = self.scratch / "x.pcap"
+        run = self.pollmark("plan", self.experiment(TRAFFIC.format(traffic=traffic)), "-w", capture,
+                            "--packets", packets, *more)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return list(frames_of(capture))
+
+    def test_every_kind_is_carried_and_its_books_close(self):
+        for name, traffic in KINDS.items():
+            out = self.scratch / name.replace(" ", "_")
+            run = self.pollmark("run", self.experiment(TRAFFIC.format(traffic=traffic)), "-o", out)
+            # A busy host may leave the cell without a valid trial: the books close all the same.
+            self.assertIn(run.returncode, (0, 1), name + run.stderr)
+            self.assertTrue(self.trials(out), name + run.stderr)
+            for trial in self.trials(out):
+                self.assertEqual(trial["unaccounted_pkts"], 0, name)
+                self.assertGreater(trial["received_pkts"], 0, name)
+                self.assertEqual(trial["ledger"]["corrupt_pkts"], 0, name)
+
+    def test_plan_writes_sizes_order_and_times(self):
+        frames = self.planned('frame = "aaBg"\nletters = { B = 594 }\nload = "1 Mpps"', packets=400)
+        self.assertEqual([len(data) + 4 for _, data in frames], [64, 64, 594, 1518] * 100)
+        times = [ns for ns, _ in frames]
+        self.assertEqual(times, sorted(times))
+        self.assertAlmostEqual((times[396] - times[0]) / 1000, 396, delta=1)
+
+    def test_plan_writes_the_cell_that_is_named(self):
+        text = TRAFFIC.format(traffic='load = "1 Mpps"') + '\n[factors]\nframe = [64, 128]\n'
+        capture = self.scratch / "x.pcap"
+        for cell, size in ((1, 64), (2, 128)):
+            run = self.pollmark("plan", self.experiment(text), "-w", capture, "--cell", cell,
+                                "--packets", 10)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual({len(data) + 4 for _, data in frames_of(capture)}, {size})
+        self.assert_refused(self.pollmark("plan", self.experiment(text), "-w", capture, "--cell", 3),
+                            2, "1 to 2")
+
+    def test_plan_says_where_it_cannot_write(self):
+        self.assert_refused(self.pollmark("plan", self.experiment(), "-w", "/proc/x.pcap"), 3,
+                            "/proc/x.pcap")
+
+    def test_a_replay_is_filtered_and_rewritten(self):
+        frames = self.planned(f'kind = "replay"\npcap = "{harness.CAPTURE}"\nload = "1 Mpps"\n'
+                              'filter = "udp"\nrewrite = { dst_mac = "02:00:00:00:00:09" }')
+        self.assertEqual({data[:6] for _, data in frames}, {b"\x02\0\0\0\0\x09"})
+        run = self.pollmark("plan", self.experiment(TRAFFIC.format(
+            traffic=f'kind = "replay"\npcap = "{harness.CAPTURE}"\nload = "1 Mpps"\n'
+                    'filter = "udp and and"')))
+        self.assert_refused(run, 2, "filter", "pcap-filter")
+
+    @unittest.skipUnless(shutil.which("tshark"), "needs tshark")
+    def test_wireshark_finds_nothing_wrong(self):
+        for name, traffic in KINDS.items():
+            self.planned(traffic)
+            shark = subprocess.run(
+                ["tshark", "-r", self.scratch / "x.pcap", "-o", "ip.check_checksum:TRUE",
+                 "-o", "udp.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
+                 "-T", "fields", "-e", "frame.number", "-Y",
+                 "ip.checksum.status == 0 || udp.checksum.status == 0 || tcp.checksum.status == 0 "
+                 "|| _ws.malformed || tcp.analysis.retransmission || tcp.analysis.out_of_order"],
+                capture_output=True, text=True, timeout=120)
+            self.assertEqual(shark.returncode, 0, shark.stderr)
+            self.assertEqual(shark.stdout, "", name)
+
+
+if __name__ == "__main__":
+    harness.main()
