@@ -124,8 +124,8 @@ class Campaign {
     outcome.nothing_could_run = !any_can_run;
     outcome.summary =
         summarise(question_of(plan_, quick_ ? Rigour::ranking : Rigour::verdicts), trials_);
-    const ReportInput input{outcome.summary, provenance_, path_.string(), plan_.experiment.text,
-                            &trials_};
+    const ReportInput input{outcome.summary,       provenance_, path_.string(),
+                            plan_.experiment.text, &trials_,    plan_.experiment.judge.baseline};
     outcome.text = render_text(input, output_width());
     if (auto written = write_report_files(input); !written)
       outcome.files_not_written = std::move(written).error();
@@ -382,7 +382,7 @@ Result<CampaignOutcome> report_folder(const std::filesystem::path& folder_path) 
   CampaignOrder order;
   order.quick = stored.provenance.quick;
   order.voice = Progress::Voice::quiet;
-  auto folder = ResultsFolder::reopen(folder_path, stored.experiment_text);
+  auto folder = ResultsFolder::reopen_for_report(folder_path);
   if (!folder && folder.error().code != Errc::host_cannot)
     return tl::unexpected<Error>(std::move(folder).error());
   return Campaign(std::move(plan), folder_path, std::move(folder), std::move(stored.provenance),

@@ -91,22 +91,25 @@ std::vector<double> differences_at(const Question& question, const std::vector<J
   const Scale scale = scale_of(question.metric);
   std::map<int, std::vector<double>> by_block;
   std::size_t combinations = 0;
-  for (const FactorRow* low : rows_with(*corner.table, corner.baseline, corner.level)) {
+  const std::vector<const FactorRow*> rows =
+      rows_with(*corner.table, corner.baseline, corner.level);
+  std::map<std::map<std::string, std::string>, const FactorRow*> by_others;
+  for (const FactorRow* row : rows) by_others.emplace(row->others, row);
+  const auto effect_in = [&](const FactorRow& row) {
+    return differences(cells[row.cells.at(corner.baseline)].values,
+                       cells[row.cells.at(corner.level)].values, scale);
+  };
+  for (const FactorRow* low : rows) {
     const auto own = low->others.find(corner.other_factor);
     if (own == low->others.end() || own->second != corner.other_baseline) continue;
     std::map<std::string, std::string> others = low->others;
     others[corner.other_factor] = corner.other_level;
-    for (const FactorRow* high : rows_with(*corner.table, corner.baseline, corner.level)) {
-      if (high->others != others) continue;
-      ++combinations;
-      const auto effect_in = [&](const FactorRow& row) {
-        return differences(cells[row.cells.at(corner.baseline)].values,
-                           cells[row.cells.at(corner.level)].values, scale);
-      };
-      for (const auto& [block, value] :
-           differences(effect_in(*low), effect_in(*high), Scale::absolute)) {
-        by_block[block].push_back(value);
-      }
+    const auto high = by_others.find(others);
+    if (high == by_others.end()) continue;
+    ++combinations;
+    for (const auto& [block, value] :
+         differences(effect_in(*low), effect_in(*high->second), Scale::absolute)) {
+      by_block[block].push_back(value);
     }
   }
   std::vector<double> means;

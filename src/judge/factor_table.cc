@@ -21,18 +21,16 @@ FactorTable table_of(const std::vector<JudgedCell>& cells, const std::string& gr
   FactorTable table;
   table.group = group;
   table.factor = factor;
+  std::map<std::map<std::string, std::string>, std::size_t> row_of;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const CellSummary& cell = cells[i].summary;
     const auto level = cell.cell.find(factor);
     if (cell.group != group || level == cell.cell.end() || !cells[i].measured()) continue;
     std::map<std::string, std::string> others = cell.cell;
     others.erase(factor);
-    auto row = std::find_if(table.rows.begin(), table.rows.end(),
-                            [&](const FactorRow& known) { return known.others == others; });
-    if (row == table.rows.end()) {
-      row = table.rows.insert(table.rows.end(), FactorRow{std::move(others), {}});
-    }
-    row->cells.emplace(level->second, i);
+    const auto [row, is_new] = row_of.emplace(others, table.rows.size());
+    if (is_new) table.rows.push_back({std::move(others), {}});
+    table.rows[row->second].cells.emplace(level->second, i);
     if (std::find(table.levels.begin(), table.levels.end(), level->second) == table.levels.end()) {
       table.levels.push_back(level->second);
     }

@@ -13,7 +13,7 @@ namespace {
 constexpr int kExactPairs = 50;
 constexpr std::size_t kExactSide = 20;
 
-std::vector<double> sorted_walsh_averages(const std::vector<double>& differences) {
+std::vector<double> walsh_averages(const std::vector<double>& differences) {
   std::vector<double> averages;
   averages.reserve(differences.size() * (differences.size() + 1) / 2);
   for (std::size_t i = 0; i < differences.size(); ++i) {
@@ -21,8 +21,29 @@ std::vector<double> sorted_walsh_averages(const std::vector<double>& differences
       averages.push_back((differences[i] + differences[j]) / 2.0);
     }
   }
-  std::sort(averages.begin(), averages.end());
   return averages;
+}
+
+// The values at the middle and at both ranks, counted from either end, come to their sorted places.
+void place_ranks(std::vector<double>& values, const std::optional<SymmetricRank>& outer,
+                 const std::optional<SymmetricRank>& inner) {
+  const std::size_t count = values.size();
+  std::vector<std::size_t> wanted{(count - 1) / 2, count / 2};
+  for (const auto& rank : {outer, inner}) {
+    if (!rank) continue;
+    const auto low = static_cast<std::size_t>(rank->rank - 1);
+    PM_CHECK(low < count);
+    wanted.push_back(low);
+    wanted.push_back(count - 1 - low);
+  }
+  std::sort(wanted.begin(), wanted.end());
+  auto from = values.begin();
+  for (const std::size_t index : wanted) {
+    const auto place = values.begin() + static_cast<std::ptrdiff_t>(index);
+    if (place < from) continue;  // the same place again
+    std::nth_element(from, place, values.end());
+    from = place + 1;
+  }
 }
 
 std::optional<Interval> interval_at(const std::vector<double>& sorted,
@@ -140,12 +161,15 @@ std::optional<SymmetricRank> walsh_rank(int n, double coverage) {
 Shift paired_shift(const std::vector<double>& differences) {
   PM_CHECK(!differences.empty());
   for (const double difference : differences) PM_CHECK(std::isfinite(difference));
-  const std::vector<double> averages = sorted_walsh_averages(differences);
+  std::vector<double> averages = walsh_averages(differences);
   Shift shift;
   shift.values = static_cast<int>(differences.size());
+  const auto outer = walsh_rank(shift.values, 0.95);
+  const auto inner = walsh_rank(shift.values, 0.90);
+  place_ranks(averages, outer, inner);
   shift.estimate = median_of_sorted(averages);
-  shift.interval = interval_at(averages, walsh_rank(shift.values, 0.95));
-  shift.interval_90 = interval_at(averages, walsh_rank(shift.values, 0.90));
+  shift.interval = interval_at(averages, outer);
+  shift.interval_90 = interval_at(averages, inner);
   shift.p = signed_rank_p(differences);
   return shift;
 }
@@ -167,12 +191,14 @@ Shift unpaired_shift(const std::vector<double>& from, const std::vector<double>&
       differences.push_back(end - start);
     }
   }
-  std::sort(differences.begin(), differences.end());
+  const auto outer = difference_rank(from.size(), to.size(), 0.95);
+  const auto inner = difference_rank(from.size(), to.size(), 0.90);
+  place_ranks(differences, outer, inner);
   Shift shift;
   shift.values = static_cast<int>(std::min(from.size(), to.size()));
   shift.estimate = median_of_sorted(differences);
-  shift.interval = interval_at(differences, difference_rank(from.size(), to.size(), 0.95));
-  shift.interval_90 = interval_at(differences, difference_rank(from.size(), to.size(), 0.90));
+  shift.interval = interval_at(differences, outer);
+  shift.interval_90 = interval_at(differences, inner);
   shift.p = rank_sum_p(from, to);
   return shift;
 }

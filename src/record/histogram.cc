@@ -442,6 +442,7 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
   std::string_view payload = *payload_text;
   std::size_t index = 0;
   std::int64_t total = 0;
+  Sum sum = 0;
   while (!payload.empty()) {
     const std::optional<std::int64_t> number = take_zigzag(payload);
     if (!number) return not_a_histogram("its counts end inside a number");
@@ -461,11 +462,11 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
       histogram.min_ = std::min(histogram.min_, histogram.lowest_of(index));
       histogram.max_ = std::max(histogram.lowest_of(index),
                                 std::min(histogram.highest_of(index), layout.highest));
-      histogram.set_sum(histogram.sum() +
-                        static_cast<Sum>(histogram.middle_of(index)) * static_cast<Sum>(*number));
+      sum += static_cast<Sum>(histogram.middle_of(index)) * static_cast<Sum>(*number);
     }
     ++index;
   }
+  histogram.set_sum(sum);
   return histogram;
 }
 

@@ -399,6 +399,14 @@ Result<ResultsFolder> ResultsFolder::reopen(const fs::path& path,
   return folder;
 }
 
+Result<ResultsFolder> ResultsFolder::reopen_for_report(const fs::path& path) {
+  ResultsFolder folder;
+  PM_TRYV(required_text(path, kExperimentName));
+  PM_TRY(folder.lock_fd_, take_lock(path));
+  folder.path_ = path;
+  return folder;
+}
+
 Result<StoredCampaign> ResultsFolder::read(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
@@ -433,6 +441,7 @@ ResultsFolder::~ResultsFolder() {
 }
 
 Result<void> ResultsFolder::append(const TrialResult& trial) {
+  PM_CHECK(trials_fd_ >= 0);
   const fs::path path = path_ / kTrialsName;
   const std::string hist_name = hist_log_name(trial.order);
   const std::string hist_text = hist_log_text(trial);

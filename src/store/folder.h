@@ -33,6 +33,8 @@ class ResultsFolder {
   // holds it too until it execs or exits.
   [[nodiscard]] static Result<ResultsFolder> reopen(const std::filesystem::path& path,
                                                     std::string_view experiment_text);
+  // To write report files only: takes the lock and leaves the trials alone; append() is not for it.
+  [[nodiscard]] static Result<ResultsFolder> reopen_for_report(const std::filesystem::path& path);
   // Reads without a lock; a folder still being written is readable. Errors: bad_experiment (no such
   // folder, not a results folder, other schema, damaged line N that is not the last).
   [[nodiscard]] static Result<StoredCampaign> read(const std::filesystem::path& path);
