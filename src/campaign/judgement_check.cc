@@ -21,6 +21,7 @@ constexpr int kRuns = 30;
 constexpr int kBlocks = 12;
 constexpr int kMostAlarms = 4;
 constexpr int kFewestWorse = 24;
+constexpr int kCalibrationBlocks = 40;
 constexpr double kBurn = 0.03;
 constexpr double kMatters = 0.01;
 constexpr int kFrameBytes = 512;
@@ -126,28 +127,26 @@ class JudgementCheck {
   // A frame as much longer as 3 % of the cycles take: by the cost of frames twice as long, then, as
   // the cost of a byte is not quite constant, by that of the frames so found.
   Result<int> calibrate() {
-    int more = kFrameBytes;
+    double more = kFrameBytes;
     for (int step = 0; step < 2; ++step) {
-      std::vector<double> own;
-      std::vector<double> longer;
-      for (int block = 0; block < kBlocks; ++block) {
+      std::array<std::map<int, double>, 2> sides;
+      for (int block = 0; block < kCalibrationBlocks; ++block) {
         for (int i = 0; i < 2; ++i) {
-          const bool is_longer = (i + block) % 2 == 1;
-          PM_TRY(const auto cycles, cycles_of(kFrameBytes + (is_longer ? more : 0), block));
-          if (cycles) (is_longer ? longer : own).push_back(*cycles);
+          const auto side = static_cast<std::size_t>((i + block) % 2);
+          const int bytes = kFrameBytes + (side == 1 ? static_cast<int>(more) : 0);
+          PM_TRY(const auto cycles, cycles_of(bytes, block));
+          if (cycles) sides[side][block] = *cycles;
         }
       }
-      if (own.empty() || longer.empty())
+      const Comparison longer = judged(sides[0], sides[1]);
+      if (!longer.difference)
         return fail(Errc::gate_said_no,
                     "no valid trial to calibrate with: the machine is too busy");
-      const double per_byte = (median_of(longer) - median_of(own)) / more;
-      if (per_byte <= 0.0)
-        return fail(Errc::gate_said_no, "longer frames take no more cycles: nothing to calibrate");
-      more = static_cast<int>(std::lround(kBurn * median_of(own) / per_byte));
-      if (more < 1 || more > kFrameBytes)
-        return fail(Errc::gate_said_no, "the stage's share of the cycles is too small to burn 3 %");
+      more = std::round(more * kBurn / std::expm1(*longer.difference));
+      if (!(more >= 1.0 && more <= kFrameBytes))
+        return fail(Errc::gate_said_no, "the cost of longer frames cannot be told: too much noise");
     }
-    return kFrameBytes + more;
+    return kFrameBytes + static_cast<int>(more);
   }
 
   const std::function<void(const Finding&)>& tell_;

@@ -82,14 +82,6 @@ double as_share(const Comparison& comparison, double difference) {
   return comparison.scale == Scale::absolute ? difference : std::expm1(difference);
 }
 
-// Shares in percent of what they are a share of; values that had to be subtracted in their unit.
-std::string size_text(const Comparison& comparison, double difference) {
-  if (comparison.scale == Scale::absolute && scale_of(comparison.metric) == Scale::relative) {
-    return value_text(comparison.metric, difference);
-  }
-  return percent(as_share(comparison, difference)) + " %";
-}
-
 std::string interval_text(const Comparison& comparison) {
   if (!comparison.interval) return {};
   if (comparison.scale == Scale::absolute && scale_of(comparison.metric) == Scale::relative) {
@@ -195,6 +187,14 @@ void add_power(Comparison& comparison, double alpha) {
   if (!comparison.spread || comparison.pairing != Pairing::paired) return;
   if (const auto units = detectable_units(comparison.values, alpha)) {
     comparison.detectable = *units * *comparison.spread;
+    if (!comparison.interval) return;
+    // A few wild blocks do not move the spread, but they do widen the interval: what lies within
+    // it was not detected here.
+    const double half_width = (comparison.interval->high - comparison.interval->low) / 2.0;
+    if (half_width > *comparison.detectable) {
+      comparison.spread = half_width / *units;
+      comparison.detectable = half_width;
+    }
   }
 }
 
@@ -336,6 +336,13 @@ void give_verdicts(std::vector<Comparison>& comparisons, Rigour rigour) {
       comparison.sentence = sentence_of(comparison);
     }
   }
+}
+
+std::string size_text(const Comparison& comparison, double difference) {
+  if (comparison.scale == Scale::absolute && scale_of(comparison.metric) == Scale::relative) {
+    return value_text(comparison.metric, difference);
+  }
+  return percent(as_share(comparison, difference)) + " %";
 }
 
 std::string change_text(const Comparison& comparison) {

@@ -92,6 +92,8 @@ enum class Rigour { verdicts, ranking };
 // Adjusts p within each family and gives every comparison its verdict and sentence.
 void give_verdicts(std::vector<Comparison>& comparisons, Rigour rigour);
 
+// The size of a difference: "3.1 %", or in the metric's unit where its values had to be subtracted.
+[[nodiscard]] std::string size_text(const Comparison& comparison, double difference);
 // How a difference moved what the metric measures: "carries 3.1 % more than 512 [2.2, 4.0]".
 [[nodiscard]] std::string change_text(const Comparison& comparison);
 

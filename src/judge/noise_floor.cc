@@ -31,10 +31,9 @@ std::string floor_sentence(const NoiseFloor& floor, const Comparison& comparison
     return text + fmt::format("no noise floor from {} block{}", floor.blocks,
                               floor.blocks == 1 ? "" : "s");
   }
-  text += fmt::format(
-      "the second {} over {} blocks; the noise floor is {}{}", change_text(comparison),
-      floor.blocks, difference_text(floor.metric, *floor.floor).substr(*floor.floor > 0.0 ? 1 : 0),
-      whole_text(floor.metric));
+  text +=
+      fmt::format("the second {} over {} blocks; the noise floor is {}{}", change_text(comparison),
+                  floor.blocks, size_text(comparison, *floor.floor), whole_text(floor.metric));
   if (floor.passed) return text;
   const bool apart = floor.interval->low > 0.0 || floor.interval->high < 0.0;
   return text + (apart ? "; the gate failed: two equal settings look different, so doubt the "

@@ -181,6 +181,14 @@ TEST(Comparison, DriftingDifferencesAreWarnedOf) {
   EXPECT_THAT(judged("received_mpps", sides(12, 1.0, 0.004)).sentence, Not(HasSubstr("drifts")));
 }
 
+TEST(Comparison, WildBlocksAreNoReasonToPromiseMore) {
+  Sides made = sides(12, 1.0, 0.0);
+  for (const int wild : {1, 4, 6, 9}) made.to[wild] *= 1.05;
+  const Comparison noisy = judged("received_mpps", made);
+  EXPECT_GE(*noisy.detectable, (noisy.interval->high - noisy.interval->low) / 2.0);
+  EXPECT_GT(*noisy.detectable, 0.005) << "eight of twelve differences are zero";
+}
+
 TEST(Comparison, TwoRunsAreComparedWithoutPairs) {
   std::vector<double> from;
   std::vector<double> to;
