@@ -43,6 +43,24 @@ class SequenceTracker {
     }
     return record_unexpected(flow, sequence);
   }
+  // The same for a caller that counts: true for the number that the flow waits for, whose count is
+  // add_in_order()'s; false where nothing was done, and record() must be asked. Keeps the sum out
+  // of memory, where each frame would wait for the store of the one before.
+  [[gnu::always_inline]] bool follows(std::uint32_t flow, std::uint32_t sequence) noexcept {
+    std::uint64_t& next_and_holes = lines_[std::size_t{flow} * lines_per_flow_].words[0];
+    if (next_and_holes != sequence) [[unlikely]]
+      return false;
+    next_and_holes = sequence + 1U;
+    return true;
+  }
+  [[gnu::always_inline]] void add_in_order(std::int64_t numbers) noexcept {
+    totals_.unique += numbers;
+  }
+  // Fetches a flow's state ahead of its record. Any number will do: one that is no flow is not
+  // read.
+  [[gnu::always_inline]] void prefetch(std::uint32_t flow) const noexcept {
+    __builtin_prefetch(lines_.data() + std::size_t{flow} * lines_per_flow_, 1);
+  }
   // Closes every flow against the number of frames sent on it: what is missing inside or behind the
   // window becomes lost. sent[flow]: frames offered, modulo 2^32; flows beyond its end were not
   // offered anything. Afterwards unique + lost equals the sum of sent (each flow modulo 2^32), as

@@ -176,6 +176,36 @@ TEST(SequenceTracker, AgreesWithBruteForceOnAnyShortStream) {
   }));
 }
 
+// As the receive loop does it: most numbers by follows(), counted in one sum.
+TEST(SequenceTracker, ACallerThatCountsGetsTheSameTotals) {
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 300; ++round) {
+    const Stream stream = random_stream(random, 64, false);
+    SequenceTracker one_by_one(1, 64);
+    SequenceTracker counted(1, 64);
+    std::int64_t in_order = 0;
+    for (const std::int64_t number : stream.arrivals) {
+      const auto sequence = static_cast<std::uint32_t>(number);
+      const Arrival arrival = one_by_one.record(0, sequence);
+      counted.prefetch(0);
+      if (counted.follows(0, sequence)) {
+        ++in_order;
+        ASSERT_EQ(arrival, Arrival::in_order);
+      } else {
+        ASSERT_EQ(counted.record(0, sequence), arrival);
+      }
+    }
+    counted.add_in_order(in_order);
+    one_by_one.finish({static_cast<std::uint32_t>(stream.sent)});
+    counted.finish({static_cast<std::uint32_t>(stream.sent)});
+    expect_equal(counted.totals(), one_by_one.totals());
+  }
+}
+
+TEST(SequenceTracker, SixtyFiveThousandFlowsTakeOneLineEach) {
+  EXPECT_EQ(SequenceTracker(65536).memory_bytes(), 65536U * 64);
+}
+
 TEST(SequenceTracker, ACleanFlowLosesNothing) {
   SequenceTracker tracker(2, 64);
   for (std::uint32_t i = 0; i < 1000; ++i) {
