@@ -15,6 +15,8 @@ inline constexpr std::uint32_t kLatencyTopBit = 40;  // ticks of 2^40 and more s
 inline constexpr std::uint32_t kLatencyBins =
     ((kLatencyTopBit - kLatencyStepBits - 1) << kLatencyStepBits) + (2U << kLatencyStepBits);
 
+inline constexpr std::uint32_t kMostRecorded = 64;  // of one record_burst()
+
 // written by: one lcore; read by: control after join
 struct LatencyTally {
   std::uint32_t* counts = nullptr;   // [kLatencyBins]; 32 bits, to lie in few cache lines
@@ -45,6 +47,24 @@ inline namespace PM_ISA_LEVEL {
   ++tally.counts[latency_bin(ticks)];
   tally.min = ticks < tally.min ? ticks : tally.min;
   tally.max = ticks > tally.max ? ticks : tally.max;
+}
+
+// A burst: frames that came, or were done, at `at`, and had been stamped at stamped_at[0..count).
+// Bins first, then counts: the arithmetic is done in vectors.
+[[gnu::always_inline]] inline void record_burst(LatencyTally& tally, const Ticks* stamped_at,
+                                                std::uint32_t count, Ticks at) noexcept {
+  std::uint32_t bins[kMostRecorded];
+  Ticks min = tally.min;
+  Ticks max = tally.max;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Ticks ticks = at - stamped_at[i];
+    min = ticks < min ? ticks : min;
+    max = ticks > max ? ticks : max;
+    bins[i] = latency_bin(ticks);
+  }
+  for (std::uint32_t i = 0; i < count; ++i) ++tally.counts[bins[i]];
+  tally.min = min;
+  tally.max = max;
 }
 
 inline void forget(LatencyTally& tally) noexcept {

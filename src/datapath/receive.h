@@ -252,12 +252,14 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
     tallies.polled_of[input] += count;
 
     std::uint32_t kept = 0;
+    std::uint64_t hashes = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) ++tallies.hashes;
+      hashes += (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 ? 1 : 0;
       if constexpr (kStamps == StampSource::none) {
         ours[kept++] = i;
       } else {
         stamps[kept] = stamp_of<kStamps>(mbufs[i], lcore, received_at);
+        if constexpr (kTracked) lcore.tracker->prefetch(stamps[kept].flow);
         const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamps[kept], lcore);
         ours[kept] = i;
         if (belonging == Belonging::ours) [[likely]] {
@@ -272,6 +274,7 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
         }
       }
     }
+    tallies.hashes += hashes;
     sample_hash(mbufs[0], lcore.stack, tallies);
 
     if constexpr (kStageWorks<kStage, kChecks>) {
@@ -296,23 +299,31 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
     const Ticks done_at = clock.now();
 
     std::uint32_t unique = 0;
+    std::uint32_t in_order = 0;
+    std::uint64_t bytes = 0;
+    Ticks stamped_at[kMostBurst];
     for (std::uint32_t i = 0; i < kept; ++i) {
       if constexpr (kTracked) {
-        const Arrival arrival = lcore.tracker->record(stamps[i].flow, stamps[i].sequence);
-        if (arrival >= Arrival::duplicate) [[unlikely]] {
-          ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
-          continue;
+        if (lcore.tracker->follows(stamps[i].flow, stamps[i].sequence)) [[likely]] {
+          ++in_order;
+        } else {
+          const Arrival arrival = lcore.tracker->record(stamps[i].flow, stamps[i].sequence);
+          if (arrival >= Arrival::duplicate) [[unlikely]] {
+            ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
+            continue;
+          }
         }
       }
+      if constexpr (kStamps != StampSource::none) stamped_at[unique] = stamps[i].ticks;
       ++unique;
-      tallies.received_bytes += mbufs[ours[i]]->pkt_len + 4;
-      if constexpr (kStamps != StampSource::none) {
-        record(lcore.rx, received_at - stamps[i].ticks);
-        record(lcore.done, done_at - stamps[i].ticks);
-      }
+      bytes += mbufs[ours[i]]->pkt_len + 4;
     }
+    if constexpr (kTracked) lcore.tracker->add_in_order(in_order);
     tallies.received += unique;
+    tallies.received_bytes += bytes;
     if constexpr (kStamps != StampSource::none) {
+      record_burst(lcore.rx, stamped_at, unique, received_at);
+      record_burst(lcore.done, stamped_at, unique, done_at);
       keep_from_wrapping(lcore.rx, unique);
       keep_from_wrapping(lcore.done, unique);
       if (lcore.lateness_offset != 0) {

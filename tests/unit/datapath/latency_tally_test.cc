@@ -32,6 +32,26 @@ TEST(LatencyTally, EveryTickCountLiesInItsBinAndBinsAreNarrow) {
   }));
 }
 
+TEST(LatencyTally, ABurstIsItsFramesOneByOne) {
+  EXPECT_TRUE(rc::check("burst", [] {
+    Bins burst;
+    Bins single;
+    const Ticks at = *rc::gen::arbitrary<std::uint64_t>() >> *rc::gen::inRange(1, 50);
+    for (int round = 0; round < 3; ++round) {
+      Ticks stamped_at[kMostRecorded];
+      const auto count = *rc::gen::inRange<std::uint32_t>(0, kMostRecorded + 1);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        stamped_at[i] = at - *rc::gen::inRange<Ticks>(0, at / 2 + 1);
+        record(single.tally, at - stamped_at[i]);
+      }
+      record_burst(burst.tally, stamped_at, count, at);
+    }
+    RC_ASSERT(burst.counts == single.counts);
+    RC_ASSERT(burst.tally.min == single.tally.min);
+    RC_ASSERT(burst.tally.max == single.tally.max);
+  }));
+}
+
 TEST(LatencyTally, BinsFollowWithoutGapAndTheLastTakesTheRest) {
   for (std::uint32_t bin = 0; bin + 1 < kLatencyBins; ++bin) {
     ASSERT_EQ(latency_bin(latency_bin_lowest(bin)), bin);
