@@ -13,6 +13,7 @@
 #include <bit>
 
 #include "rig/eal.h"
+#include "rig/mbuf_pool.h"
 
 namespace pollmark {
 namespace {
@@ -69,6 +70,17 @@ T* zeroed(std::vector<void*>& blocks, std::size_t count) {
 
 }  // namespace
 
+std::uint64_t rearm_of(std::uint16_t port) {
+  rte_mbuf rearmed{};
+  rearmed.data_off = RTE_PKTMBUF_HEADROOM;
+  rearmed.nb_segs = 1;
+  rearmed.port = port;
+  rte_mbuf_refcnt_set(&rearmed, 1);
+  std::uint64_t word = 0;
+  std::memcpy(&word, reinterpret_cast<const std::uint8_t*>(&rearmed) + kRearmOffset, sizeof word);
+  return word;
+}
+
 std::int64_t model_nic_memory_mib(const ModelNicOrder& order) {
   const std::int64_t element =
       64 + static_cast<std::int64_t>(sizeof(rte_mbuf)) + data_room_bytes(order) + 64;
@@ -99,9 +111,8 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
                             model_nic_memory_mib(order), reason(rte_errno)));
   };
 
-  pool_ =
-      rte_pktmbuf_pool_create(name.c_str(), static_cast<unsigned>(mbufs_needed(order)), 0, 0,
-                              static_cast<std::uint16_t>(data_room_bytes(order)), SOCKET_ID_ANY);
+  pool_ = create_mbuf_pool(name, static_cast<std::uint32_t>(mbufs_needed(order)), 0,
+                           static_cast<std::uint32_t>(data_room_bytes(order)));
   if (pool_ == nullptr) return no_memory(fmt::format("a pool of {} mbufs", mbufs_needed(order)));
   for (int lcore = 0; lcore < order.lcores && cache_mbufs(order) > 0; ++lcore) {
     rte_mempool_cache* cache =
@@ -175,13 +186,7 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
                 fmt::format("the ring driver refuses the port: {}", reason(-result)));
   for (ModelQueue& queue : queues_) queue.port = port;
 
-  rte_mbuf rearmed{};
-  rearmed.data_off = RTE_PKTMBUF_HEADROOM;
-  rearmed.nb_segs = 1;
-  rearmed.port = port;
-  rte_mbuf_refcnt_set(&rearmed, 1);
-  std::memcpy(&rearm_, reinterpret_cast<const std::uint8_t*>(&rearmed) + kRearmOffset,
-              sizeof rearm_);
+  rearm_ = rearm_of(port);
   return {};
 }
 

@@ -25,6 +25,9 @@ struct ModelNicOrder {
   bool stamps = false;                 // completions carry stamps for the mbufs' dynamic field
 };
 
+// data_off, refcnt, nb_segs and port of a fresh mbuf, as one word (PoolAccess::rearm).
+[[nodiscard]] std::uint64_t rearm_of(std::uint16_t port);
+
 // MiB that such a NIC takes of EAL's memory, for EalOrder::memory_mib.
 [[nodiscard]] std::int64_t model_nic_memory_mib(const ModelNicOrder& order);
 
