@@ -10,8 +10,9 @@ namespace pollmark {
 // A Toeplitz key as each implementation wants it; made by the rig.
 struct ToeplitzKey {
   std::uint8_t bytes[40] = {};
-  std::uint32_t host_words[10] = {};  // rte_softrss_be
-  std::uint64_t matrices[40] = {};    // rte_thash_gfni
+  std::uint64_t matrices[40] = {};  // rte_thash_gfni
+  // What each value of each half byte of a tuple contributes; [half byte, high one first][value].
+  std::uint32_t halves[72][16] = {};
 };
 
 struct HotLevel {

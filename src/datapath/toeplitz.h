@@ -1,11 +1,10 @@
-// Toeplitz hashes of whole arrays of tuples: by GFNI where this ISA level has it, else bit by bit.
+// Toeplitz hashes of whole arrays of tuples: by GFNI where this ISA level has it, else by a table
+// of half bytes (4.6 KB: it stays in the first-level cache beside the frames).
 #pragma once
 
-#include <rte_thash.h>
 #include <rte_thash_gfni.h>
 
 #include <cstdint>
-#include <cstring>
 
 #include "datapath/hot_level.h"
 #include "datapath/isa_level.h"
@@ -20,13 +19,10 @@ inline void hash_tuples(const ToeplitzKey& key, const std::uint8_t* tuples, std:
 #ifdef RTE_THASH_GFNI_DEFINED
     hashes[i] = rte_thash_gfni(key.matrices, tuple, static_cast<int>(length));
 #else
-    std::uint32_t words[9];
-    for (std::uint32_t word = 0; word < length / 4; ++word) {
-      std::memcpy(&words[word], tuple + 4 * word, 4);
-      words[word] = __builtin_bswap32(words[word]);
-    }
-    hashes[i] =
-        rte_softrss_be(words, length / 4, reinterpret_cast<const std::uint8_t*>(key.host_words));
+    std::uint32_t hash = 0;
+    for (std::uint32_t byte = 0; byte < length; ++byte)
+      hash ^= key.halves[2 * byte][tuple[byte] >> 4] ^ key.halves[2 * byte + 1][tuple[byte] & 15U];
+    hashes[i] = hash;
 #endif
   }
 }

@@ -39,10 +39,17 @@ constexpr std::uint32_t word_16(std::span<const std::uint8_t> bytes, std::size_t
 ToeplitzKey make_toeplitz_key(std::span<const std::uint8_t, 40> bytes) {
   ToeplitzKey key;
   std::copy(bytes.begin(), bytes.end(), key.bytes);
-  std::array<std::uint32_t, 10> network_words{};
-  std::memcpy(network_words.data(), bytes.data(), bytes.size());
-  rte_convert_rss_key(network_words.data(), key.host_words, static_cast<int>(bytes.size()));
   rte_thash_complete_matrix(key.matrices, bytes.data(), static_cast<int>(bytes.size()));
+  // Bit n of a tuple contributes the 32 bits of the key from bit n on.
+  const auto window = [&](std::size_t bit) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 5; ++i) word = word << 8 | bytes[bit / 8 + i];
+    return static_cast<std::uint32_t>(word >> (8 - bit % 8));
+  };
+  for (std::size_t half = 0; half < std::size(key.halves); ++half)
+    for (std::size_t value = 0; value < 16; ++value)
+      for (std::size_t bit = 0; bit < 4; ++bit)
+        if ((value & (8U >> bit)) != 0) key.halves[half][value] ^= window(4 * half + bit);
   return key;
 }
 
