@@ -3,6 +3,7 @@
 
 #include <rte_thash.h>
 
+#include "datapath/generate.h"
 #include "datapath/toeplitz.h"
 
 #define PM_QUOTED_(name) #name
@@ -218,6 +219,7 @@ const HotLevel hot_level = {
     .run_model = run_model,
     .probe_core = probe_core<HardwareTsc>,
     .hash_tuples = hash_tuples,
+    .send_burst = send_burst<PayloadFrom::mbuf, Stamping::stamped>,
 };
 
 }  // namespace PM_ISA_LEVEL

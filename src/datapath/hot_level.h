@@ -15,6 +15,8 @@ struct ToeplitzKey {
   std::uint32_t halves[72][16] = {};
 };
 
+struct GeneratorLcore;  // generate.h
+
 struct HotLevel {
   const char* name;  // "v2", "v3", "v4"
   // what the compiler was told
@@ -27,6 +29,8 @@ struct HotLevel {
   // `stride` bytes apart (at least length).
   void (*hash_tuples)(const ToeplitzKey& key, const std::uint8_t* tuples, std::uint32_t stride,
                       std::uint32_t length, std::uint32_t* hashes, std::uint32_t count) noexcept;
+  // send_burst() of stamped frames over a prefilled pool; at most kMostSent.
+  std::uint32_t (*send_burst)(GeneratorLcore& lcore, std::uint32_t count, Ticks now) noexcept;
 };
 
 namespace v2 {

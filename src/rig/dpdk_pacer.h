@@ -53,6 +53,9 @@ class Pacer {
             static_cast<std::uint64_t>(std::ldexp(step - whole, 64));
   }
 
+  [[nodiscard]] bool is_scheduled() const noexcept {
+    return order_.law != ArrivalLaw::back_to_back;
+  }
   // A slot is left in the schedule. Back to back there always is one.
   [[nodiscard]] bool has_slot() const noexcept {
     if (slot_ >= order_.slots) return false;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 
 #include <algorithm>
 #include <atomic>
@@ -20,51 +19,56 @@
 #include "base/tsc.h"
 #include "base/units.h"
 #include "datapath/clock.h"
+#include "datapath/generate.h"
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
 #include "host/trial_cpus.h"
+#include "rig/capture_pool.h"
 #include "rig/dpdk_port.h"
 #include "rig/dpdk_thread.h"
+#include "rig/frame_images.h"
 #include "rig/frame_source.h"
+#include "rig/isa.h"
+#include "rig/model_nic.h"
+#include "rig/paced_send.h"
+#include "rig/tally_memory.h"
 
 namespace pollmark {
 namespace {
 
-constexpr std::uint32_t kBurst = kSenderBurst;
 constexpr int kTransmitRing = 512;
 constexpr std::int64_t kGapNs = 20'000;
-constexpr std::int64_t kNearGapNs = 256;
+constexpr std::size_t kNear256 = 2;
+static_assert(kNearNs[kNear256] == 256);
 constexpr std::int64_t kDrainLimitNs = 500'000'000;
 
 // One of warm-up and window. Sending thread: wo; control: ro after join.
 struct Phase {
-  std::int64_t accepted_pkts = 0;  // taken by tx_burst
-  std::int64_t given_up_pkts = 0;
-  std::int64_t longest_gap_ns = 0;
-  std::int64_t gaps = 0;
-  std::int64_t gap_sum_ns = 0;
-  std::int64_t departure_gaps = 0;
-  std::int64_t near_departure_gaps = 0;
+  PacedTallies paced;
+  TallyMemory late_memory;
   std::int64_t cpu_ns = 0;
   std::int64_t wall_ns = 0;
-  LatencyHistogram late_ns;
 };
 
 class DpdkSender final : public Sender {
  public:
   DpdkSender(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz,
-             FrameSource source)
+             const HotLevel& level, FrameSource source)
       : order_(order),
         place_(std::move(place)),
         cpus_(cpus),
         tsc_hz_(tsc_hz),
-        source_(std::move(source)) {}
+        level_(level),
+        source_(std::move(source)) {
+    for (Phase* phase : {&warmup_, &window_}) phase->paced.late = phase->late_memory.tally();
+  }
 
   Result<void> open() override {
     PM_TRY(port_,
            DpdkPort::open(
                {.place = place_, .role = "tx", .ring_frames = kTransmitRing, .pool_mbufs = 1024}));
-    if (source_.is_replay()) PM_TRYV(lay_out_capture());
+    if (source_.is_replay()) return lay_out_capture();
+    if (source_.goes_in_bursts()) lay_out_flows();
     return {};
   }
 
@@ -101,18 +105,22 @@ class DpdkSender final : public Sender {
     account.offered_pkts = offered_pkts_;
     account.offered_bytes = source_.bytes_of_first(offered_pkts_);
     account.intended_pkts =
-        is_max() ? offered_pkts_ : window_.accepted_pkts + window_.given_up_pkts;
+        is_max() ? offered_pkts_ : window_.paced.accepted_pkts + window_.paced.given_up_pkts;
     account.tx_unsent_pkts = account.intended_pkts - offered_pkts_;
     account.sent_per_flow = source_.sent_per_flow(offered_pkts_);
     account.window_seconds =
         is_max() ? static_cast<double>(window_.wall_ns) * 1e-9 : source_.window_seconds();
     if (!is_max()) {
-      account.generator.late_p50_ns = window_.late_ns.percentile(50.0);
-      account.generator.late_p99_ns = window_.late_ns.percentile(99.0);
-      account.generator.late_max_ns = window_.late_ns.max();
-      if (window_.departure_gaps > 0) {
-        account.generator.gap_within_256ns = static_cast<double>(window_.near_departure_gaps) /
-                                             static_cast<double>(window_.departure_gaps);
+      const PacedTallies& paced = window_.paced;
+      LatencyHistogram late_ns;
+      add_tally(late_ns, paced.late, tsc_hz_);
+      account.generator.late_p50_ns = late_ns.percentile(50.0);
+      account.generator.late_p99_ns = late_ns.percentile(99.0);
+      account.generator.late_max_ns = late_ns.max();
+      // What a stall held up is not near its time.
+      if (const auto gaps = paced.departure_gaps + paced.stalled_departure_gaps; gaps > 0) {
+        account.generator.gap_within_256ns =
+            static_cast<double>(paced.near[kNear256]) / static_cast<double>(gaps);
       }
     }
     account.lcores.push_back(health());
@@ -129,52 +137,67 @@ class DpdkSender final : public Sender {
  private:
   [[nodiscard]] bool is_max() const { return !source_.has_schedule(); }
 
-  // Every frame of a capture into an mbuf of its own, to be sent from there again and again.
+  void lay_out_flows() {
+    const FlowSet& set = source_.set();
+    images_ = FrameImages(set.flows, set.shapes, set.payload.data(), rearm_of(port_->port()));
+    lay_payload(
+        port_->pool(), set.payload.data(),
+        std::min(static_cast<std::uint32_t>(set.payload.size()), source_.largest_data_bytes()));
+    generator_.access.pool = port_->pool();
+    generator_.port = port_->port();
+    generator_.traffic = images_.traffic();
+  }
+
+  // Every frame of a capture into an mbuf of its own, to be sent from there again and again; the
+  // capture as often as it takes to be more than the port holds at once.
   Result<void> lay_out_capture() {
-    const auto count = static_cast<unsigned>(source_.replay().size());
-    const unsigned room = RTE_PKTMBUF_HEADROOM + source_.largest_data_bytes();
-    const std::string name = fmt::format("capture_{}", port_->port());
-    replay_pool_.reset(rte_pktmbuf_pool_create(name.c_str(), count, 0, 0,
-                                               static_cast<std::uint16_t>(room), SOCKET_ID_ANY));
-    if (!replay_pool_) {
-      const double needed = static_cast<double>(count) * (sizeof(rte_mbuf) + room);
+    const std::vector<ReplayFrame>& frames = source_.replay();
+    const std::size_t passes = (2 * kTransmitRing + frames.size() - 1) / frames.size();
+    const std::size_t count = passes * frames.size();
+    const std::uint32_t room = source_.largest_data_bytes();
+    auto capture = CapturePool::create(fmt::format("capture_{}", port_->port()),
+                                       static_cast<std::uint32_t>(count), room);
+    if (!capture) {
+      const double needed =
+          static_cast<double>(count) * (sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM + room);
       return fail(Errc::host_cannot,
                   fmt::format("{} frames of the capture need {} of DPDK memory, of which there is "
                               "not as much; allowed: a smaller capture, or a filter",
-                              count, si(needed, "B")),
+                              frames.size(), si(needed, "B")),
                   order_.traffic.pcap);
     }
-    for (const ReplayFrame& frame : source_.replay()) {
-      rte_mbuf* mbuf = rte_pktmbuf_alloc(replay_pool_.get());
-      PM_CHECK(mbuf != nullptr);
+    capture_ = std::move(*capture);
+    for (std::size_t at = 0; at < count; ++at) {
+      const ReplayFrame& frame = frames[at % frames.size()];
+      rte_mbuf* mbuf = capture_->mbufs()[at];
       std::memcpy(rte_pktmbuf_mtod(mbuf, void*), frame.data, frame.data_bytes);
       mbuf->data_len = static_cast<std::uint16_t>(frame.data_bytes);
       mbuf->pkt_len = frame.data_bytes;
-      replay_mbufs_.push_back(mbuf);
     }
+    replay_.mbufs = capture_->mbufs().data();
+    replay_.count = static_cast<std::uint32_t>(count);
+    replay_.port = port_->port();
+    replay_.freed = capture_->freed();
     return {};
   }
 
-  // The next frames, ready to send; false when there is no memory for them now.
-  bool take(rte_mbuf** mbufs, const Ticks* due, std::uint32_t count, std::uint8_t epoch,
-            Ticks now) noexcept {
-    if (source_.is_replay()) {
-      for (std::uint32_t i = 0; i < count; ++i) {
-        mbufs[i] = replay_mbufs_[source_.position()];
-        // The driver frees what it has sent: it gets a reference of its own.
-        rte_mbuf_refcnt_update(mbufs[i], 1);
-        source_.skip();
-      }
-      return true;
-    }
-    if (rte_pktmbuf_alloc_bulk(port_->pool(), mbufs, count) != 0) return false;
+  // Frame by frame: headers, stamps or an order that images do not hold.
+  std::uint32_t send_singly(const Ticks* due, std::uint32_t count, Ticks now) noexcept {
+    rte_mbuf* mbufs[kSenderBurst];
+    if (rte_pktmbuf_alloc_bulk(port_->pool(), mbufs, count) != 0) return 0;
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t bytes =
-          source_.next(rte_pktmbuf_mtod(mbufs[i], std::uint8_t*), epoch, due[i], now);
+          source_.next(rte_pktmbuf_mtod(mbufs[i], std::uint8_t*), generator_.epoch, due[i], now);
       mbufs[i]->data_len = static_cast<std::uint16_t>(bytes);
       mbufs[i]->pkt_len = bytes;
     }
-    return true;
+    const std::uint32_t sent =
+        rte_eth_tx_burst(port_->port(), 0, mbufs, static_cast<std::uint16_t>(count));
+    if (sent < count) {
+      source_.take_back(count - sent);
+      rte_pktmbuf_free_bulk(mbufs + sent, count - sent);
+    }
+    return sent;
   }
 
   [[nodiscard]] Ticks ticks_of(double seconds) const {
@@ -197,70 +220,47 @@ class DpdkSender final : public Sender {
   }
 
   void send_phase(const PacerOrder& order, std::uint8_t epoch, Phase& phase) {
-    Pacer pacer(order);
     source_.restart();
-    const bool max = order.law == ArrivalLaw::back_to_back;
-    const Ticks catch_up = catch_up_ticks(order.ticks_per_frame, tsc_hz_);
+    generator_.access.cache = rte_mempool_default_cache(port_->pool(), rte_lcore_id());
+    generator_.epoch = epoch;
+    generator_.at = {};
     const std::int64_t cpu_before = thread_cpu_ns();
     const std::int64_t wall_before = wall_ns();
-    rte_mbuf* mbufs[kBurst];
-    Ticks due[kBurst];
-    Ticks last_departure = 0;
-    Ticks last_due = 0;
-    Ticks prev = tsc_now();
-    while (!abandoned_.load(std::memory_order_relaxed)) {
-      const Ticks now = tsc_now();
-      note_gap(now - prev, phase);
-      prev = now;
-      if ((max && now >= order.end) || !pacer.has_slot()) break;
-      phase.given_up_pkts += pacer.give_up_before(now > catch_up ? now - catch_up : 0);
-      Pacer ahead = pacer;
-      std::uint32_t wanted = 0;
-      while (wanted < kBurst && ahead.has_slot() && ahead.due() <= now) {
-        due[wanted++] = ahead.due();
-        ahead.advance();
-      }
-      if (wanted == 0 || !take(mbufs, due, wanted, epoch, now)) {
-        rte_pause();
-        continue;
-      }
-      const std::uint32_t sent =
-          rte_eth_tx_burst(port_->port(), 0, mbufs, static_cast<std::uint16_t>(wanted));
-      if (sent < wanted) {
-        source_.take_back(wanted - sent);
-        rte_pktmbuf_free_bulk(mbufs + sent, wanted - sent);
-        // A full ring is no call of the driver's into the kernel.
-        if (sent == 0) kick_transmit_ring(port_->socket_fd());
-      }
-      phase.accepted_pkts += sent;
-      if (max) {
-        for (std::uint32_t i = 0; i < sent; ++i) pacer.advance();
-        continue;
-      }
-      for (std::uint32_t i = 0; i < sent; ++i) {
-        phase.late_ns.record(ns_of(now - due[i]));
-        if (last_departure != 0) {
-          const auto gap = static_cast<std::int64_t>(now - last_departure);
-          const auto ideal = static_cast<std::int64_t>(due[i] - last_due);
-          ++phase.departure_gaps;
-          const std::int64_t apart = gap > ideal ? gap - ideal : ideal - gap;
-          if (ns_of(static_cast<Ticks>(apart)) <= kNearGapNs) ++phase.near_departure_gaps;
-        }
-        last_departure = now;
-        last_due = due[i];
-        pacer.advance();
-      }
+    if (source_.is_replay()) {
+      send_on_schedule(order, phase,
+                       [this](const Ticks* /*due*/, std::uint32_t count, Ticks /*now*/) {
+                         return replay_burst(replay_, count);
+                       });
+    } else if (source_.goes_in_bursts()) {
+      send_on_schedule(order, phase, [this](const Ticks* /*due*/, std::uint32_t count, Ticks now) {
+        return level_.send_burst(generator_, count, now);
+      });
+    } else {
+      send_on_schedule(order, phase, [this](const Ticks* due, std::uint32_t count, Ticks now) {
+        return send_singly(due, count, now);
+      });
     }
     phase.cpu_ns = thread_cpu_ns() - cpu_before;
     phase.wall_ns = wall_ns() - wall_before;
   }
 
-  void note_gap(Ticks ticks, Phase& phase) const {
-    const std::int64_t gap_ns = ns_of(ticks);
-    phase.longest_gap_ns = std::max(phase.longest_gap_ns, gap_ns);
-    if (gap_ns <= kGapNs) return;
-    ++phase.gaps;
-    phase.gap_sum_ns += gap_ns;
+  template <typename Send>
+  void send_on_schedule(const PacerOrder& order, Phase& phase, Send send) {
+    Pacer pacer(order);
+    PacedOrder paced;
+    paced.catch_up_ticks = catch_up_ticks(order.ticks_per_frame, tsc_hz_);
+    paced.stall_ticks = ticks_of(static_cast<double>(kGapNs) * 1e-9);
+    for (std::size_t at = 0; at < kNearNs.size(); ++at)
+      paced.near_ticks[at] = ticks_of(static_cast<double>(kNearNs[at]) * 1e-9);
+    send_paced<WallClock>(
+        pacer, order.end, paced, abandoned_,
+        [&](const Ticks* due, std::uint32_t count, Ticks now) {
+          const std::uint32_t sent = send(due, count, now);
+          // A full ring is no call of the driver's into the kernel.
+          if (sent == 0) kick_transmit_ring(port_->socket_fd());
+          return sent;
+        },
+        phase.paced);
   }
 
   // Until the kernel has taken everything from the transmit ring.
@@ -274,9 +274,9 @@ class DpdkSender final : public Sender {
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
     // The ring is a queue: what is left came last.
-    const std::int64_t of_window = std::min(unsent, window_.accepted_pkts);
-    offered_pkts_ = window_.accepted_pkts - of_window;
-    const std::int64_t warmup = warmup_.accepted_pkts - (unsent - of_window);
+    const std::int64_t of_window = std::min(unsent, window_.paced.accepted_pkts);
+    offered_pkts_ = window_.paced.accepted_pkts - of_window;
+    const std::int64_t warmup = warmup_.paced.accepted_pkts - (unsent - of_window);
     warmup_taken_.store(warmup, std::memory_order_release);
     taken_by_kernel_.store(warmup + offered_pkts_, std::memory_order_release);
   }
@@ -285,9 +285,9 @@ class DpdkSender final : public Sender {
     LcoreHealth health;
     health.role = "generator";
     health.polling = true;
-    health.longest_gap_ns = window_.longest_gap_ns;
-    health.gaps = window_.gaps;
-    health.gap_sum_ns = window_.gap_sum_ns;
+    health.longest_gap_ns = ns_of(window_.paced.longest_gap_ticks);
+    health.gaps = window_.paced.stalls;
+    health.gap_sum_ns = ns_of(window_.paced.stalled_ticks);
     if (window_.wall_ns > 0) {
       health.thread_cpu_fraction =
           std::min(1.0, static_cast<double>(window_.cpu_ns) / static_cast<double>(window_.wall_ns));
@@ -302,13 +302,13 @@ class DpdkSender final : public Sender {
   NetdevPlace place_;
   TrialCpus cpus_;
   double tsc_hz_;
-  struct FreePool {
-    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
-  };
+  const HotLevel& level_;
   FrameSource source_;
-  std::unique_ptr<rte_mempool, FreePool> replay_pool_;  // behind the port: it goes first
-  std::vector<rte_mbuf*> replay_mbufs_;                 // by place in the capture
+  FrameImages images_;
+  std::unique_ptr<CapturePool> capture_;  // behind the port: it goes first
   std::unique_ptr<DpdkPort> port_;
+  GeneratorLcore generator_;  // thread: rw
+  ReplayLcore replay_;
   Phase warmup_;  // thread: wo; control: ro after join
   Phase window_;
   std::int64_t offered_pkts_ = 0;
@@ -325,7 +325,8 @@ Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
   PM_TRY(const TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
   PM_TRY(FrameSource source, FrameSource::open(order, place, tsc.hz));
-  return std::make_unique<DpdkSender>(order, place, cpus, tsc.hz, std::move(source));
+  PM_TRY(const HotLevel* level, chosen_hot_level());
+  return std::make_unique<DpdkSender>(order, place, cpus, tsc.hz, *level, std::move(source));
 }
 
 }  // namespace pollmark

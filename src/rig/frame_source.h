@@ -35,14 +35,17 @@ class FrameSource {
   // Length of the window: of the trial, or of the passes over a capture if they end before.
   [[nodiscard]] double window_seconds() const;
 
+  // Every frame is Ethernet, IPv4, UDP and a full stamp, flows go in turn, and none says how late
+  // it left: whole bursts can be written from images of the flows.
+  [[nodiscard]] bool goes_in_bursts() const {
+    return !is_replay() && set_.stack.is_plain() && set_.slots.empty() && !says_lateness_;
+  }
+  [[nodiscard]] const FlowSet& set() const { return set_; }
+
   void restart() noexcept { cursor_.restart(); }
-  // Place in the capture, or of the size, of the next frame.
-  [[nodiscard]] std::uint32_t position() const noexcept { return cursor_.position(); }
   // Writes the next frame; returns its bytes without FCS. data: room for the largest, and for 96.
   // due, now: when it should leave, and when it does.
   std::uint32_t next(std::uint8_t* data, std::uint8_t epoch, Ticks due, Ticks now) noexcept;
-  // Passes over the next frame.
-  void skip() noexcept { cursor_.advance(); }
   // The last `frames` were not taken: they come next.
   void take_back(std::uint32_t frames) noexcept;
 
