@@ -79,6 +79,7 @@ int run_program(int argc, char** argv) {
   add_report(app, action);
   add_ports(app, action);
   add_selftest(app, action);
+  add_bench(app, action);
 
   app.failure_message(usage_mistake);
   if (const auto verb = need_verb(app, argc, argv); !verb) return tell(verb.error());

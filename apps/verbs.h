@@ -12,6 +12,7 @@ namespace pollmark {
 // prints as one line.
 using Action = std::function<Result<int>()>;
 
+void add_bench(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_try(CLI::App& app, Action& action);

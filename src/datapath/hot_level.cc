@@ -3,6 +3,7 @@
 
 #include <rte_thash.h>
 
+#include "datapath/bench_loops.h"
 #include "datapath/generate.h"
 #include "datapath/toeplitz.h"
 
@@ -220,6 +221,7 @@ const HotLevel hot_level = {
     .probe_core = probe_core<HardwareTsc>,
     .hash_tuples = hash_tuples,
     .send_burst = send_burst<PayloadFrom::mbuf, Stamping::stamped>,
+    .bench = &bench_loops,
 };
 
 }  // namespace PM_ISA_LEVEL

@@ -15,6 +15,7 @@ struct ToeplitzKey {
   std::uint32_t halves[72][16] = {};
 };
 
+struct BenchLoops;      // bench_loops.h
 struct GeneratorLcore;  // generate.h
 
 struct HotLevel {
@@ -31,6 +32,7 @@ struct HotLevel {
                       std::uint32_t length, std::uint32_t* hashes, std::uint32_t count) noexcept;
   // send_burst() of stamped frames over a prefilled pool; at most kMostSent.
   std::uint32_t (*send_burst)(GeneratorLcore& lcore, std::uint32_t count, Ticks now) noexcept;
+  const BenchLoops* bench;
 };
 
 namespace v2 {

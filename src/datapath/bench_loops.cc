@@ -1,0 +1,177 @@
+// Compiled once per ISA level, see meson.build.
+#include "datapath/bench_loops.h"
+
+#include <new>
+
+#include "datapath/toeplitz.h"
+
+namespace pollmark {
+inline namespace PM_ISA_LEVEL {
+namespace {
+
+void send_raw(GeneratorLcore& lcore, std::uint64_t bursts) noexcept {
+  rte_mbuf* mbufs[kBenchBurst];
+  for (; bursts > 0; --bursts)
+    if (take_mbufs(lcore.access, mbufs, kBenchBurst))
+      send_mbufs(lcore.access, lcore.port, lcore.queue, mbufs, kBenchBurst);
+}
+
+template <PayloadFrom kPayload, Stamping kStamping>
+void send(GeneratorLcore& lcore, std::uint64_t bursts) noexcept {
+  for (; bursts > 0; --bursts)
+    send_burst<kPayload, kStamping>(lcore, kBenchBurst, HardwareTsc::now());
+}
+
+void replay(ReplayLcore& lcore, std::uint64_t bursts) noexcept {
+  for (; bursts > 0; --bursts) replay_burst(lcore, kBenchBurst);
+}
+
+void steer(const ToeplitzKey& key, const std::uint8_t* reta, const std::uint8_t* tuples,
+           std::uint8_t* queues, std::uint64_t bursts) noexcept {
+  std::uint32_t hashes[kBenchBurst];
+  for (; bursts > 0; --bursts) {
+    hash_tuples(key, tuples, 12, 12, hashes, kBenchBurst);
+    for (std::uint32_t i = 0; i < kBenchBurst; ++i) queues[i] = reta[hashes[i] & 127U];
+    asm volatile("" ::: "memory");
+  }
+}
+
+void enqueue(rte_ring* ring, rte_mbuf** mbufs, std::uint64_t bursts) noexcept {
+  rte_mbuf* out[kBenchBurst];
+  for (; bursts > 0; --bursts) {
+    rte_ring_sp_enqueue_burst(ring, reinterpret_cast<void**>(mbufs), kBenchBurst, nullptr);
+    rte_ring_sc_dequeue_burst(ring, reinterpret_cast<void**>(out), kBenchBurst, nullptr);
+    asm volatile("" : : "m"(out) : "memory");
+  }
+}
+
+struct PreparedPort {
+  static constexpr bool kModel = false;
+  [[gnu::always_inline]] static inline std::uint32_t receive(ReceiveLcore& lcore,
+                                                             std::uint32_t /*input*/,
+                                                             rte_mbuf** mbufs) noexcept {
+    auto& frames = reinterpret_cast<PreparedFrames&>(lcore);
+    std::memcpy(mbufs, frames.mbufs + frames.next, kBenchBurst * sizeof *mbufs);
+    frames.next += kBenchBurst;
+    for (std::uint32_t i = 0; i < kBenchBurst; ++i) rte_prefetch0(bytes_of(mbufs[i]));
+    return kBenchBurst;
+  }
+  [[gnu::always_inline]] static inline void free(ReceiveLcore& /*lcore*/, rte_mbuf** /*mbufs*/,
+                                                 std::uint32_t /*count*/) noexcept {}
+};
+
+void write(GeneratorLcore& lcore, PreparedFrames& frames) noexcept {
+  for (std::uint32_t at = 0; at < frames.count; at += kBenchBurst)
+    write_frames<PayloadFrom::mbuf, Stamping::stamped>(lcore, frames.mbufs + at, kBenchBurst,
+                                                       HardwareTsc::now());
+}
+
+template <StageKind kStage>
+void receive_all(PreparedFrames& frames) noexcept {
+  const WallClock clock;
+  for (frames.next = 0; frames.next < frames.count;)
+    receive_and_finish<PreparedPort, WallClock, StampSource::payload, kStage, ChecksumBy::software,
+                       true>(frames.lcore, clock);
+}
+
+void receive(PreparedFrames& frames, StageKind stage) noexcept {
+  switch (stage) {
+    case StageKind::touch:
+      return receive_all<StageKind::touch>(frames);
+    case StageKind::checksum:
+      return receive_all<StageKind::checksum>(frames);
+    default:
+      return receive_all<StageKind::none>(frames);
+  }
+}
+
+void follow(SequenceTracker& tracker, std::uint32_t& flow, std::uint32_t& round,
+            std::uint64_t bursts) noexcept {
+  std::uint32_t at = flow;
+  std::uint32_t sequence = round;
+  const std::uint32_t flows = tracker.flows();
+  for (; bursts > 0; --bursts) {
+    std::uint32_t in_order = 0;
+    for (std::uint32_t i = 0; i < kBenchBurst; ++i) {
+      if (tracker.follows(at, sequence)) [[likely]]
+        ++in_order;
+      else
+        tracker.record(at, sequence);
+      if (++at == flows) {
+        at = 0;
+        ++sequence;
+      }
+    }
+    tracker.add_in_order(in_order);
+  }
+  flow = at;
+  round = sequence;
+}
+
+void record_ticks(LatencyTally& tally, const Ticks* stamped_at, std::uint64_t bursts) noexcept {
+  for (; bursts > 0; --bursts) {
+    record_burst(tally, stamped_at, kBenchBurst, kBenchRecordedAt);
+    keep_from_wrapping(tally, kBenchBurst);
+    asm volatile("" ::: "memory");
+  }
+}
+
+using Link = ModelLink<Placement::hot, Origin::flows, Faults::none>;
+static_assert(sizeof(Link) <= kModelBenchBytes && alignof(Link) <= 64);
+
+void open_model(ModelBench& bench) noexcept {
+  auto* link = new (bench.state) Link;
+  link->open(bench.link);
+  bench.v = 0;
+}
+
+Link& link_of(ModelBench& bench) noexcept { return *static_cast<Link*>(bench.state); }
+
+void poll_model(ModelBench& bench, std::uint64_t bursts) noexcept {
+  using Port = ModelPort<StampSource::payload>;
+  Link& link = link_of(bench);
+  rte_mbuf* mbufs[kMostBurst];
+  for (; bursts > 0; --bursts) {
+    bench.v += bench.burst_ticks;
+    link.deliver(bench.v);
+    const std::uint32_t count = Port::receive(*bench.lcore, 0, mbufs);
+    bench.lcore->tallies.polled += count;
+    Port::free(*bench.lcore, mbufs, count);
+  }
+}
+
+void run_model_path(ModelBench& bench, std::uint64_t bursts) noexcept {
+  Link& link = link_of(bench);
+  const WallClock clock;
+  for (; bursts > 0; --bursts) {
+    bench.v += bench.burst_ticks;
+    link.deliver(bench.v);
+    receive_and_finish<ModelPort<StampSource::payload>, WallClock, StampSource::payload,
+                       StageKind::none, ChecksumBy::software, true>(*bench.lcore, clock);
+  }
+}
+
+}  // namespace
+}  // namespace PM_ISA_LEVEL
+
+namespace PM_ISA_LEVEL {
+
+const BenchLoops bench_loops = {
+    .send_raw = send_raw,
+    .send_built = send<PayloadFrom::mbuf, Stamping::none>,
+    .send_stamped = send<PayloadFrom::mbuf, Stamping::stamped>,
+    .send_copied = send<PayloadFrom::frame, Stamping::stamped>,
+    .replay = replay,
+    .steer = steer,
+    .enqueue = enqueue,
+    .write = write,
+    .receive = receive,
+    .follow = follow,
+    .record = record_ticks,
+    .open_model = open_model,
+    .poll_model = poll_model,
+    .run_model_path = run_model_path,
+};
+
+}  // namespace PM_ISA_LEVEL
+}  // namespace pollmark
