@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "kernel/books.h"
@@ -48,9 +48,9 @@ Result<Ends> make_veth_ends(const TrialOrder& order) {
 }  // namespace
 
 Result<Ends> make_ends(const TrialOrder& order) {
-  static std::optional<Result<EalFacts>> eal;
-  if (!eal) eal = start_eal(EalOrder{});
-  if (!*eal) return tl::unexpected<Error>(eal->error());
+  EalOrder eal;
+  if (order.path == Path::model) eal.memory_mib = std::max(eal.memory_mib, model_memory_mib(order));
+  PM_TRYV(start_eal(eal).map([](const EalFacts&) {}));
   switch (order.path) {
     case Path::model:
       return make_model_ends(order);

@@ -6,9 +6,9 @@
 
 namespace pollmark {
 
-// Starts EAL when this process has not yet, and makes the two ends of the order's path. Whatever
-// they stand on (namespaces, the veth pair) lives as long as the returned ends.
-// Errors: host_cannot (no privilege, no memory), bad_experiment.
+// Starts EAL when this process has not yet, with the memory that this order takes, and makes the
+// two ends of the order's path. Whatever they stand on (namespaces, the veth pair) lives as long as
+// the returned ends. Errors: host_cannot (no privilege, no memory), bad_experiment.
 [[nodiscard]] Result<Ends> make_ends(const TrialOrder& order);
 
 }  // namespace pollmark

@@ -182,6 +182,7 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
   const bool fresh = needs_fresh_process(order);
   std::unique_ptr<Child> own;
   std::unique_ptr<Child>& child = fresh ? own : kept_;
+  const bool has_served = child != nullptr;
   if (!child) {
     PM_TRY(child, spawn());
   }
@@ -216,8 +217,10 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
     const Json& error = reply.at("error");
     // A process whose trial failed half-way is not used again.
     child.reset();
-    return fail(static_cast<Errc>(error.value("code", static_cast<int>(Errc::broken))),
-                error.value("what", ""), error.value("where", ""));
+    const auto code = static_cast<Errc>(error.value("code", static_cast<int>(Errc::broken)));
+    // EAL has the memory that the process's first trial asked for: this one may need a larger one.
+    if (code == Errc::host_cannot && has_served) return run(order);
+    return fail(code, error.value("what", ""), error.value("where", ""));
   }
   return died("an answer that is not one");
 }

@@ -31,9 +31,10 @@ class TrialRunner {
   TrialRunner(const TrialRunner&) = delete;
   TrialRunner& operator=(const TrialRunner&) = delete;
 
-  // Blocks until the trial is over. A child that dies or falls silent gives an invalid result with
-  // the reason trial_process_died; an Error means that the trial cannot be carried out here
-  // (host_cannot, bad_experiment) or that a stop signal came (interrupted; the child is ended).
+  // Blocks until the trial is over. What a kept process cannot is asked of a fresh one. A child
+  // that dies or falls silent gives an invalid result with the reason trial_process_died; an Error
+  // means that the trial cannot be carried out here (host_cannot, bad_experiment) or that a stop
+  // signal came (interrupted; the child is ended).
   [[nodiscard]] Result<TrialResult> run(const TrialOrder& order);
 
  private:

@@ -69,6 +69,16 @@ class Run(harness.Case):
         self.assertEqual(first.stdout, again.stdout)
         self.assertEqual(page, (out / "report.html").read_text())
 
+    def test_a_cell_that_takes_more_memory_than_the_ones_before_it_runs_too(self):
+        text = harness.SMALL.format(blocks=1).replace("rx_ring = [64, 512]", "rx_ring = [64, 8192]")
+        text = text.replace('stage = "checksum"', 'queues = 16')
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(text), "-o", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        rings = [t["cell"]["rx_ring"] for t in self.trials(out)]
+        self.assertEqual(rings[0], "64", "the small ring must come first: another seed")
+        self.assertEqual(rings[-1], "8192")
+
     def test_the_same_seed_plans_the_same_order(self):
         first = self.pollmark("plan", self.experiment())
         again = self.pollmark("plan", self.experiment())
