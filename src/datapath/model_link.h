@@ -130,10 +130,9 @@ inline namespace PM_ISA_LEVEL {
 template <Placement kPlacement>
 [[gnu::always_inline]] inline void place(const void* data, std::size_t bytes) noexcept {
   if constexpr (kPlacement != Placement::hot) {
-    auto line = reinterpret_cast<std::uintptr_t>(data) & ~std::uintptr_t{63};
-    const auto end = reinterpret_cast<std::uintptr_t>(data) + bytes;
-    for (; line < end; line += 64) {
-      auto* at = reinterpret_cast<volatile char*>(line);
+    auto* const first = static_cast<char*>(const_cast<void*>(data));
+    auto* at = first - (reinterpret_cast<std::uintptr_t>(data) & 63U);
+    for (const char* const end = first + bytes; at < end; at += 64) {
       if constexpr (kPlacement == Placement::llc)
         asm volatile("cldemote %0" ::"m"(*at));
       else

@@ -34,7 +34,7 @@ namespace {
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kHeaderBytes = 14 + 20 + 8;
 constexpr std::uint32_t kTrackerWindow = 1024;
-constexpr int kWakeUpMs = 10;  // how long recvmmsg waits before it looks for the end
+constexpr suseconds_t kWakeUpUs = 10'000;  // how long recvmmsg waits before it looks for the end
 
 class Socket {
  public:
@@ -145,7 +145,7 @@ class UdpSocketReceiver final : public Receiver {
     if (socket_.fd() < 0) return refused("socket");
     PM_TRYV(set_buffer());
     timeval wake_up{};
-    wake_up.tv_usec = kWakeUpMs * 1000;
+    wake_up.tv_usec = kWakeUpUs;
     if (setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVTIMEO, &wake_up, sizeof wake_up) != 0) {
       return refused("SO_RCVTIMEO");
     }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 
@@ -44,9 +45,10 @@ enum class Fate : std::uint8_t {
 
 enum class FateKind : std::uint8_t { sender, end, loss, extra };
 
-#define PM_FATE_ONE(name, kind, sentence) +1
-inline constexpr std::size_t kFateCount = 0 PM_FATES(PM_FATE_ONE);
-#undef PM_FATE_ONE
+#define PM_FATE_NAME(name, kind, sentence) #name,
+inline constexpr std::size_t kFateCount =
+    std::initializer_list<const char*>{PM_FATES(PM_FATE_NAME)}.size();
+#undef PM_FATE_NAME
 
 [[nodiscard]] std::string_view fate_name(Fate fate);      // "rx_missed"
 [[nodiscard]] std::string_view fate_sentence(Fate fate);  // for the report

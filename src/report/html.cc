@@ -852,21 +852,27 @@ class Page {
 
   void write_method() {
     out_.leaf("h2", "Method and limits").newline();
-    std::vector<std::string> lines{
+    std::vector<std::string> lines;
+    lines.emplace_back(
         "Every cell is run once in each block, in an order randomised within the block; a "
         "disturbed "
-        "trial is kept, marked invalid and run again.",
+        "trial is kept, marked invalid and run again.");
+    lines.emplace_back(
         "A number is the median over a cell's valid trials; its interval is the tightest symmetric "
-        "pair "
-        "of order statistics that covers the median with at least 95 %. Below six values there is "
-        "none.",
+        "pair of order statistics that covers the median with at least 95 %. Below six values "
+        "there "
+        "is none.");
+    lines.emplace_back(
         "Against baseline: the median of the ratios paired by block, so that what disturbs a whole "
-        "block cancels. None, where the baseline was zero or shares no valid block.",
+        "block cancels. None, where the baseline was zero or shares no valid block.");
+    lines.emplace_back(
         "A loss ratio of exactly 0 means that no frame was lost in the trials behind the median; "
-        "it is "
-        "not a proof that none ever will be.",
-        "Frame sizes include the FCS. offered = received + losses + unaccounted, to the packet.",
-        fmt::format("\"{}\" means that nobody counted it; it is never 0.", kNotMeasured)};
+        "it "
+        "is not a proof that none ever will be.");
+    lines.emplace_back(
+        "Frame sizes include the FCS. offered = received + losses + unaccounted, to the packet.");
+    lines.push_back(
+        fmt::format("\"{}\" means that nobody counted it; it is never 0.", kNotMeasured));
     if (view_.any_model) {
       lines.emplace_back(
           "Cells on the path \"model\" ran on a modelled link, not on a NIC: arrivals, queues and "

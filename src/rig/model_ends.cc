@@ -576,8 +576,8 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
                                               const ReceiveTallies& sum) const {
   std::map<std::string, Knob> knobs;
   const ReceiverOrder& receiver = order_.receiver;
-  const auto confirmed = [&](const std::string& name, std::string level, std::string evidence,
-                             bool exercised) {
+  const auto confirmed = [&](const std::string& name, const std::string& level,
+                             std::string evidence, bool exercised) {
     knobs[name] = {level, level, KnobState::confirmed, std::move(evidence), exercised};
   };
 

@@ -63,6 +63,7 @@ StampField register_stamp_field() {
 
 template <typename T>
 T* zeroed(std::vector<void*>& blocks, std::size_t count) {
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): T may well be a pointer
   void* block = rte_zmalloc("pollmark", count * sizeof(T), 64);
   if (block != nullptr) blocks.push_back(block);
   return static_cast<T*>(block);
