@@ -84,7 +84,9 @@ std::uint64_t rearm_of(std::uint16_t port) {
 
 std::int64_t model_nic_memory_mib(const ModelNicOrder& order) {
   const std::int64_t element =
-      64 + static_cast<std::int64_t>(sizeof(rte_mbuf)) + data_room_bytes(order) + 64;
+      rte_mempool_calc_obj_size(static_cast<std::uint32_t>(sizeof(rte_mbuf)) +
+                                    static_cast<std::uint32_t>(data_room_bytes(order)),
+                                RTE_MEMPOOL_F_NO_IOVA_CONTIG, nullptr);
   const auto slots =
       static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(order.rx_ring)));
   const std::int64_t bytes =

@@ -21,8 +21,8 @@ TEST(Figures, CyclesPerPacketByRingSize) {
     for (int repeat = 0; repeat < kRepeats; ++repeat) {
       for (std::size_t ring = 0; ring < kRings.size(); ++ring) {
         TrialOrder order = small_order();
-        order.model.link_bps = 100e9;
-        order.traffic.intended_pps = 60e6;
+        order.model.link_bps = 400e9;
+        order.traffic.intended_pps = 200e6;
         order.model.dma = dma;
         order.receiver.rx_ring = kRings[ring];
         const auto outcome = run(order);
