@@ -1,4 +1,6 @@
-// The load at which a setting begins to lose more than a ratio, by bisection on valid trials.
+// The load at which a setting begins to lose more than a ratio, by bisection on valid trials. Each
+// load is decided by the majority of a few trials (near the knee one trial is a draw of lots), and
+// the last bracket is confirmed.
 #pragma once
 
 #include <vector>
@@ -14,7 +16,9 @@ struct KneeOrder {
   double low_pps = 0.0;       // taken as loss-free
   double high_pps = 0.0;      // taken as lossy
   double width = 0.002;       // stops when (high - low) / high is at most this
-  int retries = 3;            // per load, for invalid trials
+  int votes = 3;              // valid trials per load, odd; fewer where the first ones agree
+  int rounds = 3;             // further bisections, where a bound is not confirmed at the end
+  int retries = 9;            // per load, for invalid trials
 };
 
 struct Knee {
@@ -23,7 +27,7 @@ struct Knee {
   int invalid = 0;
 };
 
-// Errors: what TrialRunner::run gives; gate_said_no when one load had no valid trial.
+// Errors: what TrialRunner::run gives; gate_said_no when one load had too few valid trials.
 [[nodiscard]] Result<Knee> find_knee(TrialRunner& runner, const KneeOrder& order);
 
 }  // namespace pollmark
