@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "base/tsc.h"
+#include "campaign/cell_search.h"
 #include "campaign/input_files.h"
 #include "campaign/provenance_of_host.h"
 #include "campaign/stop_signal.h"
@@ -25,6 +26,9 @@
 namespace pollmark {
 namespace {
 
+// Of what the generator reached at full speed: a load that it can hold.
+constexpr double kReachShare = 0.95;
+
 double now_epoch_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -32,12 +36,14 @@ double now_epoch_seconds() {
 // Where a cell stands: which of its blocks are settled, and why it cannot be run, if so.
 struct CellState {
   std::set<int> valid_blocks;
+  std::set<int> searched_blocks;       // of a search: also those that gave up
   std::map<int, int> attempts;         // block -> attempts so far
   std::optional<std::string> refused;  // by this host; not asked again
 };
 
 // The state that the stored trials tell of.
-std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>& trials) {
+std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>& trials,
+                                const std::vector<SearchResult>& searches) {
   std::map<std::pair<std::string, std::map<std::string, std::string>>, std::size_t> index;
   for (const Cell& cell : plan.cells) index[{cell.order.group, cell.order.cell}] = cell.index;
   std::vector<CellState> states(plan.cells.size());
@@ -51,6 +57,13 @@ std::vector<CellState> state_of(const Plan& plan, const std::vector<TrialResult>
     int& attempts = state.attempts[trial.order.block];
     attempts = std::max(attempts, trial.order.attempt + 1);
     if (trial.valid) state.valid_blocks.insert(trial.order.block);
+  }
+  for (const SearchResult& search : searches) {
+    const auto found = index.find({search.group, search.cell});
+    if (found == index.end()) continue;
+    CellState& state = states[found->second];
+    state.searched_blocks.insert(search.block);
+    if (search.complete) state.valid_blocks.insert(search.block);
   }
   return states;
 }
@@ -88,13 +101,15 @@ struct Reach {
 class Campaign {
  public:
   Campaign(Plan plan, std::filesystem::path path, Result<ResultsFolder> folder,
-           Provenance provenance, std::vector<TrialResult> trials, const CampaignOrder& order)
+           Provenance provenance, std::vector<TrialResult> trials,
+           std::vector<SearchResult> searches, const CampaignOrder& order)
       : plan_(std::move(plan)),
         path_(std::move(path)),
         folder_(std::move(folder)),
         provenance_(std::move(provenance)),
         trials_(std::move(trials)),
-        states_(state_of(plan_, trials_)),
+        searches_(std::move(searches)),
+        states_(state_of(plan_, trials_, searches_)),
         quick_(order.quick),
         progress_(order.voice, plan_.schedule.size()) {}
 
@@ -104,8 +119,16 @@ class Campaign {
     for (std::size_t i = 0; i < plan_.schedule.size() && !stop_requested(); ++i) {
       const ScheduledTrial& scheduled = plan_.schedule[i];
       CellState& state = states_[scheduled.cell];
-      if (state.valid_blocks.contains(scheduled.block) || state.refused) continue;
-      PM_TRYV(settle(i, state));
+      if (!plan_.experiment.search) {
+        if (state.valid_blocks.contains(scheduled.block) || state.refused) continue;
+        PM_TRYV(settle(i, state));
+        continue;
+      }
+      if (!state.searched_blocks.contains(scheduled.block) && !state.refused)
+        PM_TRYV(settle_search(i, state));
+      const bool block_ends =
+          i + 1 == plan_.schedule.size() || plan_.schedule[i + 1].block != scheduled.block;
+      if (block_ends && !stop_requested()) PM_TRYV(measure_latency(scheduled.block));
     }
     return {};
   }
@@ -122,8 +145,8 @@ class Campaign {
       if (state.valid_blocks.empty()) outcome.cell_without_result = true;
     }
     outcome.nothing_could_run = !any_can_run;
-    outcome.summary =
-        summarise(question_of(plan_, quick_ ? Rigour::ranking : Rigour::verdicts), trials_);
+    outcome.summary = summarise(question_of(plan_, quick_ ? Rigour::ranking : Rigour::verdicts),
+                                trials_, searches_);
     const ReportInput input{outcome.summary,       provenance_, path_.string(),
                             plan_.experiment.text, &trials_,    plan_.experiment.judge.baseline};
     outcome.text = render_text(input, output_width());
@@ -200,11 +223,12 @@ class Campaign {
       }
       if (states_[cell.index].refused || !reach.pps) continue;
       provenance_.calibration[name] = fmt::format("{:.0f}", *reach.pps);
-      if (cell.order.traffic.intended_pps > 0.95 * *reach.pps)
+      reach_[cell.index] = kReachShare * *reach.pps;
+      if (cell.order.traffic.intended_pps > reach_[cell.index])
         refuse_cell(
             cell.index,
-            fmt::format("the generator reaches {} on {}; allowed: a load of at most 95 % of it",
-                        si(*reach.pps, "pps"), cell.order.generator_port));
+            fmt::format("the generator reaches {} on {}; allowed: a load of at most {:g} % of it",
+                        si(*reach.pps, "pps"), cell.order.generator_port, 100.0 * kReachShare));
     }
     return {};
   }
@@ -291,9 +315,7 @@ class Campaign {
         if (result.error().code == Errc::interrupted) return {};
         return refuse(which.cell, std::move(result).error());
       }
-      spent_seconds_ +=
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
-      ++run_;
+      count_time(before);
       ++attempts;
       const bool valid = result->valid;
       if (!valid) progress_.trial_was_invalid(join(result->invalid_reasons, "; "));
@@ -304,6 +326,158 @@ class Campaign {
       }
     }
     return {};
+  }
+
+  std::vector<TrialResult> stored_trials(const ScheduledTrial& which, TrialKind kind) const {
+    const TrialOrder& own = plan_.cells[which.cell].order;
+    std::vector<TrialResult> stored;
+    for (const TrialResult& trial : trials_) {
+      const TrialOrder& order = trial.order;
+      if (order.kind != kind || order.block != which.block || order.group != own.group) continue;
+      if (order.cell == own.cell && !refusal_of(trial)) stored.push_back(trial);
+    }
+    return stored;
+  }
+
+  // The loads of a search. Its first trial was at the highest: one that goes on keeps that.
+  SearchOrder loads_of(std::size_t cell, const std::vector<TrialResult>& stored) const {
+    SearchOrder order;
+    order.goals = plan_.experiment.search->goals;
+    order.retries = plan_.experiment.retries;
+    order.min_load_pps = plan_.cells[cell].min_load_pps;
+    order.max_load_pps = plan_.cells[cell].order.traffic.intended_pps;
+    const auto reach = reach_.find(cell);
+    if (order.max_load_pps == 0.0 && reach != reach_.end()) order.max_load_pps = reach->second;
+    if (!stored.empty()) order.max_load_pps = stored.front().order.traffic.intended_pps;
+    if (order.min_load_pps == 0.0) order.min_load_pps = order.max_load_pps / 1000.0;
+    return order;
+  }
+
+  Result<void> settle_search(std::size_t scheduled, CellState& state) {
+    const ScheduledTrial& which = plan_.schedule[scheduled];
+    const Cell& cell = plan_.cells[which.cell];
+    std::vector<TrialResult> stored = stored_trials(which, TrialKind::search);
+    const SearchOrder order = loads_of(which.cell, stored);
+    if (!(order.max_load_pps > order.min_load_pps)) {
+      refuse_cell(which.cell,
+                  order.max_load_pps > 0.0
+                      ? fmt::format("the generator holds {}; allowed: a min_load below it",
+                                    si(order.max_load_pps, "pps"))
+                      : std::string("what the generator reaches could not be measured undisturbed; "
+                                    "allowed: [search] max_load"));
+      return {};
+    }
+    const auto before = std::chrono::steady_clock::now();
+    auto search =
+        search_cell(order, std::move(stored),
+                    [&](double load_pps, double seconds, int nth) -> Result<TrialResult> {
+                      TrialOrder trial =
+                          search_order_of(plan_, scheduled, TrialKind::search, nth, next_number());
+                      trial.seconds = seconds;
+                      put_load(trial, load_pps);
+                      const std::string what = fmt::format("{} {}, trial {} of a search",
+                                                           cell.order.group, cell.label, nth + 1);
+                      return run_and_store(scheduled, trial, what);
+                    });
+    if (!search) {
+      if (search.error().code == Errc::interrupted) return {};
+      return refuse(which.cell, std::move(search).error());
+    }
+    count_time(before);
+    PM_TRYV(folder_->append(*search));
+    state.searched_blocks.insert(which.block);
+    if (search->complete) {
+      state.valid_blocks.insert(which.block);
+    } else {
+      progress_.say(fmt::format("{}: search given up: {}", cell.label, search->incomplete_why));
+    }
+    searches_.push_back(std::move(*search));
+    return {};
+  }
+
+  static void put_load(TrialOrder& order, double load_pps) {
+    order.traffic.load = Load{LoadUnit::pps, load_pps};
+    order.traffic.intended_pps = load_pps;
+  }
+
+  // A stop signal is the error `interrupted`.
+  Result<TrialResult> run_and_store(std::size_t scheduled, const TrialOrder& order,
+                                    const std::string& what) {
+    if (stop_requested()) return fail(Errc::interrupted, "stopped");
+    progress_.trial_starts(scheduled + 1, what, order.traffic.intended_pps,
+                           remaining_seconds(scheduled));
+    PM_TRY(TrialResult result, runner_.run(order));
+    if (!result.valid) progress_.trial_was_invalid(join(result.invalid_reasons, "; "));
+    PM_TRYV(store(result));
+    return result;
+  }
+
+  // The throughput of the goal pdr in this block; nullopt where it has none.
+  std::optional<double> pdr_of(const Cell& cell, int block) const {
+    for (const SearchResult& search : searches_) {
+      if (search.block != block || search.group != cell.order.group) continue;
+      if (search.cell != cell.order.cell || !search.complete) continue;
+      for (const GoalResult& goal : search.goals) {
+        if (goal.goal.name == "pdr" && goal.throughput_pps.value_or(0.0) > 0.0)
+          return goal.throughput_pps;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Cells of a group are compared at the same loads, so that the least of their PDRs decides.
+  Result<void> measure_latency(int block) {
+    std::map<std::string, double> least_pdr;
+    for (const Cell& cell : plan_.cells) {
+      const auto pdr = pdr_of(cell, block);
+      if (!pdr) continue;
+      const auto [least, first] = least_pdr.emplace(cell.order.group, *pdr);
+      if (!first) least->second = std::min(least->second, *pdr);
+    }
+    for (std::size_t i = 0; i < plan_.schedule.size(); ++i) {
+      const ScheduledTrial& which = plan_.schedule[i];
+      const Cell& cell = plan_.cells[which.cell];
+      if (which.block != block || !pdr_of(cell, block)) continue;
+      for (const double percent : plan_.experiment.search->latency_at) {
+        if (stop_requested()) return {};
+        auto measured = measure_latency_at(i, percent, least_pdr.at(cell.order.group));
+        if (measured) continue;
+        if (measured.error().code == Errc::interrupted) return {};
+        return refuse(which.cell, std::move(measured).error());
+      }
+    }
+    return {};
+  }
+
+  Result<void> measure_latency_at(std::size_t scheduled, double percent, double pdr_pps) {
+    const ScheduledTrial& which = plan_.schedule[scheduled];
+    const Cell& cell = plan_.cells[which.cell];
+    const std::vector<TrialResult> stored = stored_trials(which, TrialKind::latency);
+    int attempts = 0;
+    for (const TrialResult& trial : stored) {
+      if (trial.order.pdr_percent != percent) continue;
+      if (trial.valid) return {};
+      ++attempts;
+    }
+    int nth = static_cast<int>(stored.size());
+    for (; attempts <= plan_.experiment.retries; ++attempts, ++nth) {
+      TrialOrder order = search_order_of(plan_, scheduled, TrialKind::latency, nth, next_number());
+      order.attempt = attempts;
+      order.pdr_percent = percent;
+      put_load(order, pdr_pps * percent / 100.0);
+      PM_TRY(const TrialResult result,
+             run_and_store(scheduled, order,
+                           fmt::format("{} {}, latency at {:g} % of the PDR", cell.order.group,
+                                       cell.label, percent)));
+      if (result.valid) return {};
+    }
+    return {};
+  }
+
+  void count_time(std::chrono::steady_clock::time_point before) {
+    spent_seconds_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+    ++run_;
   }
 
   // From what trials took so far; from the plan before the first one ended.
@@ -319,7 +493,9 @@ class Campaign {
   Result<ResultsFolder> folder_;  // or why nothing can be written there
   Provenance provenance_;
   std::vector<TrialResult> trials_;
+  std::vector<SearchResult> searches_;
   std::vector<CellState> states_;
+  std::map<std::size_t, double> reach_;  // cell on a wall clock -> pps that its generator holds
   bool quick_;
   Progress progress_;
   TrialRunner runner_;
@@ -352,15 +528,17 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
 
   const auto folder_path =
       order.folder.empty() ? default_folder(plan.experiment.name, started) : order.folder;
-  std::vector<TrialResult> trials;
   auto folder = order.resume ? ResultsFolder::reopen(folder_path, plan.experiment.text)
                              : ResultsFolder::create(folder_path, plan.experiment.text, provenance);
   if (!folder) return tl::unexpected<Error>(std::move(folder).error());
   const std::filesystem::path path = folder->path();
+  std::vector<TrialResult> trials;
+  std::vector<SearchResult> searches;
   if (order.resume) {
     // Read when nobody else can write there any more.
     PM_TRY(StoredCampaign stored, ResultsFolder::read(folder_path));
     trials = std::move(stored.trials);
+    searches = std::move(stored.searches);
     provenance.calibration = stored.provenance.calibration;
     provenance.started_utc = stored.provenance.started_utc;
     if (stored.provenance.overrides != order.overrides || stored.provenance.quick != order.quick)
@@ -371,7 +549,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   }
 
   Campaign campaign(std::move(plan), path, std::move(folder), std::move(provenance),
-                    std::move(trials), order);
+                    std::move(trials), std::move(searches), order);
   PM_TRYV(campaign.run());
   return campaign.finish();
 }
@@ -386,7 +564,7 @@ Result<CampaignOutcome> report_folder(const std::filesystem::path& folder_path) 
   if (!folder && folder.error().code != Errc::host_cannot)
     return tl::unexpected<Error>(std::move(folder).error());
   return Campaign(std::move(plan), folder_path, std::move(folder), std::move(stored.provenance),
-                  std::move(stored.trials), order)
+                  std::move(stored.trials), std::move(stored.searches), order)
       .finish();
 }
 

@@ -64,7 +64,7 @@ std::string quoted_list(const std::set<std::string>& names) {
 std::map<std::string, std::set<std::string>> levels_of(const std::vector<TrialResult>& trials) {
   std::map<std::string, std::set<std::string>> levels;
   for (const TrialResult& trial : trials) {
-    if (trial.order.kind != TrialKind::trial) continue;
+    if (!is_of_a_cell(trial)) continue;
     for (const auto& [factor, level] : trial.order.cell) levels[factor].insert(level);
   }
   return levels;
@@ -113,8 +113,10 @@ Result<Folder> read_folder(const std::filesystem::path& path) {
 Result<void> keep_only(Folder& folder, const std::vector<Condition>& where) {
   for (const Condition& condition : where) PM_TRYV(require_level(folder, "--where", condition));
   std::erase_if(folder.stored.trials, [&](const TrialResult& trial) {
-    return trial.order.kind == TrialKind::trial && !holds(where, trial.order.cell);
+    return is_of_a_cell(trial) && !holds(where, trial.order.cell);
   });
+  std::erase_if(folder.stored.searches,
+                [&](const SearchResult& search) { return !holds(where, search.cell); });
   std::erase_if(folder.question.cells,
                 [&](const Question::PlannedCell& cell) { return !holds(where, cell.cell); });
   return {};
@@ -157,6 +159,12 @@ tl::unexpected<Error> not_measured(const std::string& metric, const Folder& fold
       if (metric_of(trial, facts.name)) measured.insert(facts.name);
     }
   }
+  for (const SearchResult& search : folder.stored.searches) {
+    for (const GoalResult& goal : search.goals) {
+      const std::string name = metric_of_goal(goal.goal.name);
+      if (metric_of(search, name)) measured.insert(name);
+    }
+  }
   return fail(Errc::bad_experiment,
               measured.empty()
                   ? std::string("holds no valid trial: nothing can be compared")
@@ -168,7 +176,7 @@ void say_folder(const std::string& letter, const Folder& folder, Out out) {
   int trials = 0;
   int valid = 0;
   for (const TrialResult& trial : folder.stored.trials) {
-    if (trial.order.kind != TrialKind::trial || refusal_of(trial)) continue;
+    if (!is_of_a_cell(trial) || refusal_of(trial)) continue;
     ++trials;
     if (trial.valid) ++valid;
   }
@@ -180,10 +188,10 @@ void say_folder(const std::string& letter, const Folder& folder, Out out) {
 }
 
 bool on_model(const Folder& folder) {
-  return std::any_of(
-      folder.stored.trials.begin(), folder.stored.trials.end(), [](const TrialResult& trial) {
-        return trial.order.kind == TrialKind::trial && trial.order.path == Path::model;
-      });
+  return std::any_of(folder.stored.trials.begin(), folder.stored.trials.end(),
+                     [](const TrialResult& trial) {
+                       return is_of_a_cell(trial) && trial.order.path == Path::model;
+                     });
 }
 
 // Counts of verdicts, the worst news first to be read last.
@@ -208,9 +216,15 @@ bool gate_says_no(const std::vector<Comparison>& comparisons, const std::vector<
 std::map<CellKey, std::vector<double>> values_of(const Folder& folder, const std::string& metric) {
   std::map<CellKey, std::vector<double>> values;
   for (const TrialResult& trial : folder.stored.trials) {
-    if (trial.order.kind != TrialKind::trial || !trial.valid) continue;
+    const bool latency = metric_facts(metric).source == MetricSource::latency;
+    const TrialKind kind = latency ? TrialKind::latency : TrialKind::trial;
+    if (trial.order.kind != kind || !trial.valid) continue;
     const auto value = metric_of(trial, metric);
     if (value) values[CellKey(trial.order.group, trial.order.cell)].push_back(*value);
+  }
+  for (const SearchResult& search : folder.stored.searches) {
+    const auto value = metric_of(search, metric);
+    if (value) values[CellKey(search.group, search.cell)].push_back(*value);
   }
   return values;
 }
@@ -243,7 +257,7 @@ Result<CompareOutcome> compare_levels(const CompareOrder& order, Folder folder,
     PM_TRYV(require_level(folder, "--baseline", baseline));
     folder.question.baseline[baseline.factor] = baseline.level;
   }
-  const Summary summary = summarise(folder.question, folder.stored.trials);
+  const Summary summary = summarise(folder.question, folder.stored.trials, folder.stored.searches);
   std::vector<Comparison> comparisons;
   for (const Comparison& comparison : summary.comparisons) {
     const bool asked = order.by.empty() || comparison.factor == order.by;

@@ -68,6 +68,7 @@ void add_latency(CellSummary& cell, const std::vector<const TrialResult*>& valid
     return trial->latency_ns.done.has_value();
   });
   for (const TrialResult* trial : valid) {
+    if (trial->order.kind != TrialKind::trial) continue;  // not at loads of a search's choosing
     const auto& part = done ? trial->latency_ns.done : trial->latency_ns.rx;
     if (!part) continue;
     if (cell.latency_ns) {
@@ -95,8 +96,72 @@ void add_limit(CellSummary& cell, const std::vector<const TrialResult*>& valid) 
   }
 }
 
+struct MetricValues {
+  std::vector<double> values;
+  BlockValues blocks;
+  void add(int block, std::optional<double> value) {
+    if (!value) return;
+    values.push_back(*value);
+    blocks.emplace(block, *value);
+  }
+};
+
+void keep(JudgedCell& judged, const std::string& metric, MetricValues measured) {
+  if (measured.values.empty()) return;
+  judged.summary.metrics.emplace(metric, estimate_median(std::move(measured.values)));
+  judged.blocks.emplace(metric, std::move(measured.blocks));
+}
+
+void measure_trials(JudgedCell& judged) {
+  for (const MetricFacts& metric : all_metrics()) {
+    if (metric.source == MetricSource::search) continue;
+    const TrialKind kind =
+        metric.source == MetricSource::latency ? TrialKind::latency : TrialKind::trial;
+    MetricValues measured;
+    for (const TrialResult* trial : judged.valid) {
+      if (trial->order.kind == kind)
+        measured.add(trial->order.block, metric_of(*trial, metric.name));
+    }
+    keep(judged, metric.name, std::move(measured));
+  }
+}
+
+void measure_searches(JudgedCell& judged, const std::vector<const SearchResult*>& searches) {
+  judged.summary.goals = goal_summaries(searches);
+  judged.summary.latency_at = latency_at_loads(judged.valid);
+  for (const GoalSummary& goal : judged.summary.goals) {
+    const std::string metric = metric_of_goal(goal.goal.name);
+    MetricValues measured;
+    for (const SearchResult* search : searches)
+      measured.add(search->block, metric_of(*search, metric));
+    keep(judged, metric, std::move(measured));
+  }
+  const std::string why = why_no_throughput(searches);
+  if (judged.summary.metrics.empty() && !why.empty()) judged.summary.not_measured = why;
+}
+
+// What limits a searched cell shows at its upper bounds: below them nothing does.
+std::vector<const TrialResult*> limited_trials(const std::vector<const TrialResult*>& valid,
+                                               const std::vector<const SearchResult*>& searches) {
+  if (searches.empty()) return valid;
+  std::vector<const TrialResult*> limited;
+  for (const TrialResult* trial : valid) {
+    if (trial->order.kind != TrialKind::search) continue;
+    const double load_pps = trial->order.traffic.intended_pps;
+    for (const SearchResult* search : searches) {
+      if (search->block != trial->order.block) continue;
+      const bool at_bound =
+          std::any_of(search->goals.begin(), search->goals.end(),
+                      [&](const GoalResult& goal) { return goal.upper_bound_pps == load_pps; });
+      if (at_bound) limited.push_back(trial);
+    }
+  }
+  return limited;
+}
+
 JudgedCell judge_cell(const Question& question, const Question::PlannedCell& planned,
-                      std::vector<const TrialResult*> trials) {
+                      std::vector<const TrialResult*> trials,
+                      const std::vector<const SearchResult*>& searches) {
   std::sort(trials.begin(), trials.end(), earlier);
   JudgedCell judged;
   CellSummary& cell = judged.summary;
@@ -131,23 +196,12 @@ JudgedCell judge_cell(const Question& question, const Question::PlannedCell& pla
     not_checked.insert(trial->not_checked.begin(), trial->not_checked.end());
   }
   cell.not_checked.assign(not_checked.begin(), not_checked.end());
-  for (const MetricFacts& metric : all_metrics()) {
-    std::vector<double> values;
-    BlockValues blocks;
-    for (const TrialResult* trial : judged.valid) {
-      const auto value = metric_of(*trial, metric.name);
-      if (!value) continue;
-      values.push_back(*value);
-      blocks.emplace(trial->order.block, *value);
-    }
-    if (values.empty()) continue;
-    cell.metrics.emplace(metric.name, estimate_median(std::move(values)));
-    judged.blocks.emplace(metric.name, std::move(blocks));
-  }
+  measure_trials(judged);
+  if (!searches.empty()) measure_searches(judged, searches);
   const auto own = judged.blocks.find(question.metric);
   if (own != judged.blocks.end()) judged.values = own->second;
   add_latency(cell, judged.valid);
-  add_limit(cell, judged.valid);
+  add_limit(cell, limited_trials(judged.valid, searches));
   cell.knobs = judged.valid.back()->knobs;
   return judged;
 }
@@ -162,7 +216,7 @@ std::vector<Question::PlannedCell> all_cells(const Question& question,
   std::map<CellKey, Path> unplanned;
   for (const TrialResult& trial : trials) {
     CellKey key(trial.order.group, trial.order.cell);
-    if (trial.order.kind != TrialKind::trial || known.count(key) != 0) continue;
+    if (!is_of_a_cell(trial) || known.count(key) != 0) continue;
     unplanned.emplace(std::move(key), trial.order.path);
   }
   for (const auto& [key, path] : unplanned) cells.push_back({key.first, key.second, path, {}});
@@ -195,15 +249,24 @@ void add_ratios(const Question& question, std::vector<JudgedCell>& cells) {
 
 }  // namespace
 
-Summary summarise(const Question& question, const std::vector<TrialResult>& trials) {
+bool is_of_a_cell(const TrialResult& trial) {
+  return trial.order.kind == TrialKind::trial || trial.order.kind == TrialKind::search ||
+         trial.order.kind == TrialKind::latency;
+}
+
+Summary summarise(const Question& question, const std::vector<TrialResult>& trials,
+                  const std::vector<SearchResult>& searches) {
   std::map<CellKey, std::vector<const TrialResult*>> by_cell;
+  std::map<CellKey, std::vector<const SearchResult*>> searches_by_cell;
+  for (const SearchResult& search : searches)
+    searches_by_cell[CellKey(search.group, search.cell)].push_back(&search);
   Summary summary;
   summary.name = question.name;
   summary.question = question.question;
   summary.metric = question.metric;
   summary.quick = question.quick;
   for (const TrialResult& trial : trials) {
-    if (trial.order.kind != TrialKind::trial) continue;
+    if (!is_of_a_cell(trial)) continue;
     by_cell[CellKey(trial.order.group, trial.order.cell)].push_back(&trial);
     if (!refusal_of(trial)) ++summary.trials;
     if (!trial.valid) continue;
@@ -212,9 +275,11 @@ Summary summarise(const Question& question, const std::vector<TrialResult>& tria
   }
   std::vector<JudgedCell> cells;
   for (const Question::PlannedCell& planned : all_cells(question, trials)) {
-    const auto own = by_cell.find(CellKey(planned.group, planned.cell));
-    cells.push_back(judge_cell(
-        question, planned, own == by_cell.end() ? std::vector<const TrialResult*>{} : own->second));
+    const CellKey key(planned.group, planned.cell);
+    std::vector<const SearchResult*>& own = searches_by_cell[key];
+    std::sort(own.begin(), own.end(),
+              [](const SearchResult* a, const SearchResult* b) { return a->block < b->block; });
+    cells.push_back(judge_cell(question, planned, by_cell[key], own));
   }
   add_ratios(question, cells);
   const std::vector<FactorTable> tables = factor_tables(cells);

@@ -1,7 +1,9 @@
 // A campaign in numbers: per cell, medians with order-statistic intervals over its valid trials;
 // factor effects; the answer. Pure: the order of the trials does not matter.
 //
-// Only trials of kind `trial` are judged, and only valid ones enter a number. A block counts in a
+// Trials of kind `trial` are judged; where the load was searched, the searches and the trials of
+// kind `latency` are. Only valid ones enter a number, and of a search only a goal that is regular:
+// its throughput is the metric <goal>_mpps of the search's block. A block counts in a
 // comparison only where both sides have a valid trial in it (of several, the first attempt). Fewer
 // than six blocks, or --quick: a ranking, no verdict.
 //
@@ -18,17 +20,14 @@
 #include <vector>
 
 #include "judge/comparison.h"
+#include "judge/estimate.h"
 #include "judge/interval.h"
+#include "judge/search_summary.h"
 #include "record/ledger.h"
+#include "record/search_result.h"
 #include "record/trial_result.h"
 
 namespace pollmark {
-
-struct Estimate {
-  double median = 0.0;
-  std::optional<Interval> interval;  // nullopt below 6 values: no finite 95 % interval exists
-  int values = 0;
-};
 
 struct CellSummary {
   std::string group;
@@ -41,8 +40,10 @@ struct CellSummary {
   // of the factors of its group and otherwise its own) over the blocks they share. Absent for the
   // baseline itself, and where the baseline was zero in any of them.
   std::map<std::string, double> ratio_to_baseline;
-  Ledger ledger;  // summed over the valid trials; a fate is measured in it
-                  // where any of them measured it
+  std::vector<GoalSummary> goals;         // of a cell that was searched, one search a block
+  std::vector<LatencyAtLoad> latency_at;  // after the searches, at shares of the PDR
+  Ledger ledger;                          // summed over the valid trials; a fate is measured in it
+                                          // where any of them measured it
   std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done, else rx
   std::string latency_kind;                    // "done" or "rx"
   std::map<std::string, int> invalid_reasons;  // code -> times
@@ -146,10 +147,10 @@ struct Question {
   std::vector<PlannedCell> cells;
 };
 
-[[nodiscard]] Summary summarise(const Question& question, const std::vector<TrialResult>& trials);
+// The trials that enter a cell: those at its load, or those of its searches and after them.
+[[nodiscard]] bool is_of_a_cell(const TrialResult& trial);
 
-// Median with the tightest symmetric order-statistic interval of coverage >= 0.95 (binomial).
-// values must not be empty.
-[[nodiscard]] Estimate estimate_median(std::vector<double> values);
+[[nodiscard]] Summary summarise(const Question& question, const std::vector<TrialResult>& trials,
+                                const std::vector<SearchResult>& searches = {});
 
 }  // namespace pollmark

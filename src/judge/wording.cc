@@ -17,6 +17,8 @@ MetricFacts metric_facts(std::string_view metric) {
   }
   MetricFacts facts;
   facts.name = std::string(metric);
+  // A goal of the user's own.
+  facts.higher_is_better = metric.ends_with("_mpps");
   return facts;
 }
 
@@ -28,10 +30,18 @@ std::string metric_word(std::string_view metric) {
       {"latency_p50_ns", "p50"},
       {"latency_p999_ns", "p99.9"},
       {"latency_p99_ns", "p99"},
+      {"latency_p99_at_1_ns", "p99 at 1 % of the PDR"},
+      {"latency_p99_at_10_ns", "p99 at 10 % of the PDR"},
+      {"latency_p99_at_50_ns", "p99 at 50 % of the PDR"},
+      {"latency_p99_at_90_ns", "p99 at 90 % of the PDR"},
       {"loss_ratio", "loss"},
       {"mpps_per_core", "rate per core"},
+      {"mrr_mpps", "MRR"},
+      {"ndr_mpps", "NDR"},
       {"offered_mpps", "offered rate"},
+      {"pdr_mpps", "PDR"},
       {"received_mpps", "received rate"},
+      {"rfc2544_mpps", "RFC 2544 throughput"},
       {"rx_missed_ratio", "missed"},
   };
   const auto word = kWords.find(metric);

@@ -9,7 +9,8 @@
 
 namespace pollmark {
 
-// The metric's facts; a name that no metric has gives that name, lower is better.
+// The metric's facts; a name that no metric has gives that name: higher is better for a rate
+// (<goal>_mpps), else lower.
 [[nodiscard]] MetricFacts metric_facts(std::string_view metric);
 // "loss", "p99", "cycles per packet"; the metric's own name where it has none.
 [[nodiscard]] std::string metric_word(std::string_view metric);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "record/search_goal.h"
 #include "record/trial_order.h"
 
 namespace pollmark {
@@ -39,6 +40,14 @@ struct JudgeOrder {
   std::string choose;  // verbatim; empty = none
 };
 
+// A search takes the place of a load: one search in every cell and block.
+struct SearchPlan {
+  std::vector<SearchGoal> goals;
+  std::optional<Load> max_load;  // unset: line, or what the generator reaches
+  std::optional<Load> min_load;  // unset: 1/1000 of the highest
+  std::vector<double> latency_at{1.0, 10.0, 50.0, 90.0};  // percent of the PDR
+};
+
 struct Experiment {
   std::string name;
   std::string question;
@@ -50,6 +59,7 @@ struct Experiment {
   int aa_blocks = 0;           // of the A/A gate; 0: none
   int retries = 3;
   std::uint64_t seed = 1;
+  std::optional<SearchPlan> search;  // unset: every cell has its load
   JudgeOrder judge;
 };
 
@@ -60,8 +70,12 @@ struct Cell {
   std::string label;      // "rx_ring=512 queues=4 reta=3:1:1:1"
   // Why it cannot be run, known before anything is opened (a rule of the path, the line rate, ...).
   std::optional<std::string> refused;
+  // Of a search: what order.traffic.intended_pps, its highest load, is its lowest beside. Where the
+  // highest load is what the generator reaches (load "max"), both are 0.
+  double min_load_pps = 0.0;
 };
 
+// A trial, or a search with its trials.
 struct ScheduledTrial {
   std::size_t cell = 0;
   int block = 0;
@@ -112,5 +126,10 @@ struct ReadOptions {
 // The order of one trial of the gate: kind probe, "aa" = "1" or "2" in its cell.
 [[nodiscard]] TrialOrder gate_order_of(const Plan& plan, std::size_t gate, int attempt,
                                        std::int64_t trial_number);
+
+// The order of one trial of a scheduled search (kind search), or after it (kind latency). nth: of
+// the trials of that kind, from 0; cells of a block have the same seed at the same nth.
+[[nodiscard]] TrialOrder search_order_of(const Plan& plan, std::size_t scheduled, TrialKind kind,
+                                         int nth, std::int64_t trial_number);
 
 }  // namespace pollmark

@@ -121,8 +121,9 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
 // The keys
 
 const std::vector<std::string>& table_names() {
-  static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
-                                                  "factors",   "trial",    "judge",   "results"};
+  static const std::vector<std::string> kNames = {"generator", "receiver", "traffic",
+                                                  "model",     "factors",  "trial",
+                                                  "judge",     "results",  "search"};
   return kNames;
 }
 
@@ -152,7 +153,7 @@ constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0
 const std::vector<Reader::Key>& Reader::keys() {
   static const std::vector<Key> kKeys = [] {
     std::vector<Key> keys = end_keys();
-    for (std::vector<Key> more : {traffic_keys(), model_and_trial_keys()}) {
+    for (std::vector<Key> more : {traffic_keys(), search_keys(), model_and_trial_keys()}) {
       std::move(more.begin(), more.end(), std::back_inserter(keys));
     }
     return keys;
@@ -187,7 +188,6 @@ std::vector<Reader::Key> Reader::end_keys() {
       key("", "question", "text", "Opens the report.", &Reader::read_question),
       key("", "under_test", "\"receiver\"", "Whose losses are the result.",
           &Reader::read_under_test),
-      later("", "search", "finding the load in every cell"),
       later("", "target", "judging cells against a target"),
       later("", "capture", "captures at the ends"),
       later("", "budget", "choosing blocks by time"),
@@ -504,6 +504,7 @@ void Reader::collect(const toml::table& root, Place from) {
       continue;
     }
     if (std::find(table_names().begin(), table_names().end(), name) != table_names().end()) {
+      if (name == "search" && !search_at_) search_at_ = key.source();
       if (const toml::table* table = node.as_table()) {
         collect_table(name, *table, top_, from, Scope::all);
       } else {
@@ -858,8 +859,14 @@ void Reader::read_validity(const Entry& entry, Draft& draft) {
 }
 
 void Reader::read_metric(const Entry& entry, Draft& draft) {
-  one_of(entry, "metric", metric_names(), {"ndr_mpps", "pdr_mpps", "mrr_mpps"}, draft,
-         &experiment_.judge.metric);
+  std::vector<std::string> names = metric_names();
+  if (experiment_.search) {
+    for (const SearchGoal& goal : experiment_.search->goals) {
+      const std::string metric = metric_of_goal(goal.name);
+      if (std::find(names.begin(), names.end(), metric) == names.end()) names.push_back(metric);
+    }
+  }
+  one_of(entry, "metric", names, {}, draft, &experiment_.judge.metric);
 }
 
 void Reader::read_matters(const Entry& entry, Draft& draft) {
@@ -1313,6 +1320,7 @@ Result<Experiment> Reader::read() {
     if (experiment_.name.empty() && !find(whole, "", "name")) {
       mistake({}, "name is missing; allowed: name = \"...\"");
     }
+    check_search(whole);
     if (options_.quick) {
       experiment_.blocks = std::min(experiment_.blocks, kQuickBlocks);
       experiment_.budget_ns = 0;
@@ -1343,6 +1351,7 @@ Result<Experiment> Reader::read() {
       read_tables(draft, Scope::group);
       read_factor_keys(draft);
       read_factors(draft);
+      check_search_of(draft);
       check_group(draft);
     }
     check_acting(drafts);

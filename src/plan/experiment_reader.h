@@ -64,6 +64,16 @@ struct Draft {
   toml::source_region at;
 };
 
+// What is said of a goal, or of all of them.
+struct GoalAttributes {
+  std::optional<double> loss_ratio;
+  std::optional<double> exceed_ratio;
+  std::optional<double> width;
+  std::optional<double> initial_trial_seconds;
+  std::optional<double> final_trial_seconds;
+  std::optional<double> duration_sum_seconds;
+};
+
 // What the node holds, in words.
 [[nodiscard]] std::string type_text(const toml::node& node);
 // A message is one line whatever the file holds.
@@ -102,6 +112,7 @@ class Reader {
   static Key later(std::string table, std::string name, std::string what);
   static std::vector<Key> end_keys();
   static std::vector<Key> traffic_keys();  // traffic_keys.cc
+  static std::vector<Key> search_keys();   // search_keys.cc
   static std::vector<Key> model_and_trial_keys();
 
   struct Mistake {
@@ -162,6 +173,9 @@ class Reader {
   void check_traffic(Draft& draft);
   void check_timing(Draft& draft);
   void check_header_fields(Draft& draft);
+  // search_keys.cc
+  void check_search(Draft& whole);
+  void check_search_of(Draft& draft);
   void check_rules(Draft& draft);
   void check_acting(const std::vector<Draft>& drafts);
   void check_shadowed();
@@ -179,11 +193,31 @@ class Reader {
                                   std::string_view allowed, Draft& draft);
   void one_of(const Entry& entry, std::string_view key, const std::vector<std::string>& allowed,
               const std::vector<std::string>& later, Draft& draft, std::string* chosen);
+  // In [0, 1), as a number or a percentage.
+  std::optional<double> ratio(const toml::node& node, std::string_view key, Draft& draft);
   void read_port(const Entry& entry, std::string& port, Draft& draft);
   void read_lcores(const Entry& entry, std::vector<int>& lcores, Draft& draft);
   void read_fault(const Entry& entry, std::string_view key, double& probability, Draft& draft);
 
+  SearchPlan& search();
+  void read_goal_attribute(std::string_view key, const Entry& entry, Draft& draft,
+                           GoalAttributes& into);
+  void read_search_load(const Entry& entry, std::string_view key, std::optional<Load>& load,
+                        Draft& draft);
+  std::optional<SearchGoal> goal_of(const toml::node& node, Draft& draft);
+  [[nodiscard]] bool has_goal(std::string_view metric) const;
+  [[nodiscard]] std::vector<std::string> search_metric_names() const;
+
   // One for each key; see keys().
+  void read_initial_trial_seconds(const Entry& entry, Draft& draft);
+  void read_final_trial_seconds(const Entry& entry, Draft& draft);
+  void read_duration_sum_seconds(const Entry& entry, Draft& draft);
+  void read_exceed_ratio(const Entry& entry, Draft& draft);
+  void read_width(const Entry& entry, Draft& draft);
+  void read_max_load(const Entry& entry, Draft& draft);
+  void read_min_load(const Entry& entry, Draft& draft);
+  void read_latency_at(const Entry& entry, Draft& draft);
+  void read_goals(const Entry& entry, Draft& draft);
   void read_name(const Entry& entry, Draft& draft);
   void read_question(const Entry& entry, Draft& draft);
   void read_under_test(const Entry& entry, Draft& draft);
@@ -234,6 +268,9 @@ class Reader {
   Tables top_;
   std::vector<GroupText> groups_;
   std::vector<Mistake> mistakes_;
+  std::optional<toml::source_region> search_at_;  // where [search] stands
+  GoalAttributes goal_defaults_;
+  bool latency_at_said_ = false;
   Experiment experiment_;
 };
 

@@ -18,7 +18,8 @@ using Out = std::back_insert_iterator<std::string>;
 std::string number(std::size_t value) { return grouped(static_cast<std::int64_t>(value)); }
 
 std::string counted(std::size_t value, std::string_view noun) {
-  return fmt::format("{} {}{}", number(value), noun, value == 1 ? "" : "s");
+  const std::string_view end = value == 1 ? "" : noun.ends_with("ch") ? "es" : "s";
+  return fmt::format("{} {}{}", number(value), noun, end);
 }
 
 // Breaks text at spaces so that no line passes `width`; later lines begin with `indent` spaces.
@@ -92,7 +93,10 @@ void print_group(const Plan& plan, const Group& group, Out out) {
     const bool of_capture =
         order.traffic.kind == TrafficKind::replay &&
         (factor.name == "frame" || factor.name == "flows" || factor.name == "popularity");
-    if (!acts || of_capture || factor.name == "path" || is_swept(group, factor.name)) continue;
+    const bool searched = plan.experiment.search && factor.name == "load";
+    if (!acts || of_capture || searched || factor.name == "path" || is_swept(group, factor.name)) {
+      continue;
+    }
     const bool plain =
         factor.name == "load" && !is_swept(group, "frame") && !is_swept(group, "link");
     once.push_back(fmt::format("{}={}", factor.name,
@@ -102,10 +106,34 @@ void print_group(const Plan& plan, const Group& group, Out out) {
     once.push_back("pcap=" + std::filesystem::path(order.traffic.pcap).filename().string());
   }
   fmt::format_to(out, "  {:<12} {}\n", "set once", wrapped(join(once, ", "), 100, 15));
+  if (plan.experiment.search) {
+    const std::string highest =
+        order.traffic.load.unit == LoadUnit::max ? "what the generator reaches" : offered(order);
+    fmt::format_to(out, "  {:<12} up to {}, {} clock, {} validity\n\n", "search", highest,
+                   name_of(order.clock), name_of(order.validity));
+    return;
+  }
   const std::string length = group.packets > 0 ? fmt::format("{} packets", grouped(group.packets))
                                                : fmt::format("{} s", group.base.seconds);
   fmt::format_to(out, "  {:<12} {} after {} s of warm-up, {} clock, {} validity\n\n", "trial",
                  length, group.base.warmup_seconds, name_of(order.clock), name_of(order.validity));
+}
+
+void print_search(const SearchPlan& search, Out out) {
+  fmt::format_to(out, "searched for, in every cell and block\n");
+  for (const SearchGoal& goal : search.goals) {
+    fmt::format_to(out, "  {:<12} {}\n", goal.name, wrapped(attributes_text(goal), 100, 15));
+  }
+  const SearchCost cost = expected_cost(search.goals);
+  fmt::format_to(out, "  {:<12} about {} trials, {} of traffic on a steady device\n", "cost",
+                 cost.trials, duration_text(cost.seconds * 1e9));
+  if (!search.latency_at.empty()) {
+    std::vector<std::string> percents;
+    for (const double percent : search.latency_at) percents.push_back(fmt::format("{:g}", percent));
+    fmt::format_to(out, "  {:<12} at {} % of the least PDR of a group, after a block's searches\n",
+                   "latency", join(percents, ", "));
+  }
+  fmt::format_to(out, "\n");
 }
 
 }  // namespace
@@ -121,6 +149,7 @@ std::string render_plan(const Plan& plan) {
   }
   fmt::format_to(out, "\n");
   for (const Group& group : experiment.groups) print_group(plan, group, out);
+  if (experiment.search) print_search(*experiment.search, out);
   const JudgeOrder& judge = experiment.judge;
   fmt::format_to(out, "judged by {}, from {} on", judge.metric, ratio_text(judge.matters));
   for (const auto& [factor, level] : judge.baseline) {
@@ -162,7 +191,8 @@ std::string render_plan(const Plan& plan) {
                    counted(static_cast<std::size_t>(experiment.aa_blocks), "block"));
   }
   fmt::format_to(
-      out, "\n{} in {} of {}, up to {} each: about {}\n", counted(plan.schedule.size(), "trial"),
+      out, "\n{} in {} of {}, up to {} each: about {}\n",
+      counted(plan.schedule.size(), experiment.search ? "search" : "trial"),
       counted(static_cast<std::size_t>(experiment.blocks), "block"),
       counted(plan.cells.size() - refused, "cell"),
       experiment.retries == 1 ? "1 retry" : fmt::format("{} retries", experiment.retries),
@@ -205,17 +235,17 @@ std::string render_keys() {
       if (!key.table.empty()) fmt::format_to(out, "[{}]\n", key.table);
       table = key.table;
     }
-    fmt::format_to(out, "  {:<14} {}\n", key.key, wrapped(key.syntax, 100, 17));
+    fmt::format_to(out, "  {:<21} {}\n", key.key, wrapped(key.syntax, 100, 24));
     if (!key.sentence.empty()) {
-      fmt::format_to(out, "  {:<14} {}\n", "", wrapped(key.sentence, 100, 17));
+      fmt::format_to(out, "  {:<21} {}\n", "", wrapped(key.sentence, 100, 24));
     }
   }
   fmt::format_to(
       out,
-      "\n[factors]\n  FACTOR         a list of levels; `pollmark factors` names each\n"
-      "  layout         a list of tables: several factors that move together\n"
-      "\n[[group]]\n  name           letters, digits, _ and -, up to 40\n"
-      "  factors        another factorial in place of [factors]\n"
+      "\n[factors]\n  FACTOR                a list of levels; `pollmark factors` names each\n"
+      "  layout                a list of tables: several factors that move together\n"
+      "\n[[group]]\n  name                  letters, digits, _ and -, up to 40\n"
+      "  factors               another factorial in place of [factors]\n"
       "  generator receiver traffic model trial: values that differ from the tables above\n");
   return text;
 }

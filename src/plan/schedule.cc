@@ -36,7 +36,7 @@ std::uint64_t mixed(std::uint64_t value) {
 }
 
 // What is drawn from a seed; keeps the streams apart.
-enum class Draw : std::uint64_t { order = 1, traffic = 2, gate = 3 };
+enum class Draw : std::uint64_t { order = 1, traffic = 2, gate = 3, search = 4 };
 
 std::uint64_t seed_of(std::uint64_t experiment_seed, int block, Draw draw) {
   return mixed(mixed(experiment_seed) ^
@@ -76,7 +76,33 @@ std::size_t count_cells(const Group& group) {
   return cells;
 }
 
-Cell make_cell(const Group& group, const std::vector<std::size_t>& choice) {
+// The range of a search's loads; the highest is the cell's load.
+void put_loads(const SearchPlan& search, Cell& cell) {
+  TrialOrder& order = cell.order;
+  if (search.max_load) {
+    order.traffic.load = *search.max_load;
+  } else {
+    order.traffic.load = order.path == Path::model ? Load{} : Load{LoadUnit::max, 0.0};
+  }
+  cell.refused = refusal(order);
+  if (cell.refused) return;
+  const double max_pps = *intended_pps(order);
+  TrialOrder least = order;
+  if (search.min_load) least.traffic.load = *search.min_load;
+  const Result<double> min_pps = search.min_load ? intended_pps(least) : max_pps / 1000.0;
+  if (!min_pps) {
+    cell.refused = min_pps.error().what;
+    return;
+  }
+  cell.min_load_pps = *min_pps;
+  if (max_pps > 0.0 && cell.min_load_pps >= max_pps) {
+    cell.refused = fmt::format("min_load {} is not below max_load {}", si(*min_pps, "pps"),
+                               si(max_pps, "pps"));
+  }
+}
+
+Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
+               const std::optional<SearchPlan>& search) {
   Cell cell;
   TrialOrder& order = cell.order;
   order = group.base;
@@ -91,7 +117,11 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice) {
   }
   cell.label = label.empty() ? "(no factor)" : join(label, " ");
   order.clock = order.path == Path::model ? ClockKind::lockstep : ClockKind::wall;
-  cell.refused = refusal(order);
+  if (search) {
+    put_loads(*search, cell);
+  } else {
+    cell.refused = refusal(order);
+  }
   if (cell.refused) return cell;
   order.traffic.intended_pps = *intended_pps(order);
   if (group.packets > 0) {
@@ -115,6 +145,28 @@ double expected_seconds_of(const TrialOrder& order) {
   const double window = order.seconds + order.warmup_seconds;
   if (order.clock == ClockKind::wall) return window + kWallSetUpSeconds;
   return kLockstepSetUpSeconds + window * order.traffic.intended_pps * kLockstepFrameSeconds;
+}
+
+// A search's loads gather around what the device carries, which is not known: half of the highest
+// load is taken for it.
+double expected_seconds_of(const TrialOrder& highest, const SearchPlan& search) {
+  const SearchCost cost = expected_cost(search.goals);
+  TrialOrder order = highest;
+  order.traffic.intended_pps /= 2.0;
+  order.seconds = cost.seconds / std::max(1, cost.trials);
+  double sum = cost.trials * expected_seconds_of(order);
+  order.seconds = highest.seconds;
+  for (const double percent : search.latency_at) {
+    order.traffic.intended_pps = highest.traffic.intended_pps / 2.0 * percent / 100.0;
+    sum += expected_seconds_of(order);
+  }
+  return sum;
+}
+
+// Of what one cell and block takes: a trial, or a search.
+double expected_seconds_of(const Experiment& experiment, const TrialOrder& order) {
+  return experiment.search ? expected_seconds_of(order, *experiment.search)
+                           : expected_seconds_of(order);
 }
 
 // Everything that costs much to change.
@@ -194,7 +246,7 @@ void schedule_gate(const Experiment& experiment, Plan& plan) {
 Result<int> blocks_within(const Experiment& experiment, const Plan& plan) {
   double block_seconds = 0.0;
   for (const Cell& cell : plan.cells) {
-    if (!cell.refused) block_seconds += expected_seconds_of(cell.order);
+    if (!cell.refused) block_seconds += expected_seconds_of(experiment, cell.order);
   }
   const double budget_seconds = static_cast<double>(experiment.budget_ns) * 1e-9;
   const double left = budget_seconds - plan.expected_seconds;
@@ -230,7 +282,7 @@ Result<Plan> plan_experiment(Experiment experiment) {
   for (const Group& group : experiment.groups) {
     std::vector<std::size_t> choice(group.factors.size(), 0);
     for (std::size_t n = count_cells(group); n > 0; --n) {
-      plan.cells.push_back(make_cell(group, choice));
+      plan.cells.push_back(make_cell(group, choice, experiment.search));
       plan.cells.back().index = plan.cells.size() - 1;
       // The last factor turns fastest.
       for (std::size_t column = choice.size(); column-- > 0;) {
@@ -269,7 +321,7 @@ Result<Plan> plan_experiment(Experiment experiment) {
     return fail(Errc::bad_experiment, "no cell can run: " + join(reasons, "; "));
   }
   for (const ScheduledTrial& trial : plan.schedule) {
-    plan.expected_seconds += expected_seconds_of(plan.cells[trial.cell].order);
+    plan.expected_seconds += expected_seconds_of(experiment, plan.cells[trial.cell].order);
   }
   plan.experiment = std::move(experiment);
   return plan;
@@ -290,6 +342,17 @@ TrialOrder gate_order_of(const Plan& plan, std::size_t gate, int attempt,
       numbered(plan, plan.cells[trial.cell].order, trial.block, attempt, trial_number);
   order.kind = TrialKind::probe;
   order.cell["aa"] = fmt::format("{}", trial.side);
+  return order;
+}
+
+TrialOrder search_order_of(const Plan& plan, std::size_t scheduled, TrialKind kind, int nth,
+                           std::int64_t trial_number) {
+  PM_CHECK(kind == TrialKind::search || kind == TrialKind::latency);
+  PM_CHECK(nth >= 0);
+  TrialOrder order = order_of(plan, scheduled, 0, trial_number);
+  order.kind = kind;
+  const std::uint64_t turn = static_cast<std::uint64_t>(nth) * 2 + (kind == TrialKind::latency);
+  order.seed = mixed(seed_of(plan.experiment.seed, order.block, Draw::search) + turn);
   return order;
 }
 

@@ -154,6 +154,7 @@ void put_details(Json& json, const TrialOrder& order) {
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
   json["epoch"] = order.epoch;
+  json["pdr_percent"] = number(order.pdr_percent);
   json["planted_stop_ns"] = order.planted_stop_ns;
 }
 
@@ -391,6 +392,11 @@ Expected take(const Json& json, KnobState& out) {
   return take_enum(json, out, kAll) ? kTaken : "a state of a knob";
 }
 
+Expected take(const Json& json, GoalKind& out) {
+  static constexpr std::array<GoalKind, 2> kAll = {GoalKind::bounds, GoalKind::max_rate};
+  return take_enum(json, out, kAll) ? kTaken : "a kind of goal";
+}
+
 Expected take(const Json& json, CounterRole& out) {
   static constexpr std::array<CounterRole, 3> kAll = {CounterRole::owner, CounterRole::echo,
                                                       CounterRole::context};
@@ -512,6 +518,17 @@ class Fields {
   std::optional<Error>& mistake_;
 };
 
+// The first mistake of a record that carries another number, or none.
+Result<void> check_schema(Fields& in, const std::optional<Error>& mistake) {
+  int schema = 0;
+  in.read("schema", schema);
+  if (!mistake && schema != kSchemaVersion) {
+    return fail(Errc::bad_experiment,
+                fmt::format("schema {} is not known; allowed: {}", schema, kSchemaVersion));
+  }
+  return {};
+}
+
 void read_identity(Fields& in, TrialOrder& order) {
   in.read("kind", order.kind);
   in.read("trial", order.trial);
@@ -595,6 +612,7 @@ void read_details(Fields in, TrialOrder& order) {
   in.read("seconds", order.seconds);
   in.read("warmup_seconds", order.warmup_seconds);
   in.read("epoch", order.epoch);
+  in.read("pdr_percent", order.pdr_percent);
   in.read("planted_stop_ns", order.planted_stop_ns);
 }
 
@@ -711,12 +729,7 @@ Json to_json(const TrialResult& result) {
 Result<TrialResult> trial_result_from_json(const Json& json) {
   std::optional<Error> mistake;
   Fields in(&json, "", mistake);
-  int schema = 0;
-  in.read("schema", schema);
-  if (!mistake && schema != kSchemaVersion) {
-    return fail(Errc::bad_experiment,
-                fmt::format("schema {} is not known; allowed: {}", schema, kSchemaVersion));
-  }
+  PM_TRYV(check_schema(in, mistake));
   TrialResult result;
   read_identity(in, result.order);
   read_details(in.object("order"), result.order);
@@ -809,6 +822,88 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
   return result;
 }
 
+Json to_json(const SearchResult& search) {
+  Json json = Json::object();
+  json["schema"] = kSchemaVersion;
+  json["group"] = search.group;
+  json["block"] = search.block;
+  json["cell"] = object_of(search.cell);
+  json["path"] = name_of(search.path);
+  json["clock"] = name_of(search.clock);
+  json["min_load_pps"] = number(search.min_load_pps);
+  json["max_load_pps"] = number(search.max_load_pps);
+  json["not_reachable_pps"] = nullable(search.not_reachable_pps);
+  json["trials"] = search.trials;
+  json["invalid"] = search.invalid;
+  json["traffic_seconds"] = number(search.traffic_seconds);
+  json["complete"] = search.complete;
+  json["incomplete_why"] = search.incomplete_why;
+  json["goals"] = Json::array();
+  for (const GoalResult& result : search.goals) {
+    const SearchGoal& goal = result.goal;
+    json["goals"].push_back({{"name", goal.name},
+                             {"kind", name_of(goal.kind)},
+                             {"loss_ratio", number(goal.loss_ratio)},
+                             {"exceed_ratio", number(goal.exceed_ratio)},
+                             {"width", number(goal.width)},
+                             {"initial_trial_seconds", number(goal.initial_trial_seconds)},
+                             {"final_trial_seconds", number(goal.final_trial_seconds)},
+                             {"duration_sum_seconds", number(goal.duration_sum_seconds)},
+                             {"regular", result.regular},
+                             {"irregular_why", result.irregular_why},
+                             {"lower_bound_pps", nullable(result.lower_bound_pps)},
+                             {"upper_bound_pps", nullable(result.upper_bound_pps)},
+                             {"throughput_pps", nullable(result.throughput_pps)},
+                             {"bound_trials", result.bound_trials},
+                             {"offered_pkts", result.offered_pkts},
+                             {"lost_pkts", result.lost_pkts},
+                             {"loss_ratio_limit", nullable(result.loss_ratio_limit)}});
+  }
+  return json;
+}
+
+Result<SearchResult> search_result_from_json(const Json& json) {
+  std::optional<Error> mistake;
+  Fields in(&json, "", mistake);
+  PM_TRYV(check_schema(in, mistake));
+  SearchResult search;
+  in.read("group", search.group);
+  in.read("block", search.block);
+  in.read("cell", search.cell);
+  in.read("path", search.path);
+  in.read("clock", search.clock);
+  in.read("min_load_pps", search.min_load_pps);
+  in.read("max_load_pps", search.max_load_pps);
+  in.read("not_reachable_pps", search.not_reachable_pps);
+  in.read("trials", search.trials);
+  in.read("invalid", search.invalid);
+  in.read("traffic_seconds", search.traffic_seconds);
+  in.read("complete", search.complete);
+  in.read("incomplete_why", search.incomplete_why);
+  in.read_list("goals", search.goals, [](Fields& item, GoalResult& result) {
+    SearchGoal& goal = result.goal;
+    item.read("name", goal.name);
+    item.read("kind", goal.kind);
+    item.read("loss_ratio", goal.loss_ratio);
+    item.read("exceed_ratio", goal.exceed_ratio);
+    item.read("width", goal.width);
+    item.read("initial_trial_seconds", goal.initial_trial_seconds);
+    item.read("final_trial_seconds", goal.final_trial_seconds);
+    item.read("duration_sum_seconds", goal.duration_sum_seconds);
+    item.read("regular", result.regular);
+    item.read("irregular_why", result.irregular_why);
+    item.read("lower_bound_pps", result.lower_bound_pps);
+    item.read("upper_bound_pps", result.upper_bound_pps);
+    item.read("throughput_pps", result.throughput_pps);
+    item.read("bound_trials", result.bound_trials);
+    item.read("offered_pkts", result.offered_pkts);
+    item.read("lost_pkts", result.lost_pkts);
+    item.read("loss_ratio_limit", result.loss_ratio_limit);
+  });
+  if (mistake) return tl::unexpected<Error>(std::move(*mistake));
+  return search;
+}
+
 Json to_json(const Provenance& provenance) {
   return {{"schema", kSchemaVersion},
           {"pollmark_version", provenance.pollmark_version},
@@ -826,12 +921,7 @@ Json to_json(const Provenance& provenance) {
 Result<Provenance> provenance_from_json(const Json& json) {
   std::optional<Error> mistake;
   Fields in(&json, "", mistake);
-  int schema = 0;
-  in.read("schema", schema);
-  if (!mistake && schema != kSchemaVersion) {
-    return fail(Errc::bad_experiment,
-                fmt::format("schema {} is not known; allowed: {}", schema, kSchemaVersion));
-  }
+  PM_TRYV(check_schema(in, mistake));
   Provenance provenance;
   in.read("pollmark_version", provenance.pollmark_version);
   in.read("started_utc", provenance.started_utc);

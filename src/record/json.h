@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "record/provenance.h"
+#include "record/search_result.h"
 #include "record/trial_order.h"
 #include "record/trial_result.h"
 
@@ -19,9 +20,14 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json to_json(const TrialResult& result);
 // Errors: bad_experiment naming the missing or mistyped key, or an unknown schema number.
 [[nodiscard]] Result<TrialResult> trial_result_from_json(const Json& json);
+[[nodiscard]] Json to_json(const SearchResult& search);
+// Errors: as for a trial.
+[[nodiscard]] Result<SearchResult> search_result_from_json(const Json& json);
 [[nodiscard]] Json to_json(const Provenance& provenance);
 [[nodiscard]] Result<Provenance> provenance_from_json(const Json& json);
 // JSON Schema (draft 2020-12) of one line of trials.jsonl; shipped in every results folder.
 [[nodiscard]] Json trial_schema();
+// The same of a line of searches.jsonl.
+[[nodiscard]] Json search_schema();
 
 }  // namespace pollmark

@@ -50,8 +50,8 @@ struct Names<StageKind> {
 };
 template <>
 struct Names<TrialKind> {
-  static constexpr std::array<std::string_view, 4> kAll = {"trial", "calibration", "search",
-                                                           "probe"};
+  static constexpr std::array<std::string_view, 5> kAll = {"trial", "calibration", "search",
+                                                           "probe", "latency"};
 };
 template <>
 struct Names<ValidityRule> {

@@ -26,7 +26,8 @@ enum class CutShort : std::uint8_t { refuse, pad };
 enum class DmaPlacement : std::uint8_t { llc, hot, memory };
 enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
 enum class StageKind : std::uint8_t { none, touch, checksum };  // later: forward, hyperscan
-enum class TrialKind : std::uint8_t { trial, calibration, search, probe };
+// latency: at a share of the PDR, after a search.
+enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
 enum class ValidityRule : std::uint8_t { strict, as_is };
 
 struct Arrivals {
@@ -135,6 +136,7 @@ struct TrialOrder {
   double warmup_seconds = 0.1;
   std::uint64_t seed = 1;            // of this trial's traffic, faults and stalls
   std::uint8_t epoch = 1;            // stamped into measured frames; warm-up has another
+  double pdr_percent = 0.0;          // of a trial of kind latency: its load; else 0
   std::int64_t planted_stop_ns = 0;  // self-test: stop the receiver once, mid-trial; 0 = not
   friend bool operator==(const TrialOrder&, const TrialOrder&) = default;
 };

@@ -47,6 +47,16 @@ std::optional<double> mpps_per_core(const TrialResult& trial) {
   return *received / *trial.cpu_cores_used;
 }
 
+// p99 of a trial of kind latency at this percentage of the PDR.
+template <int kPercent>
+std::optional<double> p99_at(const TrialResult& trial) {
+  if (trial.order.kind != TrialKind::latency) return std::nullopt;
+  if (std::fabs(trial.order.pdr_percent - kPercent) > 1e-9) return std::nullopt;
+  return latency_ns(trial, 99.0);
+}
+
+std::optional<double> of_a_search(const TrialResult&) { return std::nullopt; }
+
 struct Metric {
   MetricFacts facts;
   std::optional<double> (*read)(const TrialResult&);
@@ -76,6 +86,29 @@ const std::vector<Metric>& metrics() {
        mpps_per_core},
       {{"cpu_cores_used", "cores", false, "cores kept busy by the receiving side"},
        [](const TrialResult& trial) { return trial.cpu_cores_used; }},
+      {{"ndr_mpps", "Mpps", true, "highest load without loss, by a search", MetricSource::search},
+       of_a_search},
+      {{"pdr_mpps", "Mpps", true, "highest load with a loss of at most 0.5 %, by a search",
+        MetricSource::search},
+       of_a_search},
+      {{"mrr_mpps", "Mpps", true, "received at the highest load that can be offered",
+        MetricSource::search},
+       of_a_search},
+      {{"rfc2544_mpps", "Mpps", true, "RFC 2544 throughput: no loss in 60 s, by a search",
+        MetricSource::search},
+       of_a_search},
+      {{"latency_p99_at_1_ns", "ns", false, "99th percentile latency at 1 % of the PDR",
+        MetricSource::latency},
+       p99_at<1>},
+      {{"latency_p99_at_10_ns", "ns", false, "99th percentile latency at 10 % of the PDR",
+        MetricSource::latency},
+       p99_at<10>},
+      {{"latency_p99_at_50_ns", "ns", false, "99th percentile latency at 50 % of the PDR",
+        MetricSource::latency},
+       p99_at<50>},
+      {{"latency_p99_at_90_ns", "ns", false, "99th percentile latency at 90 % of the PDR",
+        MetricSource::latency},
+       p99_at<90>},
   };
   return kMetrics;
 }

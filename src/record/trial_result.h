@@ -125,14 +125,19 @@ struct TrialResult {
 
 // One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
 // latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
-// cpu_cores_used, rx_missed_ratio); nullopt when it was not measured, or is no metric. Latency is
-// `done` where measured, else `rx`.
+// cpu_cores_used, rx_missed_ratio; of trials of kind latency also latency_p99_at_50_ns and so on);
+// nullopt when it was not measured, or is no metric of a trial. Latency is `done` where measured,
+// else `rx`.
 [[nodiscard]] std::optional<double> metric_of(const TrialResult& trial, std::string_view metric);
+// trial: of every trial of kind trial. search: of a search (metric_of a SearchResult). latency: of
+// trials of kind latency.
+enum class MetricSource : std::uint8_t { trial, search, latency };
 struct MetricFacts {
   std::string name;
   std::string unit;
   bool higher_is_better = false;
   std::string sentence;
+  MetricSource source = MetricSource::trial;
 };
 [[nodiscard]] const std::vector<MetricFacts>& all_metrics();
 

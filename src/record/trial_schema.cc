@@ -175,6 +175,7 @@ Json order() {
                  {"seconds", maybe_number()},
                  {"warmup_seconds", maybe_number()},
                  {"epoch", integer()},
+                 {"pdr_percent", maybe_number()},
                  {"planted_stop_ns", integer()}});
 }
 
@@ -248,6 +249,45 @@ Json trial_schema() {
                                            {"trust", text()},
                                            {"bits", integer()}}))},
                {"order", order()}});
+  return schema;
+}
+
+Json search_schema() {
+  Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                 {"title", "a line of pollmark's searches.jsonl"},
+                 {"description", "null means: not known"}};
+  const Json goal = object({{"name", text()},
+                            {"kind", one_of({"bounds", "max_rate"})},
+                            {"loss_ratio", typed("number")},
+                            {"exceed_ratio", typed("number")},
+                            {"width", typed("number")},
+                            {"initial_trial_seconds", typed("number")},
+                            {"final_trial_seconds", typed("number")},
+                            {"duration_sum_seconds", typed("number")},
+                            {"regular", truth()},
+                            {"irregular_why", text()},
+                            {"lower_bound_pps", maybe_number()},
+                            {"upper_bound_pps", maybe_number()},
+                            {"throughput_pps", maybe_number()},
+                            {"bound_trials", count()},
+                            {"offered_pkts", count()},
+                            {"lost_pkts", count()},
+                            {"loss_ratio_limit", maybe_number()}});
+  schema.update(object({{"schema", {{"const", kSchemaVersion}}},
+                        {"group", text()},
+                        {"block", integer()},
+                        {"cell", described(map_of(text()), "factor -> level")},
+                        {"path", name_of_a<Path>()},
+                        {"clock", name_of_a<ClockKind>()},
+                        {"min_load_pps", typed("number")},
+                        {"max_load_pps", typed("number")},
+                        {"not_reachable_pps", maybe_number()},
+                        {"trials", described(list_of(integer()), "of kind search, in order")},
+                        {"invalid", count()},
+                        {"traffic_seconds", typed("number")},
+                        {"complete", truth()},
+                        {"incomplete_why", text()},
+                        {"goals", list_of(goal)}}));
   return schema;
 }
 

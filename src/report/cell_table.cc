@@ -27,6 +27,28 @@ std::string bare_text(const std::string& metric, double value) {
   return metric_text(metric, value);
 }
 
+// Where the load was searched, what was found; else what happened at the load.
+std::vector<std::string> metrics_of(const ShownGroup& group, const std::string& judged) {
+  std::vector<std::string> metrics;
+  const auto add = [&metrics](const std::string& metric) {
+    if (metric.empty() || std::find(metrics.begin(), metrics.end(), metric) != metrics.end())
+      return;
+    metrics.push_back(metric);
+  };
+  for (const ShownCell& cell : group.cells) {
+    for (const GoalSummary& goal : cell.summary->goals) add(metric_of_goal(goal.goal.name));
+  }
+  if (!metrics.empty()) {
+    add(judged);
+    return metrics;
+  }
+  add("loss_ratio");
+  add(judged);
+  for (const std::string metric : {"latency_p99_ns", "cycles_per_pkt", "mpps_per_core"})
+    add(metric);
+  return metrics;
+}
+
 }  // namespace
 
 CellTable cell_table(const View& view, const ShownGroup& group) {
@@ -48,13 +70,7 @@ CellTable cell_table(const View& view, const ShownGroup& group) {
   }
 
   const std::string& judged = view.input->summary.metric;
-  std::vector<std::string> metrics{"loss_ratio"};
-  for (const std::string& metric : {judged, std::string("latency_p99_ns"),
-                                    std::string("cycles_per_pkt"), std::string("mpps_per_core")}) {
-    if (!metric.empty() && std::find(metrics.begin(), metrics.end(), metric) == metrics.end()) {
-      metrics.push_back(metric);
-    }
-  }
+  const std::vector<std::string> metrics = metrics_of(group, judged);
   bool first = true;
   for (const std::string& metric : metrics) {
     const bool measured = std::any_of(

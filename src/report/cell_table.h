@@ -28,6 +28,7 @@ struct CellTable {
 
 // Columns: each factor that varies, loss ratio with interval, the judged metric where it is
 // another, against baseline, p99 latency, cycles per packet, Mpps per core, limited by, valid/all.
+// Where the load was searched, the throughput of each goal stands in place of loss and cost.
 [[nodiscard]] CellTable cell_table(const View& view, const ShownGroup& group);
 
 }  // namespace pollmark

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/units.h"
 #include "report/readable.h"
 #include "report/report.h"
 
@@ -21,6 +22,21 @@ std::string field(std::string_view text) {
   return quoted + '"';
 }
 
+// What the throughput of a goal means: its attributes, and what the loss behind it is below.
+std::string attributes_of(const CellSummary& cell, const std::string& metric) {
+  for (const GoalSummary& goal : cell.goals) {
+    if (metric_of_goal(goal.goal.name) != metric) continue;
+    std::string text = fmt::format("{}; {} of {} searches regular", attributes_text(goal.goal),
+                                   goal.regular, goal.searches);
+    if (goal.loss_ratio_limit)
+      text += fmt::format("; {} frames, true loss below {}", goal.offered_pkts,
+                          ratio_text(*goal.loss_ratio_limit));
+    if (!goal.irregular_why.empty()) text += "; irregular: " + goal.irregular_why;
+    return text;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string render_csv(const ReportInput& input) {
@@ -32,7 +48,7 @@ std::string render_csv(const ReportInput& input) {
 
   std::string out = "group";
   for (const std::string& factor : factors) out += fmt::format(",{}", field(factor));
-  out += ",path,metric,unit,median,low,high,confidence,values,trials,valid\n";
+  out += ",path,metric,unit,median,low,high,confidence,values,trials,valid,attributes\n";
 
   for (const CellSummary& cell : input.summary.cells) {
     std::string head = field(cell.group);
@@ -54,7 +70,8 @@ std::string render_csv(const ReportInput& input) {
       } else {
         out += fmt::format("{},,,,{}", estimate.median, estimate.values);
       }
-      out += fmt::format(",{},{}\n", cell.trials, cell.valid);
+      out +=
+          fmt::format(",{},{},{}\n", cell.trials, cell.valid, field(attributes_of(cell, metric)));
     };
     for (const MetricFacts& facts : all_metrics()) row(facts.name, facts.unit);
     for (const auto& [metric, estimate] : cell.metrics) {

@@ -12,6 +12,7 @@
 #include "report/page_style.h"
 #include "report/readable.h"
 #include "report/report.h"
+#include "report/search_table.h"
 #include "report/view.h"
 
 namespace pollmark {
@@ -91,6 +92,7 @@ class Page {
     write_opening();
     write_setup();
     write_cells();
+    write_searches();
     write_ledger();
     write_rings();
     write_heat();
@@ -260,6 +262,39 @@ class Page {
                   fmt::format("{} in any cell of this group: {}", kNotMeasured,
                               join(table.absent, ", ")));
       }
+    }
+  }
+
+  void write_text_table(const TextTable& text, const std::string& label) {
+    if (text.rows.empty()) return;
+    NumberTable table;
+    table.headings = text.headings;
+    table.rows = text.rows;
+    table.numeric.assign(text.headings.size(), true);
+    table.numeric[0] = table.numeric[1] = false;
+    write_table(out_, table, label);
+  }
+
+  void write_searches() {
+    bool first = true;
+    for (const ShownGroup& group : view_.groups) {
+      const TextTable throughput = throughput_table(group);
+      if (throughput.rows.empty()) continue;
+      if (first) {
+        out_.leaf("h2", "Throughput by search").newline();
+        out_.leaf(
+            "p", {{"class", "note"}},
+            "MLRsearch (RFC 9971), one search in each cell and block; a number is the median "
+            "of the regular ones. The limit of the true loss is the one-sided 95 % "
+            "Clopper-Pearson limit over the frames at the lower bound, were losses independent "
+            "of each other.");
+      }
+      first = false;
+      write_group_heading(group);
+      write_list(out_, goal_sentences(group));
+      write_text_table(throughput, fmt::format("Throughput of group {}", group.name));
+      write_text_table(latency_table(group),
+                       fmt::format("Latency at shares of the PDR, group {}", group.name));
     }
   }
 

@@ -46,7 +46,12 @@ bool ends_with(std::string_view name, std::string_view end) {
   return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kTitles = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kTitles = {{
+    {"ndr_mpps", "NDR"},
+    {"pdr_mpps", "PDR"},
+    {"mrr_mpps", "MRR"},
+    {"rfc2544_mpps", "RFC 2544"},
+    {"latency_p99_at_50_ns", "p99 at 50 % of PDR"},
     {"loss_ratio", "loss ratio"},
     {"latency_p50_ns", "p50 latency"},
     {"latency_p99_ns", "p99 latency"},

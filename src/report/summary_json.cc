@@ -45,6 +45,31 @@ Json estimate_json(const Estimate& estimate) {
   return json;
 }
 
+Json estimate_or_null(const std::optional<Estimate>& estimate) {
+  return estimate ? estimate_json(*estimate) : Json(nullptr);
+}
+
+Json goal_json(const GoalSummary& summary) {
+  const SearchGoal& goal = summary.goal;
+  return {{"name", goal.name},
+          {"kind", name_of(goal.kind)},
+          {"loss_ratio", goal.loss_ratio},
+          {"exceed_ratio", goal.exceed_ratio},
+          {"width", goal.width},
+          {"initial_trial_seconds", goal.initial_trial_seconds},
+          {"final_trial_seconds", goal.final_trial_seconds},
+          {"duration_sum_seconds", goal.duration_sum_seconds},
+          {"searches", summary.searches},
+          {"regular", summary.regular},
+          {"throughput_mpps", estimate_or_null(summary.throughput_mpps)},
+          {"upper_bound_mpps", estimate_or_null(summary.upper_bound_mpps)},
+          {"at_least_mpps", or_null(summary.at_least_mpps)},
+          {"irregular_why", text_or_null(summary.irregular_why)},
+          {"offered_pkts", summary.offered_pkts},
+          {"lost_pkts", summary.lost_pkts},
+          {"loss_ratio_limit", or_null(summary.loss_ratio_limit)}};
+}
+
 Json curve_json(const std::optional<LatencyCurve>& curve) {
   if (!curve) return nullptr;
   Json json;
@@ -78,6 +103,18 @@ Json cell_json(const ShownCell& cell) {
   }
   for (const auto& [name, estimate] : summary.metrics) metrics[name] = estimate_json(estimate);
   json["metrics"] = std::move(metrics);
+  Json goals = Json::array();
+  for (const GoalSummary& goal : summary.goals) goals.push_back(goal_json(goal));
+  json["goals"] = std::move(goals);
+  Json loads = Json::array();
+  for (const LatencyAtLoad& load : summary.latency_at) {
+    loads.push_back({{"pdr_percent", load.pdr_percent},
+                     {"offered_mpps", load.offered_mpps},
+                     {"p50_ns", estimate_or_null(load.p50_ns)},
+                     {"p99_ns", estimate_or_null(load.p99_ns)},
+                     {"p999_ns", estimate_or_null(load.p999_ns)}});
+  }
+  json["latency_at"] = std::move(loads);
   json["ratio_to_baseline"] = summary.ratio_to_baseline;
   if (cell.state == CellState::measured) {
     add_books(json, summary.ledger);

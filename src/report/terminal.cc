@@ -9,6 +9,7 @@
 #include "report/findings.h"
 #include "report/readable.h"
 #include "report/report.h"
+#include "report/search_table.h"
 #include "report/view.h"
 
 namespace pollmark {
@@ -210,6 +211,15 @@ std::string cells_named(const std::vector<std::string>& labels) {
   return fmt::format("{} {} ({})", labels.size(), labels.size() == 1 ? "cell" : "cells", names);
 }
 
+// "rx_ring=64, ndr: throughput 9.98 Mpps; bad from 10.0 Mpps; ..."
+std::string row_text(const TextTable& table, const std::vector<std::string>& row) {
+  std::vector<std::string> parts;
+  for (std::size_t c = 2; c < row.size(); ++c) {
+    parts.push_back(fmt::format("{} {}", table.headings[c], row[c]));
+  }
+  return fmt::format("{}, {}: {}", row[0], row[1], join(parts, "; "));
+}
+
 void add_without_numbers(const View& view, CellState state, std::string_view heading,
                          std::size_t width, std::string& out) {
   std::vector<std::pair<std::string, std::vector<std::string>>> by_reason;
@@ -284,6 +294,20 @@ std::string render_text(const ReportInput& input, int width_columns) {
     if (!table.absent.empty()) {
       out += wrapped(fmt::format("{} in any cell: {}", kNotMeasured, join(table.absent, ", ")),
                      width, "  ", "    ");
+    }
+  }
+
+  bool first_search = true;
+  for (const ShownGroup& group : view.groups) {
+    const TextTable throughput = throughput_table(group);
+    if (throughput.rows.empty()) continue;
+    if (first_search) out += "\nThroughput by search (RFC 9971)\n";
+    first_search = false;
+    for (const std::string& sentence : goal_sentences(group)) {
+      out += wrapped(fmt::format("{}: {}", group.name, sentence), width, "  ", "    ");
+    }
+    for (const TextTable& table : {throughput, latency_table(group)}) {
+      for (const auto& row : table.rows) out += wrapped(row_text(table, row), width, "  ", "    ");
     }
   }
 

@@ -577,7 +577,10 @@ View view_of(const ReportInput& input) {
     std::vector<const TrialResult*> trials;
     if (input.trials != nullptr) {
       for (const TrialResult& trial : *input.trials) {
-        if (trial.order.kind != TrialKind::trial || trial.order.group != group.name) continue;
+        const TrialKind kind = trial.order.kind;
+        const bool shown =
+            kind == TrialKind::trial || kind == TrialKind::search || kind == TrialKind::latency;
+        if (!shown || trial.order.group != group.name) continue;
         trials.push_back(&trial);
         if (refusal_of(trial)) continue;
         if (!trial.valid) {

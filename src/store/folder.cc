@@ -27,9 +27,11 @@ namespace {
 
 constexpr const char* kLockName = ".lock";
 constexpr const char* kTrialsName = "trials.jsonl";
+constexpr const char* kSearchesName = "searches.jsonl";
 constexpr const char* kExperimentName = "experiment.toml";
 constexpr const char* kProvenanceName = "provenance.json";
 constexpr const char* kSchemaName = "schema.json";
+constexpr const char* kSearchSchemaName = "searches.schema.json";
 constexpr const char* kHistName = "hist";
 constexpr std::string_view kHalfWritten = ".half-written";
 constexpr std::size_t kLinesAtOnce = 32;
@@ -212,17 +214,22 @@ class Undo {
   std::vector<fs::path> made_;
 };
 
-struct StoredTrials {
-  std::vector<TrialResult> trials;
+template <typename Record>
+struct StoredLines {
+  std::vector<Record> records;
   std::size_t whole_bytes = 0;  // up to the end of the last whole line
   bool last_line_torn = false;
 };
 
+template <typename Record>
+using FromJson = Result<Record> (*)(const Json&);
+
 // One whole line; nullopt when it is not JSON at all.
-std::optional<Result<TrialResult>> parse_line(std::string_view line) {
+template <typename Record>
+std::optional<Result<Record>> parse_line(std::string_view line, FromJson<Record> from_json) {
   const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
   if (json.is_discarded()) return std::nullopt;
-  return trial_result_from_json(json);
+  return from_json(json);
 }
 
 std::vector<std::string_view> whole_lines(std::string_view text) {
@@ -237,15 +244,16 @@ std::vector<std::string_view> whole_lines(std::string_view text) {
 }
 
 // Parsing is all the time that a large folder takes: one thread a CPU, from a few lines on.
-std::vector<std::optional<Result<TrialResult>>> parsed_lines(
-    const std::vector<std::string_view>& lines) {
-  std::vector<std::optional<Result<TrialResult>>> parsed(lines.size());
+template <typename Record>
+std::vector<std::optional<Result<Record>>> parsed_lines(const std::vector<std::string_view>& lines,
+                                                        FromJson<Record> from_json) {
+  std::vector<std::optional<Result<Record>>> parsed(lines.size());
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     for (std::size_t from = next.fetch_add(kLinesAtOnce); from < lines.size();
          from = next.fetch_add(kLinesAtOnce)) {
       for (std::size_t i = from; i < std::min(lines.size(), from + kLinesAtOnce); ++i) {
-        parsed[i] = parse_line(lines[i]);
+        parsed[i] = parse_line<Record>(lines[i], from_json);
       }
     }
   };
@@ -260,25 +268,25 @@ std::vector<std::optional<Result<TrialResult>>> parsed_lines(
   return parsed;
 }
 
-Result<StoredTrials> parse_trials(std::string_view text) {
-  StoredTrials stored;
+template <typename Record>
+Result<StoredLines<Record>> parse_lines(std::string_view text, const char* name,
+                                        FromJson<Record> from_json) {
+  StoredLines<Record> stored;
   const std::vector<std::string_view> lines = whole_lines(text);
-  auto parsed = parsed_lines(lines);
-  stored.trials.reserve(lines.size());
+  auto parsed = parsed_lines<Record>(lines, from_json);
+  stored.records.reserve(lines.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::size_t end = stored.whole_bytes + lines[i].size() + 1;
     if (!parsed[i]) {
       if (end == text.size()) break;
-      return fail(Errc::bad_experiment, fmt::format("line {} is damaged: not JSON", i + 1),
-                  kTrialsName);
+      return fail(Errc::bad_experiment, fmt::format("line {} is damaged: not JSON", i + 1), name);
     }
-    Result<TrialResult>& trial = *parsed[i];
-    if (!trial) {
+    Result<Record>& record = *parsed[i];
+    if (!record) {
       return fail(Errc::bad_experiment,
-                  fmt::format("line {} is not a record: {}", i + 1, trial.error().what),
-                  kTrialsName);
+                  fmt::format("line {} is not a record: {}", i + 1, record.error().what), name);
     }
-    stored.trials.push_back(std::move(*trial));
+    stored.records.push_back(std::move(*record));
     stored.whole_bytes = end;
   }
   stored.last_line_torn = stored.whole_bytes < text.size();
@@ -295,9 +303,17 @@ Result<std::string> required_text(const fs::path& folder, const char* name) {
   return std::move(*text);
 }
 
-Result<StoredTrials> stored_trials(const fs::path& folder) {
+Result<StoredLines<TrialResult>> stored_trials(const fs::path& folder) {
   PM_TRY(const std::string text, required_text(folder, kTrialsName));
-  Result<StoredTrials> stored = parse_trials(text);
+  auto stored = parse_lines(text, kTrialsName, trial_result_from_json);
+  if (!stored) return tl::unexpected<Error>(std::move(stored).error().within(folder.string()));
+  return stored;
+}
+
+// A folder without a search has no such file.
+Result<StoredLines<SearchResult>> stored_searches(const fs::path& folder) {
+  const std::string text = file_text(folder / kSearchesName).value_or("");
+  auto stored = parse_lines(text, kSearchesName, search_result_from_json);
   if (!stored) return tl::unexpected<Error>(std::move(stored).error().within(folder.string()));
   return stored;
 }
@@ -327,12 +343,30 @@ void remove_half_written(const fs::path& folder) {
   for (const fs::path& path : left) fs::remove(path, error);
 }
 
-Result<int> open_trials(const fs::path& folder) {
-  const fs::path path = folder / kTrialsName;
+Result<int> open_to_append(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
                         S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
   if (fd < 0) return io_error(errno, path, "be opened");
   return fd;
+}
+
+// A line is there whole or not at all.
+Result<void> append_line(int fd, const fs::path& path, const Json& json) {
+  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const off_t begin = ::lseek(fd, 0, SEEK_END);
+  if (begin < 0) return io_error(errno, path, "be appended to");
+  int code = write_all(fd, line);
+  if (code == 0 && ::fsync(fd) != 0) code = errno;
+  if (code == 0) return {};
+  const bool cut = ::ftruncate(fd, begin) == 0 && ::fsync(fd) == 0;
+  if (!cut) return io_error(errno, path, "be cut back after a short write");
+  return io_error(code, path, "be appended to");
+}
+
+Result<void> cut_torn_line(int fd, const fs::path& path, std::size_t whole_bytes) {
+  const bool cut = ::ftruncate(fd, static_cast<off_t>(whole_bytes)) == 0 && ::fsync(fd) == 0;
+  if (!cut) return io_error(errno, path, "be cut");
+  return {};
 }
 
 }  // namespace
@@ -356,16 +390,18 @@ Result<ResultsFolder> ResultsFolder::create(const fs::path& path, std::string_vi
   PM_TRY(folder.lock_fd_, take_lock(folder_path));
   folder.path_ = folder_path;
   PM_TRYV(require_empty(folder_path));
-  for (const char* name : {kExperimentName, kProvenanceName, kSchemaName, kHistName, kTrialsName}) {
+  for (const char* name :
+       {kExperimentName, kProvenanceName, kSchemaName, kSearchSchemaName, kHistName, kTrialsName}) {
     undo.add(folder_path / name);
   }
   PM_TRYV(folder.write_file(kExperimentName, experiment_text));
   PM_TRYV(folder.write_file(kProvenanceName, to_json(provenance).dump(2) + "\n"));
   PM_TRYV(folder.write_file(kSchemaName, trial_schema().dump(2) + "\n"));
+  PM_TRYV(folder.write_file(kSearchSchemaName, search_schema().dump(2) + "\n"));
   if (!fs::create_directory(folder_path / kHistName, error) && error) {
     return io_error(error.value(), folder_path / kHistName, "be made");
   }
-  PM_TRY(folder.trials_fd_, open_trials(folder_path));
+  PM_TRY(folder.trials_fd_, open_to_append(folder_path / kTrialsName));
   if (const int code = sync_folder(folder_path); code != 0) {
     return io_error(code, folder_path, "be written");
   }
@@ -388,13 +424,15 @@ Result<ResultsFolder> ResultsFolder::reopen(const fs::path& path,
                 path.string());
   }
   PM_TRYV(stored_provenance(path));
-  PM_TRY(const StoredTrials stored, stored_trials(path));
+  PM_TRY(const auto trials, stored_trials(path));
+  PM_TRY(const auto searches, stored_searches(path));
   remove_half_written(path);
-  PM_TRY(folder.trials_fd_, open_trials(path));
-  if (stored.last_line_torn) {
-    const bool cut = ::ftruncate(folder.trials_fd_, static_cast<off_t>(stored.whole_bytes)) == 0 &&
-                     ::fsync(folder.trials_fd_) == 0;
-    if (!cut) return io_error(errno, path / kTrialsName, "be cut");
+  PM_TRY(folder.trials_fd_, open_to_append(path / kTrialsName));
+  if (trials.last_line_torn)
+    PM_TRYV(cut_torn_line(folder.trials_fd_, path / kTrialsName, trials.whole_bytes));
+  if (searches.last_line_torn) {
+    PM_TRY(folder.searches_fd_, open_to_append(path / kSearchesName));
+    PM_TRYV(cut_torn_line(folder.searches_fd_, path / kSearchesName, searches.whole_bytes));
   }
   return folder;
 }
@@ -415,26 +453,31 @@ Result<StoredCampaign> ResultsFolder::read(const fs::path& path) {
   StoredCampaign campaign;
   PM_TRY(campaign.experiment_text, required_text(path, kExperimentName));
   PM_TRY(campaign.provenance, stored_provenance(path));
-  PM_TRY(StoredTrials stored, stored_trials(path));
-  campaign.trials = std::move(stored.trials);
-  campaign.last_line_torn = stored.last_line_torn;
+  PM_TRY(auto trials, stored_trials(path));
+  PM_TRY(auto searches, stored_searches(path));
+  campaign.trials = std::move(trials.records);
+  campaign.searches = std::move(searches.records);
+  campaign.last_line_torn = trials.last_line_torn || searches.last_line_torn;
   return campaign;
 }
 
 ResultsFolder::ResultsFolder(ResultsFolder&& other) noexcept
     : path_(std::move(other.path_)),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
-      trials_fd_(std::exchange(other.trials_fd_, -1)) {}
+      trials_fd_(std::exchange(other.trials_fd_, -1)),
+      searches_fd_(std::exchange(other.searches_fd_, -1)) {}
 
 ResultsFolder& ResultsFolder::operator=(ResultsFolder&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(lock_fd_, other.lock_fd_);
   std::swap(trials_fd_, other.trials_fd_);
+  std::swap(searches_fd_, other.searches_fd_);
   return *this;
 }
 
 ResultsFolder::~ResultsFolder() {
   if (trials_fd_ >= 0) ::close(trials_fd_);
+  if (searches_fd_ >= 0) ::close(searches_fd_);
   if (lock_fd_ < 0) return;
   if (!path_.empty()) ::unlink((path_ / kLockName).c_str());
   ::close(lock_fd_);
@@ -446,19 +489,19 @@ Result<void> ResultsFolder::append(const TrialResult& trial) {
   const std::string hist_name = hist_log_name(trial.order);
   const std::string hist_text = hist_log_text(trial);
   if (!hist_text.empty()) PM_TRYV(write_file(hist_name, hist_text));
+  Result<void> appended = append_line(trials_fd_, path, to_json(trial));
+  if (!appended && !hist_text.empty()) ::unlink((path_ / hist_name).c_str());
+  return appended;
+}
 
-  const std::string line =
-      to_json(trial).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  const off_t begin = ::lseek(trials_fd_, 0, SEEK_END);
-  if (begin < 0) return io_error(errno, path, "be appended to");
-  int code = write_all(trials_fd_, line);
-  if (code == 0 && ::fsync(trials_fd_) != 0) code = errno;
-  if (code == 0) return {};
-  // A record is there whole or not at all.
-  const bool cut = ::ftruncate(trials_fd_, begin) == 0 && ::fsync(trials_fd_) == 0;
-  if (!hist_text.empty()) ::unlink((path_ / hist_name).c_str());
-  if (!cut) return io_error(errno, path, "be cut back after a short write");
-  return io_error(code, path, "be appended to");
+Result<void> ResultsFolder::append(const SearchResult& search) {
+  const fs::path path = path_ / kSearchesName;
+  if (searches_fd_ < 0) {
+    PM_TRY(searches_fd_, open_to_append(path));
+    if (const int code = sync_folder(path_); code != 0)
+      return io_error(code, path, "be appended to");
+  }
+  return append_line(searches_fd_, path, to_json(search));
 }
 
 Result<void> ResultsFolder::write_file(std::string_view name, std::string_view content) {

@@ -1,5 +1,5 @@
-// A results folder. Nobody else touches its files. trials.jsonl is append-only: one closed record a
-// line, on disk (fsync) before append returns.
+// A results folder. Nobody else touches its files. trials.jsonl and searches.jsonl are append-only:
+// one closed record a line, on disk (fsync) before append returns.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "record/json.h"
 #include "record/provenance.h"
+#include "record/search_result.h"
 #include "record/trial_result.h"
 
 namespace pollmark {
@@ -17,7 +18,9 @@ struct StoredCampaign {
   std::string experiment_text;
   Provenance provenance;
   std::vector<TrialResult> trials;
-  // The last line was cut short (power cut, kill -9, full disk): it is ignored and said.
+  std::vector<SearchResult> searches;  // empty also when searches.jsonl is not there
+  // The last line of either file was cut short (power cut, kill -9, full disk): it is ignored and
+  // said.
   bool last_line_torn = false;
 };
 
@@ -47,6 +50,9 @@ class ResultsFolder {
   // returns. Errors: host_cannot (disk full, ...): nothing of this trial is left behind, and what
   // was there stays readable.
   [[nodiscard]] Result<void> append(const TrialResult& trial);
+  // Appends to searches.jsonl, which is made with the first; on disk when it returns. Errors: as
+  // above.
+  [[nodiscard]] Result<void> append(const SearchResult& search);
   // Writes a whole file by rename, so that no reader sees half of it. name: relative, may hold
   // folders, which are made. Errors: host_cannot; the former file, if any, stays.
   [[nodiscard]] Result<void> write_file(std::string_view name, std::string_view content);
@@ -57,6 +63,7 @@ class ResultsFolder {
   std::filesystem::path path_;
   int lock_fd_ = -1;
   int trials_fd_ = -1;
+  int searches_fd_ = -1;  // opened with the first search
 };
 
 // results/<name>-<UTC>, made unique.

@@ -47,7 +47,8 @@ seed = 7
 metric = "loss_ratio"
 baseline = { rx_ring = 256 }
 """
-CSV_COLUMNS = ["path", "metric", "unit", "median", "low", "high", "confidence", "values", "trials", "valid"]
+CSV_COLUMNS = ["path", "metric", "unit", "median", "low", "high", "confidence", "values", "trials", "valid",
+               "attributes"]
 
 
 def fate_keys(root):

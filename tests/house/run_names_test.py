@@ -53,8 +53,8 @@ class RunNames(unittest.TestCase):
         self.caught(run_names.record_complaints(ROOT, kept, schema()), "lost_forever_pkts")
 
     def test_csv(self):
-        head = "group,rx_ring,path,metric,unit,median,low,high,confidence,values,trials,valid\n"
-        rows = "".join(f"main,512,model,{metric},x,1,1,1,1,1,1,1\n" for metric in sorted(names.metrics(ROOT)))
+        head = "group,rx_ring,path,metric,unit,median,low,high,confidence,values,trials,valid,attributes\n"
+        rows = "".join(f"main,512,model,{metric},x,1,1,1,1,1,1,1,\n" for metric in sorted(names.metrics(ROOT)))
         self.assertEqual([], list(run_names.csv_complaints(ROOT, head + rows)))
         self.caught(run_names.csv_complaints(ROOT, head.replace("rx_ring", "colour") + rows), "['colour']")
         self.caught(run_names.csv_complaints(ROOT, head + rows.replace("loss_ratio", "loss")), "loss_ratio")

@@ -20,7 +20,7 @@ class RandomTrial {
 
   TrialOrder order() {
     TrialOrder order;
-    order.kind = pick<TrialKind>(4);
+    order.kind = pick<TrialKind>(5);
     order.trial = integer(0, 1 << 20);
     order.group = text();
     order.block = static_cast<int>(integer(0, 20));
@@ -74,6 +74,7 @@ class RandomTrial {
     order.warmup_seconds = real();
     order.seed = random_();
     order.epoch = static_cast<std::uint8_t>(integer(0, 255));
+    order.pdr_percent = real();
     order.planted_stop_ns = integer();
     return order;
   }

@@ -61,10 +61,10 @@ TEST(Summary, AnInvalidTrialEntersNoNumber) {
   EXPECT_EQ(summary.answer, clean.answer);
 }
 
-TEST(Summary, OnlyTrialsOfKindTrialAreJudged) {
+TEST(Summary, CalibrationsAndProbesAreNotJudged) {
   Campaign campaign;
   campaign.add(kSmall, {100});
-  for (const TrialKind kind : {TrialKind::calibration, TrialKind::search, TrialKind::probe}) {
+  for (const TrialKind kind : {TrialKind::calibration, TrialKind::probe}) {
     TrialResult other = trial_of(kSmall, 0, 500'000);
     other.order.kind = kind;
     campaign.trials.push_back(other);

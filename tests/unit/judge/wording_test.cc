@@ -33,7 +33,9 @@ TEST(Wording, EveryMetricHasAWord) {
     EXPECT_NE(metric_word(metric.name), metric.name) << metric.name;
     EXPECT_EQ(metric_facts(metric.name).unit, metric.unit);
   }
-  EXPECT_EQ(metric_word("ndr_mpps"), "ndr_mpps");
+  EXPECT_EQ(metric_word("loss_1e4_mpps"), "loss_1e4_mpps");
+  EXPECT_TRUE(metric_facts("loss_1e4_mpps").higher_is_better);
+  EXPECT_FALSE(metric_facts("no_such_metric").higher_is_better);
 }
 
 TEST(Wording, ACellIsNamedByItsLevels) {

@@ -31,6 +31,7 @@ std::string plan_of(const std::string& name) {
 
 TEST(GoldenPlan, Quickstart) { expect_golden("quickstart.txt", plan_of("quickstart.toml")); }
 TEST(GoldenPlan, Replay) { expect_golden("replay.txt", plan_of("replay.toml")); }
+TEST(GoldenPlan, Search) { expect_golden("search.txt", plan_of("search.toml")); }
 
 TEST(Print, APlanNamesEveryCellAndEveryRefusalWithItsReason) {
   const auto plan = plan_experiment(sound(
@@ -68,7 +69,7 @@ TEST(Print, KeysShowEveryKeyThatIsTakenAndNoneThatIsNot) {
       EXPECT_THAT(text, HasSubstr("\n  " + key.key + " ")) << key.key;
     }
   }
-  EXPECT_THAT(text, ::testing::Not(HasSubstr("[search]")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("[target]")));
 }
 
 TEST(Print, NoLineIsWiderThanATerminal) {

@@ -123,6 +123,62 @@ TEST(TrialJson, AnyResultReadsBack) {
   }));
 }
 
+SearchResult any_search() {
+  SearchResult search;
+  search.group = "main";
+  search.cell = {{"rx_ring", "64"}};
+  search.path = Path::udp_socket;
+  search.clock = ClockKind::wall;
+  search.block = *rc::gen::inRange(0, 100);
+  search.min_load_pps = 1.0 / 3.0;
+  search.max_load_pps = *rc::gen::inRange(1, 1'000'000) / 7.0;
+  if (*rc::gen::arbitrary<bool>()) search.not_reachable_pps = 1e6 / 7.0;
+  search.trials = *rc::gen::arbitrary<std::vector<std::int64_t>>();
+  search.invalid = *rc::gen::inRange(0, 9);
+  search.traffic_seconds = 21.5;
+  search.complete = *rc::gen::arbitrary<bool>();
+  search.incomplete_why = search.complete ? "" : "no valid trial";
+  for (const std::string& name : preset_goal_names()) {
+    GoalResult result;
+    result.goal = *preset_goal(name);
+    result.goal.width = 1.0 / *rc::gen::inRange(3, 300);
+    result.regular = *rc::gen::arbitrary<bool>();
+    result.irregular_why = result.regular ? "" : "good up to the highest load";
+    if (*rc::gen::arbitrary<bool>()) result.lower_bound_pps = 1e7 / 3.0;
+    if (*rc::gen::arbitrary<bool>()) result.upper_bound_pps = 1e7 / 2.9;
+    if (*rc::gen::arbitrary<bool>()) result.throughput_pps = 1e7 / 3.1;
+    if (*rc::gen::arbitrary<bool>()) result.loss_ratio_limit = 3e-8;
+    result.bound_trials = *rc::gen::inRange(0, 30);
+    result.offered_pkts = *rc::gen::inRange(0, 1'000'000);
+    result.lost_pkts = *rc::gen::inRange(0, 1000);
+    search.goals.push_back(result);
+  }
+  return search;
+}
+
+TEST(SearchJson, AnySearchReadsBackAndFitsItsSchema) {
+  EXPECT_TRUE(rc::check("every field", [] {
+    const SearchResult search = any_search();
+    const Json json = to_json(search);
+    const Result<SearchResult> back = search_result_from_json(through_text(json));
+    RC_ASSERT(back.has_value());
+    RC_ASSERT(back->max_load_pps == search.max_load_pps);
+    RC_ASSERT(back->goals[3].goal == search.goals[3].goal);
+    RC_ASSERT(to_json(*back).dump() == json.dump());
+    RC_ASSERT(schema_mistake(search_schema(), json, "") == "");
+  }));
+}
+
+TEST(SearchJson, AnotherSchemaAndAMissingKeyAreRefusedByName) {
+  Json json = to_json(SearchResult{});
+  json["schema"] = 99;
+  EXPECT_NE(search_result_from_json(json).error().what.find("schema 99"), std::string::npos);
+  json = to_json(SearchResult{});
+  json.erase("complete");
+  EXPECT_NE(search_result_from_json(json).error().what.find("\"complete\" is missing"),
+            std::string::npos);
+}
+
 TEST(TrialJson, AnyProvenanceReadsBack) {
   EXPECT_TRUE(rc::check("every field", [](std::uint64_t seed) {
     const Json json = to_json(RandomTrial(seed).provenance());

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "record/search_result.h"
+
 namespace pollmark {
 namespace {
 
@@ -26,7 +28,14 @@ TrialResult measured_trial() {
   return trial;
 }
 
-TEST(Metrics, EveryMetricOfTheListCanBeMeasured) {
+TrialResult latency_trial(double pdr_percent) {
+  TrialResult trial = measured_trial();
+  trial.order.kind = TrialKind::latency;
+  trial.order.pdr_percent = pdr_percent;
+  return trial;
+}
+
+TEST(Metrics, EveryMetricOfATrialCanBeMeasured) {
   const TrialResult trial = measured_trial();
   const std::set<std::string> want = {"loss_ratio",     "rx_missed_ratio", "latency_p50_ns",
                                       "latency_p99_ns", "latency_p999_ns", "cycles_per_pkt",
@@ -34,12 +43,39 @@ TEST(Metrics, EveryMetricOfTheListCanBeMeasured) {
                                       "mpps_per_core",  "cpu_cores_used"};
   std::set<std::string> got;
   for (const MetricFacts& metric : all_metrics()) {
-    got.insert(metric.name);
-    EXPECT_TRUE(metric_of(trial, metric.name).has_value()) << metric.name;
     EXPECT_FALSE(metric.unit.empty());
     EXPECT_FALSE(metric.sentence.empty());
+    if (metric.source != MetricSource::trial) {
+      EXPECT_FALSE(metric_of(trial, metric.name).has_value()) << metric.name;
+      continue;
+    }
+    got.insert(metric.name);
+    EXPECT_TRUE(metric_of(trial, metric.name).has_value()) << metric.name;
   }
   EXPECT_EQ(got, want);
+}
+
+TEST(Metrics, LatencyAtAShareOfThePdrIsThatOfTheTrialsThere) {
+  for (const int percent : {1, 10, 50, 90}) {
+    const std::string name = "latency_p99_at_" + std::to_string(percent) + "_ns";
+    EXPECT_DOUBLE_EQ(metric_of(latency_trial(percent), name).value(), 990) << name;
+    EXPECT_FALSE(metric_of(latency_trial(percent + 1), name).has_value()) << name;
+  }
+}
+
+TEST(Metrics, ASearchMeasuresItsRegularGoals) {
+  SearchResult search;
+  search.complete = true;
+  GoalResult ndr;
+  ndr.goal = *preset_goal("ndr");
+  ndr.throughput_pps = 9.5e6;
+  search.goals.push_back(ndr);
+  EXPECT_FALSE(metric_of(search, "ndr_mpps").has_value());
+  search.goals[0].regular = true;
+  EXPECT_DOUBLE_EQ(metric_of(search, "ndr_mpps").value(), 9.5);
+  EXPECT_FALSE(metric_of(search, "pdr_mpps").has_value());
+  search.complete = false;
+  EXPECT_FALSE(metric_of(search, "ndr_mpps").has_value());
 }
 
 TEST(Metrics, Values) {

@@ -50,9 +50,10 @@ TEST(Csv, HasOneRowPerCellAndMetric) {
   const SyntheticCampaign campaign = support::synthetic_campaign();
   const auto rows = read_csv(render_csv(campaign.input()));
   EXPECT_EQ(rows.size(), 1 + campaign.summary.cells.size() * all_metrics().size());
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"group", "load", "queues", "reta", "rx_offloads",
-                                               "rx_ring", "path", "metric", "unit", "median", "low",
-                                               "high", "confidence", "values", "trials", "valid"}));
+  EXPECT_EQ(rows[0],
+            (std::vector<std::string>{"group", "load", "queues", "reta", "rx_offloads", "rx_ring",
+                                      "path", "metric", "unit", "median", "low", "high",
+                                      "confidence", "values", "trials", "valid", "attributes"}));
   for (const auto& row : rows) EXPECT_EQ(row.size(), rows[0].size());
 }
 

@@ -107,6 +107,58 @@ TEST_F(FolderTest, WhatIsAppendedReadsBack) {
   }
 }
 
+SearchResult search_of_block(int block) {
+  SearchResult search;
+  search.group = "main";
+  search.cell = {{"rx_ring", "64"}};
+  search.block = block;
+  search.trials = {block, block + 1};
+  search.complete = true;
+  return search;
+}
+
+TEST_F(FolderTest, SearchesReadBackAndGoOn) {
+  {
+    ResultsFolder results = created();
+    EXPECT_TRUE(ResultsFolder::read(folder())->searches.empty());
+    ASSERT_TRUE(results.append(search_of_block(0)).has_value());
+    ASSERT_EQ(ResultsFolder::read(folder())->searches.size(), 1U);
+  }
+  {
+    auto results = ResultsFolder::reopen(folder(), kExperiment);
+    ASSERT_TRUE(results.has_value());
+    ASSERT_TRUE(results->append(search_of_block(1)).has_value());
+  }
+  const auto stored = ResultsFolder::read(folder());
+  ASSERT_EQ(stored->searches.size(), 2U);
+  for (int block = 0; block < 2; ++block) {
+    EXPECT_EQ(to_json(stored->searches[static_cast<std::size_t>(block)]).dump(),
+              to_json(search_of_block(block)).dump());
+  }
+}
+
+TEST_F(FolderTest, ATornSearchIsCutOffAndADamagedOneIsNamed) {
+  {
+    ResultsFolder results = created();
+    ASSERT_TRUE(results.append(search_of_block(0)).has_value());
+  }
+  const fs::path file = folder() / "searches.jsonl";
+  const std::string whole = text_of(file);
+  write_text(file, whole + whole.substr(0, 40));
+  EXPECT_TRUE(ResultsFolder::read(folder())->last_line_torn);
+  {
+    auto results = ResultsFolder::reopen(folder(), kExperiment);
+    ASSERT_TRUE(results.has_value());
+    EXPECT_EQ(text_of(file), whole);
+  }
+  write_text(file, "{}\n" + whole);
+  const auto damaged = ResultsFolder::read(folder());
+  ASSERT_FALSE(damaged.has_value());
+  EXPECT_EQ(damaged.error().code, Errc::bad_experiment);
+  EXPECT_NE(damaged.error().text().find("searches.jsonl"), std::string::npos);
+  EXPECT_NE(damaged.error().text().find("line 1"), std::string::npos);
+}
+
 TEST_F(FolderTest, HoldsTheExperimentVerbatimAndTheSchema) {
   {
     ResultsFolder results = created();
@@ -114,9 +166,10 @@ TEST_F(FolderTest, HoldsTheExperimentVerbatimAndTheSchema) {
   }
   EXPECT_EQ(text_of(folder() / "experiment.toml"), kExperiment);
   EXPECT_EQ(Json::parse(text_of(folder() / "schema.json")), trial_schema());
+  EXPECT_EQ(Json::parse(text_of(folder() / "searches.schema.json")), search_schema());
   EXPECT_EQ(names_in(folder()),
-            (std::set<std::string>{"experiment.toml", "provenance.json", "schema.json", "hist",
-                                   "hist/3.hlog", "trials.jsonl"}));
+            (std::set<std::string>{"experiment.toml", "provenance.json", "schema.json",
+                                   "searches.schema.json", "hist", "hist/3.hlog", "trials.jsonl"}));
   const auto histograms = read_hlog(folder() / "hist/3.hlog");
   ASSERT_TRUE(histograms.has_value());
   EXPECT_EQ(histograms->at("rx").count(), 5);
