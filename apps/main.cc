@@ -77,6 +77,7 @@ int run_program(int argc, char** argv) {
   add_factors(app, action);
   add_compare(app, action);
   add_report(app, action);
+  add_rss(app, action);
   add_ports(app, action);
   add_selftest(app, action);
   add_bench(app, action);
