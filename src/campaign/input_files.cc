@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/text.h"
 #include "rig/capture.h"
+#include "rig/hit_payloads.h"
 #include "rig/model_stalls.h"
 
 namespace pollmark {
@@ -30,6 +33,20 @@ Result<void> check_input_files(const Plan& plan) {
       stall_traces.insert(order.model.stalls.trace);
   }
   std::vector<std::string> mistakes;
+  std::set<std::tuple<std::string, double, std::vector<int>>> searched;
+  for (const Cell& cell : plan.cells) {
+    const TrialOrder& order = cell.order;
+    if (cell.refused ||
+        !searched
+             .insert({order.receiver.patterns, order.traffic.hit_ratio, order.traffic.frame_bytes})
+             .second)
+      continue;
+    const auto checked = check_patterns(order);
+    if (checked) continue;
+    const std::string text = checked.error().text();
+    if (std::find(mistakes.begin(), mistakes.end(), text) == mistakes.end())
+      mistakes.push_back(text);
+  }
   for (const auto& [key, asked] : captures)
     if (const auto capture = load_capture(asked); !capture)
       mistakes.push_back(capture.error().text());

@@ -77,7 +77,12 @@ struct Traffic {
   std::uint32_t flow_count = 1;
   const FrameShape* shapes = nullptr;
   std::uint32_t shape_count = 1;
-  const std::uint8_t* payload = nullptr;
+  const std::uint8_t* payload = nullptr;  // [payload][payload_stride_bytes]
+  // With more than one payload: which one a frame carries, and the sum of its words by shape.
+  const std::uint8_t* payload_of = nullptr;     // [payload_mask + 1]; nullptr: one payload for all
+  const std::uint32_t* payload_sums = nullptr;  // [payload][shape_count]
+  std::uint32_t payload_mask = 0;
+  std::uint32_t payload_stride_bytes = 0;
   const FlowSlot* slots = nullptr;  // nullptr: flows in turn
   std::uint32_t slot_count = 0;
   const std::uint32_t* flow_per_pass = nullptr;  // by flow, with slots

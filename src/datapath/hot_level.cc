@@ -41,6 +41,8 @@ Step step_of(const ModelRun& run, const ReceiveLcore& lcore) noexcept {
       return step_of<kStamps, StageKind::touch>(run, lcore);
     case StageKind::checksum:
       return step_of<kStamps, StageKind::checksum>(run, lcore);
+    case StageKind::hyperscan:
+      return step_of<kStamps, StageKind::hyperscan>(run, lcore);
   }
   return nullptr;
 }

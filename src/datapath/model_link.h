@@ -109,6 +109,7 @@ struct LinkOrder {
   bool corrupt_is_tracked = false;         // a damaged frame reaches the sequence tracker
 };
 inline constexpr std::uint8_t kElsewhere = 0xff;
+inline constexpr std::uint32_t kPayloadStep = 1549;  // odd: flows begin at slots of their own
 
 // The lcore's own way to the pool.
 struct PoolAccess {
@@ -168,13 +169,20 @@ template <Placement kPlacement>
 [[gnu::always_inline]] inline void write_model_frame(const Traffic& traffic,
                                                      const FrameIdentity& frame,
                                                      std::uint8_t* data) noexcept {
-  const FrameShape& shape = traffic.shapes[frame.position];
+  FrameShape shape = traffic.shapes[frame.position];
+  const std::uint8_t* payload = traffic.payload;
+  if (traffic.payload_of != nullptr) {
+    const std::uint32_t turn = frame.sequence + frame.flow * kPayloadStep;
+    const std::size_t number = traffic.payload_of[turn & traffic.payload_mask];
+    shape.payload_sum = traffic.payload_sums[number * traffic.shape_count + frame.position];
+    payload += number * traffic.payload_stride_bytes;
+  }
   const Stamp stamp = stamp_of_frame(frame);
   if (traffic.tall == nullptr) [[likely]]
-    build_frame(data, traffic.flows[frame.flow], shape, stamp, traffic.payload);
+    build_frame(data, traffic.flows[frame.flow], shape, stamp, payload);
   else
     build_any_frame(data, traffic.stack, traffic.tall[frame.flow], shape, stamp, frame.tcp_sequence,
-                    traffic.payload);
+                    payload);
 }
 
 // Draws the events of the link, keeps those of its group's queues, fills descriptors.

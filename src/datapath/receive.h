@@ -53,10 +53,13 @@ struct alignas(64) ReceiveTallies {
   std::uint64_t late = 0;
   std::uint64_t corrupt = 0;
   std::uint64_t stale = 0;
-  std::uint64_t handed = 0;    // unique, offered to the software ring
-  std::uint64_t staged = 0;    // frames that the stage ran on
-  std::uint64_t verdicts = 0;  // of the port, good or bad
-  std::uint64_t hashes = 0;    // of the port
+  std::uint64_t handed = 0;         // unique, offered to the software ring
+  std::uint64_t staged = 0;         // frames that the stage ran on
+  std::uint64_t verdicts = 0;       // of the port, good or bad
+  std::uint64_t hashes = 0;         // of the port
+  std::uint64_t matches = 0;        // of stage hyperscan
+  std::uint64_t matched = 0;        // frames with one or more
+  std::uint64_t stage_dropped = 0;  // the stage could not do its work on them
   Ticks stage_ticks = 0;
   std::uint64_t stage_result = 0;  // keeps the stage's work from being optimised away
   Ticks first_loss = kNever;       // of frames lost behind rx_burst
@@ -89,6 +92,8 @@ struct alignas(64) ReceiveLcore {
   FrameStack stack;
   std::uint32_t lateness_offset = 0;   // where frames say how late they left; 0: they do not
   SequenceTracker* tracker = nullptr;  // of an rx lcore; nullptr: untracked
+  PatternScan scan;
+  std::uint32_t search_from = 0;  // of stage hyperscan: behind all that is the instrument's
   // control: wo between iterations
   std::uint8_t epoch = 0;
   bool in_window = false;
@@ -196,26 +201,49 @@ inline void lost_at(ReceiveTallies& tallies, Ticks ticks) noexcept {
   if (ticks > tallies.last_loss) tallies.last_loss = ticks;
 }
 
-// True when the stage finds the frame sound. kChecks: where its verdict comes from.
-template <StageKind kStage, ChecksumBy kChecks>
-[[gnu::always_inline]] inline bool run_stage(const rte_mbuf* mbuf,
-                                             ReceiveTallies& tallies) noexcept {
+enum class StageEnd : std::uint8_t { sound, corrupt, dropped };
+
+// kChecks: where the verdict on checksums comes from.
+template <StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
+[[gnu::always_inline]] inline StageEnd run_stage(const rte_mbuf* mbuf,
+                                                 ReceiveLcore& lcore) noexcept {
+  ReceiveTallies& tallies = lcore.tallies;
   if constexpr (kStage == StageKind::touch)
     tallies.stage_result += touched(bytes_of(mbuf), mbuf->data_len);
+  if constexpr (kStage == StageKind::hyperscan) {
+    // The stamp is the instrument's: it is not searched.
+    const std::uint8_t* const data = bytes_of(mbuf);
+    FrameBytes payload{data + lcore.search_from, 0};
+    if constexpr (kStamps == StampSource::payload || kStamps == StampSource::stacked) {
+      if (mbuf->data_len > lcore.search_from) payload.bytes = mbuf->data_len - lcore.search_from;
+    } else {
+      payload = payload_of(data, mbuf->data_len);
+    }
+    std::uint64_t matches = 0;
+    if (!scanned(lcore.scan, payload, matches)) [[unlikely]]
+      return StageEnd::dropped;
+    tallies.matches += matches;
+    tallies.matched += matches != 0 ? 1 : 0;
+  }
   if constexpr (kChecks == ChecksumBy::port) {
     const std::uint64_t flags = mbuf->ol_flags;
     const bool ip_bad = (flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
     const bool l4_bad = (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
     tallies.verdicts +=
         (flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK)) != 0 ? 1 : 0;
-    return !ip_bad && !l4_bad;
+    return ip_bad || l4_bad ? StageEnd::corrupt : StageEnd::sound;
   } else if constexpr (kStage == StageKind::checksum) {
     const std::uint8_t verdict = verify_checksums(bytes_of(mbuf), mbuf->data_len);
     tallies.stage_result += verdict;
-    return (verdict & (kIpv4Bad | kL4Bad)) == 0;
+    return (verdict & (kIpv4Bad | kL4Bad)) == 0 ? StageEnd::sound : StageEnd::corrupt;
   } else {
-    return true;
+    return StageEnd::sound;
   }
+}
+
+inline void count_unsound(ReceiveTallies& tallies, StageEnd end, Ticks ticks) noexcept {
+  ++(end == StageEnd::corrupt ? tallies.corrupt : tallies.stage_dropped);
+  lost_at(tallies, ticks);
 }
 
 template <StageKind kStage, ChecksumBy kChecks>
@@ -281,14 +309,13 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
       const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
       std::uint32_t sound = 0;
       for (std::uint32_t i = 0; i < kept; ++i) {
-        const bool good = run_stage<kStage, kChecks>(mbufs[ours[i]], tallies);
-        if (!good) [[unlikely]]
-          lost_at(tallies, received_at);
+        const StageEnd end = run_stage<kStamps, kStage, kChecks>(mbufs[ours[i]], lcore);
+        if (end != StageEnd::sound) [[unlikely]]
+          count_unsound(tallies, end, received_at);
         ours[sound] = ours[i];
         if constexpr (kStamps != StampSource::none) stamps[sound] = stamps[i];
-        sound += good ? 1 : 0;
+        sound += end == StageEnd::sound ? 1 : 0;
       }
-      tallies.corrupt += kept - sound;
       if constexpr (kStage != StageKind::none) tallies.staged += kept;
       kept = sound;
       if constexpr (kStage != StageKind::none) {
@@ -420,9 +447,9 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
     for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(mbufs[i]);
     for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(bytes_of(mbufs[i]));
     const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
-    bool good[kMostBurst];
+    StageEnd ends[kMostBurst];
     for (std::uint32_t i = 0; i < count; ++i)
-      good[i] = run_stage<kStage, kChecks>(mbufs[i], tallies);
+      ends[i] = run_stage<kStamps, kStage, kChecks>(mbufs[i], lcore);
     const Ticks done_at = clock.now();
     if constexpr (kStage != StageKind::none) {
       tallies.staged += count;
@@ -432,9 +459,8 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
       const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore, done_at);
       if (stamp.epoch != lcore.epoch) [[unlikely]]
         continue;  // pushed before the window
-      if (!good[i]) [[unlikely]] {
-        ++tallies.corrupt;
-        lost_at(tallies, done_at);
+      if (ends[i] != StageEnd::sound) [[unlikely]] {
+        count_unsound(tallies, ends[i], done_at);
         continue;
       }
       ++tallies.received;

@@ -1,6 +1,8 @@
 // What a worker does with a frame once it has it.
 #pragma once
 
+#include <hs.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -9,7 +11,66 @@
 #include "datapath/model_link.h"
 
 namespace pollmark {
+
+// What stage hyperscan needs; one per lcore, set by control.
+struct PatternScan {
+  const hs_database_t* database = nullptr;
+  hs_scratch_t* scratch = nullptr;
+};
+
+// Part of a frame.
+struct FrameBytes {
+  const std::uint8_t* data = nullptr;
+  std::uint32_t bytes = 0;
+};
+
 inline namespace PM_ISA_LEVEL {
+
+// What lies behind TCP or UDP; behind IP for other protocols and fragments, behind Ethernet and up
+// to two VLAN tags for other frames. Ethernet's padding is no part of an IP packet.
+[[gnu::always_inline]] inline FrameBytes payload_of(const std::uint8_t* data,
+                                                    std::uint32_t bytes) noexcept {
+  std::uint32_t at = kEthernetBytes;
+  if (bytes < at) return {data, 0};
+  std::uint32_t ether_type = static_cast<std::uint32_t>(data[12]) << 8 | data[13];
+  for (int tags = 0; tags < 2 && (ether_type == 0x8100 || ether_type == 0x88a8); ++tags) {
+    if (bytes < at + 4) return {data, 0};
+    at += 4;
+    ether_type = static_cast<std::uint32_t>(data[at - 2]) << 8 | data[at - 1];
+  }
+  std::uint32_t protocol = 0;
+  std::uint32_t end = bytes;
+  if (ether_type == 0x0800 && bytes >= at + kIpv4Bytes) {
+    const std::uint32_t total = static_cast<std::uint32_t>(data[at + 2]) << 8 | data[at + 3];
+    if (at + total < end) end = at + total;
+    const bool fragment = ((data[at + 6] & 0x3fU) | data[at + 7]) != 0;
+    protocol = fragment ? 0 : data[at + 9];
+    at += 4U * (data[at] & 15U);
+  } else if (ether_type == 0x86dd && bytes >= at + 40) {
+    const std::uint32_t length = static_cast<std::uint32_t>(data[at + 4]) << 8 | data[at + 5];
+    protocol = data[at + 6];
+    at += 40;
+    if (at + length < end) end = at + length;
+  }
+  if (protocol == 17)
+    at += kUdpBytes;
+  else if (protocol == 6 && at + 13 <= end)
+    at += 4U * (data[at + 12] >> 4);
+  return {data + at, at < end ? end - at : 0};
+}
+
+inline int count_match(unsigned /*id*/, unsigned long long /*from*/, unsigned long long /*to*/,
+                       unsigned /*flags*/, void* matches) noexcept {
+  ++*static_cast<std::uint64_t*>(matches);
+  return 0;
+}
+
+// Adds the matches of every expression. False: Hyperscan could not scan.
+[[gnu::always_inline]] inline bool scanned(const PatternScan& scan, FrameBytes payload,
+                                           std::uint64_t& matches) noexcept {
+  return hs_scan(scan.database, reinterpret_cast<const char*>(payload.data), payload.bytes, 0,
+                 scan.scratch, count_match, &matches) == HS_SUCCESS;
+}
 
 // Reads headers and payload, every byte; returns something that depends on all of them.
 [[gnu::always_inline]] inline std::uint64_t touched(const std::uint8_t* data,

@@ -35,6 +35,7 @@ std::string metric_word(std::string_view metric) {
       {"latency_p99_at_50_ns", "p99 at 50 % of the PDR"},
       {"latency_p99_at_90_ns", "p99 at 90 % of the PDR"},
       {"loss_ratio", "loss"},
+      {"matched_ratio", "frames with a match"},
       {"mpps_per_core", "rate per core"},
       {"mrr_mpps", "MRR"},
       {"ndr_mpps", "NDR"},
@@ -43,6 +44,7 @@ std::string metric_word(std::string_view metric) {
       {"received_mpps", "received rate"},
       {"rfc2544_mpps", "RFC 2544 throughput"},
       {"rx_missed_ratio", "missed"},
+      {"stage_cycles_per_pkt", "cycles of the stage per packet"},
   };
   const auto word = kWords.find(metric);
   return word == kWords.end() ? std::string(metric) : word->second;

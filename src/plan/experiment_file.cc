@@ -98,20 +98,26 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
   }
   if (const toml::table* table = node.as_table(); table && has_form(factor, LevelForm::kind)) {
     for (const auto& [key, value] : *table) {
-      if (key.str() == "patterns") {
+      if (key.str() == "kind" || key.str() == "patterns") {
+        if (value.is_string()) continue;
         return fail(Errc::bad_experiment,
-                    fmt::format("not yet: patterns; allowed: {}", factor.limits));
+                    fmt::format("{} is not text; allowed: {}", key.str(), factor.limits));
       }
-      if (key.str() != "kind") {
-        return fail(Errc::bad_experiment,
-                    fmt::format("unknown key \"{}\"; allowed: kind", key.str()));
-      }
+      return fail(Errc::bad_experiment,
+                  fmt::format("unknown key \"{}\"; allowed: kind, patterns", key.str()));
     }
-    if (const toml::node* kind = table->get("kind"); kind && kind->is_string()) {
-      return kind->as_string()->get();
+    const toml::node* kind = table->get("kind");
+    const toml::node* patterns = table->get("patterns");
+    if (kind == nullptr) {
+      return fail(Errc::bad_experiment, fmt::format("kind is missing; allowed: {}", factor.limits));
     }
-    return fail(Errc::bad_experiment,
-                fmt::format("kind is missing or not text; allowed: {}", factor.limits));
+    if (patterns == nullptr) return kind->as_string()->get();
+    if (kind->as_string()->get() != "hyperscan") {
+      return fail(Errc::bad_experiment,
+                  fmt::format("patterns with kind \"{}\"; allowed with kind = \"hyperscan\"",
+                              kind->as_string()->get()));
+    }
+    return fmt::format("hyperscan:{}", patterns->as_string()->get());
   }
   return fail(Errc::bad_experiment, fmt::format("{} instead of {}; allowed: {}", type_text(node),
                                                 factor.syntax, factor.limits));
@@ -915,6 +921,9 @@ void Reader::read_factor_keys(Draft& draft) {
       if (factor.name == "stalls" && draft.group.base.model.stalls.kind == StallKind::trace) {
         check_file(draft.group.base.model.stalls.trace, "stalls", entry->node->source());
       }
+      if (factor.name == "stage" && draft.group.base.receiver.stage == StageKind::hyperscan) {
+        check_file(draft.group.base.receiver.patterns, "patterns", entry->node->source());
+      }
     }
   }
 }
@@ -934,6 +943,9 @@ std::optional<std::string> Reader::canonical(const FactorFacts& factor, const to
   if (order.model.stalls.kind == StallKind::trace) {
     order.model.stalls.trace = (folder_ / order.model.stalls.trace).lexically_normal().string();
   }
+  if (order.receiver.stage == StageKind::hyperscan) {
+    order.receiver.patterns = (folder_ / order.receiver.patterns).lexically_normal().string();
+  }
   return level_of(factor.name, order);
 }
 
@@ -950,6 +962,7 @@ FactorLevels Reader::read_simple(const FactorFacts& factor, const toml::array& l
       continue;
     }
     if (level->starts_with("trace:")) check_file(level->substr(6), factor.name, node.source());
+    if (level->starts_with("hyperscan:")) check_file(level->substr(10), "patterns", node.source());
     column.levels.push_back(*level);
     column.sets.push_back({{factor.name, *level}});
   }

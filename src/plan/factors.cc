@@ -193,11 +193,48 @@ std::string rx_offloads_level(const TrialOrder& order) {
   return order.receiver.rx_offloads.empty() ? "none" : join(order.receiver.rx_offloads, "+");
 }
 
+constexpr std::string_view kStageAllowed =
+    "\"none\", \"touch\", \"checksum\", { kind = \"hyperscan\", patterns = FILE }";
+constexpr std::string_view kHyperscan = "hyperscan";
 Applied apply_stage(std::string_view text, TrialOrder& order) {
-  return set_enum(text, {"forward", "hyperscan"}, order.receiver.stage);
+  const std::string_view body = trimmed(text);
+  if (body.starts_with(kHyperscan) &&
+      (body.size() == kHyperscan.size() || body[kHyperscan.size()] == ':')) {
+    const std::string_view file =
+        body.size() == kHyperscan.size() ? "" : trimmed(body.substr(kHyperscan.size() + 1));
+    if (file.empty()) return refused("hyperscan without patterns", kStageAllowed);
+    order.receiver.stage = StageKind::hyperscan;
+    order.receiver.patterns = std::string(file);
+    return {};
+  }
+  PM_TRYV(set_enum(text, {"forward"}, order.receiver.stage));
+  order.receiver.patterns.clear();
+  return {};
 }
 std::string stage_level(const TrialOrder& order) {
-  return std::string(name_of(order.receiver.stage));
+  const std::string name(name_of(order.receiver.stage));
+  if (order.receiver.stage != StageKind::hyperscan) return name;
+  return fmt::format("{}:{}", name, order.receiver.patterns);
+}
+
+constexpr std::string_view kHitRatioAllowed = "\"0 %\" to \"100 %\"";
+Applied apply_hit_ratio(std::string_view text, TrialOrder& order) {
+  std::string_view body = trimmed(text);
+  if (!body.ends_with('%')) {
+    return refused(fmt::format("\"{}\" is not a share", text), kHitRatioAllowed);
+  }
+  body = trimmed(body.substr(0, body.size() - 1));
+  double percent = 0.0;
+  const auto [end, code] = std::from_chars(body.data(), body.data() + body.size(), percent);
+  if (code != std::errc{} || end != body.data() + body.size() || !(percent >= 0.0) ||
+      percent > 100.0) {
+    return refused(fmt::format("\"{}\" is out of range", text), kHitRatioAllowed);
+  }
+  order.traffic.hit_ratio = percent / 100.0;
+  return {};
+}
+std::string hit_ratio_level(const TrialOrder& order) {
+  return fmt::format("{:.6g} %", 100.0 * order.traffic.hit_ratio);
 }
 
 constexpr Limits kWorkers{0, 16};
@@ -563,10 +600,12 @@ std::vector<Factor> make_factors() {
        pool_mbufs_level},
       {{.name = "stage",
         .table = "receiver",
-        .syntax = "text, or { kind = text }",
-        .limits = join(enum_names<StageKind>(), ", "),
+        .syntax = "text, or { kind = text, patterns = text }",
+        .limits = std::string(kStageAllowed),
         .paths = every,
-        .sentence = "What is done with every frame: nothing, read it, or verify its checksums.",
+        .sentence = "What is done with every frame: nothing, read it, verify its checksums, or "
+                    "search the payload behind the stamp for the expressions of a file (one a "
+                    "line: expression, /expression/flags or id:/expression/flags).",
         .forms = {text, kind}},
        apply_stage,
        stage_level},
@@ -630,6 +669,16 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_popularity,
        popularity_level},
+      {{.name = "hit_ratio",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = std::string(kHitRatioAllowed),
+        .paths = model,
+        .sentence = "Share of payloads in which stage hyperscan finds a match; the others match "
+                    "no expression.",
+        .forms = {text}},
+       apply_hit_ratio,
+       hit_ratio_level},
       {{.name = "arrivals",
         .table = "traffic",
         .syntax = "text",

@@ -102,6 +102,27 @@ Broken checksum_on_a_socket(const TrialOrder& order) {
          "allowed: none, touch";
 }
 
+Broken hyperscan_on_a_socket(const TrialOrder& order) {
+  if (order.path != Path::udp_socket || order.receiver.stage != StageKind::hyperscan) {
+    return std::nullopt;
+  }
+  return "stage hyperscan on udp_socket: not there yet; allowed: none, touch";
+}
+
+Broken hits_need_patterns(const TrialOrder& order) {
+  if (order.traffic.hit_ratio == 0.0 || order.receiver.stage == StageKind::hyperscan) {
+    return std::nullopt;
+  }
+  return "a hit_ratio without stage hyperscan; allowed: \"0 %\", or patterns to hit";
+}
+
+Broken hits_of_a_capture(const TrialOrder& order) {
+  if (order.traffic.hit_ratio == 0.0 || order.traffic.kind != TrafficKind::replay) {
+    return std::nullopt;
+  }
+  return "a hit_ratio with replay: the capture has its own payloads; allowed: \"0 %\"";
+}
+
 Broken replay_arrivals(const TrialOrder& order) {
   if (order.traffic.kind != TrafficKind::replay ||
       order.traffic.arrivals.kind == ArrivalKind::constant) {
@@ -196,6 +217,9 @@ const std::vector<Rule>& all_rules() {
       {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
+      {{"stage", "path"}, "hyperscan runs behind a poll-mode driver", hyperscan_on_a_socket},
+      {{"hit_ratio", "stage"}, "hits need patterns", hits_need_patterns},
+      {{"hit_ratio", "kind"}, "a capture has its own payloads", hits_of_a_capture},
       {{"arrivals", "kind"}, "replay has constant arrivals", replay_arrivals},
       {{"frame", "ip_version", "vlan", "qinq", "kind"},
        "a frame holds its headers and the stamp",

@@ -94,7 +94,10 @@ void print_group(const Plan& plan, const Group& group, Out out) {
         order.traffic.kind == TrafficKind::replay &&
         (factor.name == "frame" || factor.name == "flows" || factor.name == "popularity");
     const bool searched = plan.experiment.search && factor.name == "load";
-    if (!acts || of_capture || searched || factor.name == "path" || is_swept(group, factor.name)) {
+    const bool without_patterns =
+        factor.name == "hit_ratio" && order.receiver.stage != StageKind::hyperscan;
+    if (!acts || of_capture || searched || without_patterns || factor.name == "path" ||
+        is_swept(group, factor.name)) {
       continue;
     }
     const bool plain =

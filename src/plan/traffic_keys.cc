@@ -107,7 +107,6 @@ std::vector<Reader::Key> Reader::traffic_keys() {
           &Reader::read_cut_short),
       key("traffic", "direction", "\"one_way\"", "", &Reader::read_direction),
       later("traffic", "payload", "payloads by choice"),
-      later("traffic", "hit_ratio", "payloads that match patterns"),
   };
 }
 

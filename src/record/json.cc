@@ -118,6 +118,7 @@ void put_details(Json& json, const TrialOrder& order) {
       {"filter", traffic.filter},
       {"cut_short", name_of(traffic.cut_short)},
       {"rewrite", object_of(traffic.rewrite)},
+      {"hit_ratio", number(traffic.hit_ratio)},
   };
   for (const HeaderText& field : header_texts()) json["traffic"][field.key] = traffic.*field.text;
   const ModelOrder& model = order.model;
@@ -145,6 +146,7 @@ void put_details(Json& json, const TrialOrder& order) {
       {"reta_weights", receiver.reta_weights},
       {"rx_offloads", receiver.rx_offloads},
       {"stage", name_of(receiver.stage)},
+      {"patterns", receiver.patterns},
       {"workers", receiver.workers},
       {"ring", receiver.ring},
       {"burst", receiver.burst},
@@ -289,6 +291,14 @@ Json rings_json(const std::vector<RingAccount>& rings) {
                     {"high_water", ring.high_water}});
   }
   return json;
+}
+
+Json stage_json(const std::optional<StageAccount>& stage) {
+  if (!stage) return nullptr;
+  return {{"staged_pkts", stage->staged_pkts},
+          {"cycles_per_pkt", nullable(stage->cycles_per_pkt)},
+          {"matches", nullable(stage->matches)},
+          {"matched_pkts", nullable(stage->matched_pkts)}};
 }
 
 Json knobs_json(const std::map<std::string, Knob>& knobs) {
@@ -567,6 +577,7 @@ void read_traffic(Fields in, TrafficOrder& traffic) {
   in.read_since("filter", traffic.filter);
   in.read_since("cut_short", traffic.cut_short);
   in.read_since("rewrite", traffic.rewrite);
+  in.read_since("hit_ratio", traffic.hit_ratio);
 }
 
 void read_model(Fields in, ModelOrder& model) {
@@ -593,6 +604,7 @@ void read_receiver(Fields in, ReceiverOrder& receiver) {
   in.read("reta_weights", receiver.reta_weights);
   in.read("rx_offloads", receiver.rx_offloads);
   in.read("stage", receiver.stage);
+  in.read_since("patterns", receiver.patterns);
   in.read("workers", receiver.workers);
   in.read("ring", receiver.ring);
   in.read("burst", receiver.burst);
@@ -702,6 +714,7 @@ Json to_json(const TrialResult& result) {
   json["streams"] = streams_json(result.streams);
   json["queues"] = queues_json(result.queues);
   json["rings"] = rings_json(result.rings);
+  json["stage"] = stage_json(result.stage);
   json["latency_ns"] = {{"rx", histogram_json(result.latency_ns.rx)},
                         {"done", histogram_json(result.latency_ns.done)},
                         {"intended", histogram_json(result.latency_ns.intended)},
@@ -761,6 +774,14 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     item.read("overflow_pkts", ring.overflow_pkts);
     item.read("high_water", ring.high_water);
   });
+  if (in.has("stage") && !in.is_null("stage")) {
+    Fields stage = in.object("stage");
+    StageAccount& account = result.stage.emplace();
+    stage.read("staged_pkts", account.staged_pkts);
+    stage.read("cycles_per_pkt", account.cycles_per_pkt);
+    stage.read("matches", account.matches);
+    stage.read("matched_pkts", account.matched_pkts);
+  }
   Fields latency = in.object("latency_ns");
   read_histogram(latency, "rx", result.latency_ns.rx);
   read_histogram(latency, "done", result.latency_ns.done);

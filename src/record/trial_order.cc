@@ -46,7 +46,8 @@ struct Names<StallKind> {
 };
 template <>
 struct Names<StageKind> {
-  static constexpr std::array<std::string_view, 3> kAll = {"none", "touch", "checksum"};
+  static constexpr std::array<std::string_view, 4> kAll = {"none", "touch", "checksum",
+                                                           "hyperscan"};
 };
 template <>
 struct Names<TrialKind> {

@@ -25,7 +25,7 @@ enum class ReplayTiming : std::uint8_t { rate, original, scaled };
 enum class CutShort : std::uint8_t { refuse, pad };
 enum class DmaPlacement : std::uint8_t { llc, hot, memory };
 enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
-enum class StageKind : std::uint8_t { none, touch, checksum };  // later: forward, hyperscan
+enum class StageKind : std::uint8_t { none, touch, checksum, hyperscan };  // later: forward
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
 enum class ValidityRule : std::uint8_t { strict, as_is };
@@ -69,6 +69,7 @@ struct TrafficOrder {
   std::string filter;       // pcap-filter(7) expression; empty: every frame
   CutShort cut_short = CutShort::refuse;
   std::map<std::string, std::string> rewrite;  // field (src_mac, ..., vlan) -> its one value
+  double hit_ratio = 0.0;  // with stage hyperscan: share of payloads that match, 0..1
   friend bool operator==(const TrafficOrder&, const TrafficOrder&) = default;
 };
 
@@ -107,6 +108,7 @@ struct ReceiverOrder {
   std::vector<int> reta_weights;         // one per queue; empty = equal
   std::vector<std::string> rx_offloads;  // sorted: "checksum", "rss_hash"
   StageKind stage = StageKind::none;
+  std::string patterns;                  // file of expressions when stage is hyperscan
   int workers = 0;                       // 0: the rx lcore runs the stage itself
   int ring = 0;                          // software ring slots per rx lcore; 0 without workers
   int burst = 32;                        // frames per rx_burst, 1..64

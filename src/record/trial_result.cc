@@ -57,6 +57,14 @@ std::optional<double> p99_at(const TrialResult& trial) {
 
 std::optional<double> of_a_search(const TrialResult&) { return std::nullopt; }
 
+std::optional<double> matched_ratio(const TrialResult& trial) {
+  if (!trial.stage || !trial.stage->matched_pkts || trial.stage->staged_pkts <= 0) {
+    return std::nullopt;
+  }
+  return static_cast<double>(*trial.stage->matched_pkts) /
+         static_cast<double>(trial.stage->staged_pkts);
+}
+
 struct Metric {
   MetricFacts facts;
   std::optional<double> (*read)(const TrialResult&);
@@ -77,6 +85,14 @@ const std::vector<Metric>& metrics() {
        [](const TrialResult& trial) { return latency_ns(trial, 99.9); }},
       {{"cycles_per_pkt", "cycles", false, "busy TSC cycles of the receiving lcores per packet"},
        [](const TrialResult& trial) { return trial.cycles_per_pkt; }},
+      {{"stage_cycles_per_pkt", "cycles", false,
+        "TSC cycles of the stage alone per packet it ran on"},
+       [](const TrialResult& trial) {
+         return trial.stage ? trial.stage->cycles_per_pkt : std::nullopt;
+       }},
+      {{"matched_ratio", "ratio", true,
+        "share of the packets that stage hyperscan found a match in"},
+       matched_ratio},
       {{"busy_fraction", "share", false, "busy share of the busiest receiving lcore"},
        [](const TrialResult& trial) { return trial.busy_fraction; }},
       {{"offered_mpps", "Mpps", true, "packets per second accepted by the transmit side"},

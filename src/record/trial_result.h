@@ -32,6 +32,14 @@ struct RingAccount {
   std::int64_t high_water = 0;
 };
 
+// What the stage did, over all lcores, in the window.
+struct StageAccount {
+  std::int64_t staged_pkts = 0;              // frames that it ran on
+  std::optional<double> cycles_per_pkt;      // TSC cycles of the stage alone
+  std::optional<std::int64_t> matches;       // stage hyperscan: of any expression, at any place
+  std::optional<std::int64_t> matched_pkts;  // ... frames with one match or more
+};
+
 struct StallAccount {
   std::int64_t injected = 0;  // stalls given to the model
   std::int64_t excised = 0;   // lockstep rule 7; on wall clock: gaps seen
@@ -101,6 +109,7 @@ struct TrialResult {
   std::vector<StreamAccount> streams;
   std::vector<QueueAccount> queues;
   std::vector<RingAccount> rings;
+  std::optional<StageAccount> stage;  // nullopt: no stage, or not told
   LatencyAccount latency_ns;
   std::optional<double> cycles_per_pkt;  // busy TSC cycles of the receiving lcores per frame polled
   std::optional<double> busy_fraction;   // of the busiest receiving lcore, 0..1
@@ -125,9 +134,9 @@ struct TrialResult {
 
 // One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
 // latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
-// cpu_cores_used, rx_missed_ratio; of trials of kind latency also latency_p99_at_50_ns and so on);
-// nullopt when it was not measured, or is no metric of a trial. Latency is `done` where measured,
-// else `rx`.
+// cpu_cores_used, rx_missed_ratio, stage_cycles_per_pkt, matched_ratio; of trials of kind latency
+// also latency_p99_at_50_ns and so on); nullopt when it was not measured, or is no metric of a
+// trial. Latency is `done` where measured, else `rx`.
 [[nodiscard]] std::optional<double> metric_of(const TrialResult& trial, std::string_view metric);
 // trial: of every trial of kind trial. search: of a search (metric_of a SearchResult). latency: of
 // trials of kind latency.

@@ -140,7 +140,9 @@ Json order() {
        {"loops", described(integer(), "passes over the capture; 0: until the time is over")},
        {"filter", text()},
        {"cut_short", name_of_a<CutShort>()},
-       {"rewrite", described(map_of(text()), "header field -> its value")}});
+       {"rewrite", described(map_of(text()), "header field -> its value")},
+
+       {"hit_ratio", maybe_number()}});
   const Json model = object({{"link_bps", maybe_number()},
                              {"dma", name_of_a<DmaPlacement>()},
                              {"stalls", object({{"kind", name_of_a<StallKind>()},
@@ -159,6 +161,7 @@ Json order() {
                                 {"reta_weights", list_of(integer())},
                                 {"rx_offloads", list_of(text())},
                                 {"stage", name_of_a<StageKind>()},
+                                {"patterns", text()},
                                 {"workers", integer()},
                                 {"ring", integer()},
                                 {"burst", integer()},
@@ -218,6 +221,10 @@ Json trial_schema() {
                                          {"size", integer()},
                                          {"overflow_pkts", integer()},
                                          {"high_water", integer()}}))},
+               {"stage", either_null_or(object({{"staged_pkts", integer()},
+                                                {"cycles_per_pkt", maybe_number()},
+                                                {"matches", maybe_count()},
+                                                {"matched_pkts", maybe_count()}}))},
                {"latency_ns", object({{"rx", histogram()},
                                       {"done", histogram()},
                                       {"intended", histogram()},

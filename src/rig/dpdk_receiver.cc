@@ -23,6 +23,8 @@
 #include "rig/dpdk_thread.h"
 #include "rig/eal.h"
 #include "rig/flow_set.h"
+#include "rig/patterns.h"
+#include "rig/stage_account.h"
 #include "rig/tally_memory.h"
 
 namespace pollmark {
@@ -44,6 +46,9 @@ Step step_of(StageKind stage) {
       return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::touch, kBy, kTracked>;
     case StageKind::checksum:
       return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::checksum, kBy, kTracked>;
+    case StageKind::hyperscan:
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::hyperscan, kBy,
+                                kTracked>;
   }
   return nullptr;
 }
@@ -98,6 +103,13 @@ class DpdkReceiver final : public Receiver {
   ~DpdkReceiver() override { end_thread(); }
 
   Result<void> open() override {
+    if (order_.receiver.stage == StageKind::hyperscan) {
+      PM_TRY(patterns_, PatternSet::load(order_.receiver.patterns));
+      PM_TRY(scratch_, patterns_->scratch());
+      lcore_.scan = {patterns_->database(), scratch_.get()};
+      lcore_.search_from =
+          lcore_.stack.least_bytes() + (lcore_.lateness_offset != 0 ? kLatenessBytes : 0);
+    }
     const int pool = order_.receiver.pool_mbufs > 0 ? order_.receiver.pool_mbufs : kDefaultPool;
     PM_TRY(port_, DpdkPort::open({.place = place_,
                                   .role = "rx",
@@ -198,6 +210,10 @@ class DpdkReceiver final : public Receiver {
       account.first_loss_s = since_window(watch_.first_loss);
       account.last_loss_s = since_window(watch_.last_loss);
     }
+    if (order_.receiver.stage != StageKind::none)
+      account.stage = stage_account(tallies, order_.receiver.stage);
+    if (patterns_)
+      account.fates[Fate::stage_dropped] = static_cast<std::int64_t>(tallies.stage_dropped);
     add_cost(account, wall_total_ns, cpu_after);
     PM_TRYV(add_knobs(account));
     return account;
@@ -319,10 +335,6 @@ class DpdkReceiver final : public Receiver {
       if (polled > 0) {
         account.cycles_per_pkt =
             static_cast<double>(watch_.busy_ticks) / static_cast<double>(polled);
-        if (order_.receiver.stage != StageKind::none) {
-          account.stage_cycles_per_pkt =
-              static_cast<double>(lcore_.tallies.stage_ticks) / static_cast<double>(polled);
-        }
       }
       // The kernel's part of receiving runs in softirq on the CPU that sends.
       const std::array cpus{cpus_.sender, cpus_.receiver};
@@ -364,6 +376,8 @@ class DpdkReceiver final : public Receiver {
   TallyMemory rx_memory_;
   TallyMemory done_memory_;
   TallyMemory intended_memory_;
+  std::shared_ptr<const PatternSet> patterns_;  // of stage hyperscan
+  Scratch scratch_;
   SequenceTracker tracker_;  // thread: wo while it runs
   ReceiveLcore lcore_;       // thread: wo while it runs
   Watch watch_;              // thread: wo while it runs

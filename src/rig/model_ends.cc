@@ -12,6 +12,7 @@
 #include "base/line_rate.h"
 #include "base/text.h"
 #include "datapath/model_run.h"
+#include "plan/factors.h"
 #include "rig/capture.h"
 #include "rig/core_speed.h"
 #include "rig/eal.h"
@@ -19,7 +20,9 @@
 #include "rig/model_nic.h"
 #include "rig/model_stalls.h"
 #include "rig/model_traffic.h"
+#include "rig/patterns.h"
 #include "rig/rss.h"
+#include "rig/stage_account.h"
 #include "rig/tally_memory.h"
 
 namespace pollmark {
@@ -141,6 +144,25 @@ Result<void> check(const TrialOrder& order) {
   return {};
 }
 
+// Frames that were lost before the stage are no fair sample; a thousandth and five sigmas are
+// allowed for them.
+Knob hit_ratio_knob(const TrialOrder& order, const ReceiveTallies& sum) {
+  Knob knob;
+  knob.requested = level_of("hit_ratio", order);
+  knob.exercised = sum.staged > 0;
+  if (sum.staged == 0) return knob;
+  const auto staged = static_cast<double>(sum.staged);
+  const double asked = order.traffic.hit_ratio;
+  const double found = static_cast<double>(sum.matched) / staged;
+  const double room =
+      asked == 0.0 || asked == 1.0 ? 0.0 : 0.001 + 5.0 * std::sqrt(asked * (1.0 - asked) / staged);
+  knob.state = std::abs(found - asked) <= room ? KnobState::confirmed : KnobState::differs;
+  knob.effective =
+      knob.state == KnobState::confirmed ? knob.requested : fmt::format("{:.6g} %", 100.0 * found);
+  knob.evidence = fmt::format("{} of {} searched payloads matched", sum.matched, sum.staged);
+  return knob;
+}
+
 // Everything of one trial; shared by its two ends.
 class ModelTrial {
  public:
@@ -175,6 +197,8 @@ class ModelTrial {
   bool ran_ = false;
   std::atomic<bool> abandoned_{false};
 
+  std::shared_ptr<const PatternSet> patterns_;  // of stage hyperscan
+  std::vector<Scratch> scratches_;
   std::optional<ModelTraffic> prepared_;
   Traffic traffic_;
   std::unique_ptr<ModelNic> nic_;
@@ -212,8 +236,11 @@ Result<void> ModelTrial::open() {
   if (order_.traffic.kind == TrafficKind::replay) {
     PM_TRY(capture, load_capture(capture_order(order_.traffic)));
   }
-  PM_TRY(prepared_,
-         ModelTraffic::prepare(order_, level_, reta_, tsc_hz_, capture ? &*capture : nullptr));
+  if (order_.receiver.stage == StageKind::hyperscan) {
+    PM_TRY(patterns_, PatternSet::load(order_.receiver.patterns));
+  }
+  PM_TRY(prepared_, ModelTraffic::prepare(order_, level_, reta_, tsc_hz_,
+                                          capture ? &*capture : nullptr, patterns_.get()));
   traffic_ = prepared_->traffic();
 
   ModelNicOrder nic = nic_order_of(order_, layout_);
@@ -238,6 +265,12 @@ Result<void> ModelTrial::open() {
     one.stamp_offset = nic_->stamp_offset();
     one.flows = prepared_->flow_count();
     one.stack = prepared_->stack();
+    if (patterns_) {
+      PM_TRY(Scratch scratch, patterns_->scratch());
+      one.scan = {patterns_->database(), scratch.get()};
+      one.search_from = prepared_->stack().least_bytes();
+      scratches_.push_back(std::move(scratch));
+    }
     one.rx = rx_memory_[at].tally();
     one.done = done_memory_[at].tally();
     if (number < layout_.rx_lcores) {
@@ -447,6 +480,9 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
     sum.verdicts += tallies.verdicts;
     sum.hashes += tallies.hashes;
     sum.stage_ticks += tallies.stage_ticks;
+    sum.matches += tallies.matches;
+    sum.matched += tallies.matched;
+    sum.stage_dropped += tallies.stage_dropped;
     first_loss = std::min(first_loss, tallies.first_loss);
     last_loss = std::max(last_loss, tallies.last_loss);
     add_tally(*account.latency_ns.rx, one.rx, tsc_hz_);
@@ -493,6 +529,7 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   count(Fate::rx_missed, missed);
   count(Fate::rx_no_mbuf, no_mbuf);
   count(Fate::corrupt, sum.corrupt);
+  if (order_.receiver.stage == StageKind::hyperscan) count(Fate::stage_dropped, sum.stage_dropped);
   count(Fate::duplicate, sum.duplicate);
   count(Fate::foreign, sum.foreign);
   // What came too late for the tracker to tell stays open in the books (stale).
@@ -555,9 +592,8 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
       static_cast<std::int64_t>(std::llround(static_cast<double>(excised_ticks) * ns_per_tick));
   if (polled_work > 0)
     account.cycles_per_pkt = static_cast<double>(busy) / static_cast<double>(polled_work);
-  if (sum.staged > 0)
-    account.stage_cycles_per_pkt =
-        static_cast<double>(sum.stage_ticks) / static_cast<double>(sum.staged);
+  if (order_.receiver.stage != StageKind::none)
+    account.stage = stage_account(sum, order_.receiver.stage);
   account.busy_fraction = static_cast<double>(busiest) / static_cast<double>(window);
   account.cpu_cores_used = static_cast<double>(busy) / static_cast<double>(window);
   if (iterations > 0)
@@ -680,11 +716,17 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
     knobs["rx_offloads"] = knob;
   }
 
-  const std::string stage(name_of(receiver.stage));
+  const std::string stage = level_of("stage", order_);
   if (receiver.stage == StageKind::none)
     confirmed("stage", stage, "no stage", true);
+  else if (patterns_)
+    confirmed("stage", stage,
+              fmt::format("searched {} payloads for {} expressions: {} matches in {}", sum.staged,
+                          patterns_->patterns().size(), sum.matches, sum.matched),
+              sum.staged > 0);
   else
     confirmed("stage", stage, fmt::format("ran on {} frames", sum.staged), sum.staged > 0);
+  if (patterns_ && !prepared_->is_replay()) knobs["hit_ratio"] = hit_ratio_knob(order_, sum);
   if (order_.model.stalls.kind == StallKind::none)
     confirmed("stalls", "none", "no stall was given", true);
   else

@@ -48,8 +48,8 @@ std::uint32_t damaged_at(std::vector<std::uint8_t>& bytes) {
 }  // namespace
 
 Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLevel& level,
-                                           const Reta& reta, double tsc_hz,
-                                           const Capture* capture) {
+                                           const Reta& reta, double tsc_hz, const Capture* capture,
+                                           const PatternSet* patterns) {
   ModelTraffic made;
   const TrafficOrder& wanted = order.traffic;
   PM_TRY(const RssFields fields, parse_rss_fields(order.receiver.rss_fields));
@@ -104,6 +104,7 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
       made.set_.flows[at].rss_hash = hashes[at];
       made.set_.flows[at].queue = queue_of_hash(at);
     }
+    if (patterns != nullptr) PM_TRYV(made.make_payloads(*patterns, wanted.hit_ratio, order.seed));
   }
 
   // The schedule.
@@ -253,6 +254,19 @@ Result<double> ModelTraffic::take_recorded_gaps(const TrafficOrder& wanted, cons
   return static_cast<double>(static_cast<long double>(gap_.size()) / (sum_ns * 1e-9L));
 }
 
+Result<void> ModelTraffic::make_payloads(const PatternSet& patterns, double hit_ratio,
+                                         std::uint64_t seed) {
+  std::vector<std::uint32_t> sizes_bytes;
+  for (const FrameShape& shape : set_.shapes)
+    sizes_bytes.push_back(shape.data_bytes - set_.stack.least_bytes());
+  PM_TRY(hit_payloads_, make_hit_payloads(patterns, hit_ratio, sizes_bytes, seed));
+  for (std::uint32_t payload = 0; payload < hit_payloads_.count; ++payload)
+    for (const std::uint32_t bytes : sizes_bytes)
+      payload_sums_.push_back(folded(sum_words(
+          hit_payloads_.bytes.data() + std::size_t{payload} * hit_payloads_.stride_bytes, bytes)));
+  return {};
+}
+
 Traffic ModelTraffic::traffic() const {
   Traffic traffic = traffic_;
   const Traffic generated = set_.traffic();
@@ -265,6 +279,13 @@ Traffic ModelTraffic::traffic() const {
   traffic.slot_count = generated.slot_count;
   traffic.flow_per_pass = generated.flow_per_pass;
   traffic.tall = generated.tall;
+  if (hit_payloads_.count > 0) {
+    traffic.payload = hit_payloads_.bytes.data();
+    traffic.payload_of = hit_payloads_.payload_of.data();
+    traffic.payload_sums = payload_sums_.data();
+    traffic.payload_mask = kPayloadSlots - 1;
+    traffic.payload_stride_bytes = hit_payloads_.stride_bytes;
+  }
   traffic.replay = is_replay() ? replay_.data() : nullptr;
   traffic.line_time = line_time_.data();
   traffic.gap = gap_.data();

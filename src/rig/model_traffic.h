@@ -11,6 +11,7 @@
 #include "record/trial_order.h"
 #include "rig/capture.h"
 #include "rig/flow_set.h"
+#include "rig/hit_payloads.h"
 #include "rig/rss.h"
 
 namespace pollmark {
@@ -21,11 +22,13 @@ inline constexpr std::uint32_t kReplayFlows = kRetaEntries + 1;
 
 class ModelTraffic {
  public:
-  // tsc_hz: ticks per second. capture: of a replay, else nullptr.
+  // tsc_hz: ticks per second. capture: of a replay, else nullptr. patterns: of stage hyperscan,
+  // else nullptr; they decide the payloads of frames that are made here.
   //   Errors: bad_experiment.
   [[nodiscard]] static Result<ModelTraffic> prepare(const TrialOrder& order, const HotLevel& level,
                                                     const Reta& reta, double tsc_hz,
-                                                    const Capture* capture);
+                                                    const Capture* capture,
+                                                    const PatternSet* patterns = nullptr);
 
   [[nodiscard]] Traffic traffic() const;  // points into this object
   [[nodiscard]] const FrameStack& stack() const { return set_.stack; }
@@ -50,9 +53,13 @@ class ModelTraffic {
   // Sets gap_; returns the frames per second.
   [[nodiscard]] Result<double> take_recorded_gaps(const TrafficOrder& wanted,
                                                   const Capture& capture, double tsc_hz);
+  [[nodiscard]] Result<void> make_payloads(const PatternSet& patterns, double hit_ratio,
+                                           std::uint64_t seed);
 
   Traffic traffic_;
   FlowSet set_;
+  HitPayloads hit_payloads_;  // instead of the set's own, with patterns
+  std::vector<std::uint32_t> payload_sums_;
   std::vector<ReplayFrame> replay_;
   std::vector<std::vector<std::uint8_t>> replay_bytes_;
   std::vector<FixedTicks> line_time_;

@@ -185,9 +185,9 @@ class Limiter {
   }
 
   Limit busy(const std::string& effect) const {
-    if (order_.receiver.stage != StageKind::none && receiver_.stage_cycles_per_pkt &&
-        receiver_.cycles_per_pkt && *receiver_.cycles_per_pkt > 0.0) {
-      const double share = *receiver_.stage_cycles_per_pkt / *receiver_.cycles_per_pkt;
+    if (receiver_.stage && receiver_.stage->cycles_per_pkt && receiver_.cycles_per_pkt &&
+        *receiver_.cycles_per_pkt > 0.0) {
+      const double share = *receiver_.stage->cycles_per_pkt / *receiver_.cycles_per_pkt;
       if (share >= kStageShare) {
         return {"stage", fmt::format("{}; {}, {:.0f} % of its cycles in the stage {}", effect,
                                      busy_text(), 100.0 * share, name_of(order_.receiver.stage))};

@@ -174,6 +174,7 @@ Result<TrialResult> run_trial(const TrialOrder& order, Ends ends, const TrialLim
   result.isa = std::move(got.isa);
   result.queues = std::move(got.queues);
   result.rings = std::move(got.rings);
+  result.stage = got.stage;
   result.latency_ns = std::move(got.latency_ns);
   result.cycles_per_pkt = got.cycles_per_pkt;
   result.busy_fraction = got.busy_fraction;

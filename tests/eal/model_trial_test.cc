@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rte_malloc.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <fstream>
 #include <optional>
 
 #include "model_outcome.h"
@@ -502,6 +505,77 @@ TEST(Trials, AThousandInOneProcessLeaveNothingBehind) {
     if (trial == 10) after_first = allocated_bytes();
   }
   EXPECT_EQ(allocated_bytes(), after_first);
+}
+
+class PatternFile {
+ public:
+  explicit PatternFile(std::string_view text) {
+    path_ = testing::TempDir() + fmt::format("pollmark-patterns-{}.txt", ::getpid());
+    std::ofstream(path_) << text;
+  }
+  ~PatternFile() { std::remove(path_.c_str()); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TrialOrder hyperscan_order(const PatternFile& file, double hit_ratio) {
+  TrialOrder order = small_order();
+  order.traffic.intended_pps = 2e6;
+  order.traffic.frame_bytes = {128, 512};
+  order.traffic.hit_ratio = hit_ratio;
+  order.receiver.stage = StageKind::hyperscan;
+  order.receiver.patterns = file.path();
+  return order;
+}
+
+TEST(HyperscanStage, FindsWhatThePayloadsHold) {
+  const PatternFile file("attack[0-9]{2}\n/evil/i\n");
+  for (const double ratio : {0.0, 0.25, 1.0}) {
+    for (const int workers : {0, 1}) {
+      TrialOrder order = hyperscan_order(file, ratio);
+      order.receiver.workers = workers;
+      order.receiver.ring = workers > 0 ? 1024 : 0;
+      const auto outcome = run(order);
+      ASSERT_TRUE(outcome) << outcome.error().text();
+      EXPECT_EQ(open_books(*outcome), "");
+      ASSERT_TRUE(outcome->receiver.stage && outcome->receiver.stage->matched_pkts);
+      const StageAccount& stage = *outcome->receiver.stage;
+      EXPECT_GT(stage.staged_pkts, 0);
+      EXPECT_NEAR(static_cast<double>(*stage.matched_pkts),
+                  ratio * static_cast<double>(stage.staged_pkts),
+                  ratio == 0.25 ? 0.02 * static_cast<double>(stage.staged_pkts) : 0.0);
+      EXPECT_GE(*stage.matches, *stage.matched_pkts);
+      EXPECT_EQ(outcome->fate(Fate::stage_dropped), 0);
+      EXPECT_EQ(outcome->receiver.knobs.at("hit_ratio").state, KnobState::confirmed);
+    }
+  }
+}
+
+TEST(HyperscanStage, DoesNotSearchTheStamp) {
+  // The stamp's first byte, where the payload would begin if the stamp were part of it.
+  const PatternFile file("/^\\xb7/s\n");
+  const auto outcome = run(hyperscan_order(file, 0.0));
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_GT(outcome->receiver.stage->staged_pkts, 0);
+  EXPECT_EQ(*outcome->receiver.stage->matches, 0);
+}
+
+TEST(HyperscanStage, SearchesWhatLiesBehindTheHeadersOfACapture) {
+  const PatternFile file("needle\n/\\x45\\x00/s\n");  // and how an IPv4 header begins
+  const support::CaptureFile capture(
+      {support::ipv4_frame(17, 2000, 64), support::ipv4_frame(6, 2000, 64)});
+  TrialOrder order = small_order();
+  order.traffic.kind = TrafficKind::replay;
+  order.traffic.pcap = capture.path();
+  order.traffic.intended_pps = 1e6;
+  order.receiver.stage = StageKind::hyperscan;
+  order.receiver.patterns = file.path();
+  const auto outcome = run(order);
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_GT(outcome->receiver.stage->staged_pkts, 0);
+  EXPECT_EQ(*outcome->receiver.stage->matches, 0);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ TrialResult measured_trial() {
   trial.cycles_per_pkt = 55.5;
   trial.busy_fraction = 0.75;
   trial.cpu_cores_used = 2.0;
+  trial.stage = StageAccount{900, 20.0, 300, 225};
   StreamAccount stream;
   stream.ledger.set_offered(1000);
   stream.ledger.add(Fate::received, 900);
@@ -40,7 +41,8 @@ TEST(Metrics, EveryMetricOfATrialCanBeMeasured) {
   const std::set<std::string> want = {"loss_ratio",     "rx_missed_ratio", "latency_p50_ns",
                                       "latency_p99_ns", "latency_p999_ns", "cycles_per_pkt",
                                       "busy_fraction",  "offered_mpps",    "received_mpps",
-                                      "mpps_per_core",  "cpu_cores_used"};
+                                      "mpps_per_core",  "cpu_cores_used",  "stage_cycles_per_pkt",
+                                      "matched_ratio"};
   std::set<std::string> got;
   for (const MetricFacts& metric : all_metrics()) {
     EXPECT_FALSE(metric.unit.empty());
@@ -81,6 +83,8 @@ TEST(Metrics, ASearchMeasuresItsRegularGoals) {
 TEST(Metrics, Values) {
   const TrialResult trial = measured_trial();
   EXPECT_DOUBLE_EQ(metric_of(trial, "loss_ratio").value(), 0.1);
+  EXPECT_DOUBLE_EQ(metric_of(trial, "stage_cycles_per_pkt").value(), 20.0);
+  EXPECT_DOUBLE_EQ(metric_of(trial, "matched_ratio").value(), 0.25);
   EXPECT_DOUBLE_EQ(metric_of(trial, "rx_missed_ratio").value(), 0.06);
   EXPECT_DOUBLE_EQ(metric_of(trial, "latency_p50_ns").value(), 500);
   EXPECT_DOUBLE_EQ(metric_of(trial, "latency_p99_ns").value(), 990);

@@ -99,10 +99,10 @@ TEST(LimitedBy, TheStageFromHalfOfTheCycles) {
   c.got.busy_fraction = 0.99;
   c.order.receiver.stage = StageKind::checksum;
   EXPECT_EQ(c.limit().by, "core") << "the stage's cycles were not measured";
-  c.got.stage_cycles_per_pkt = 100.0;
+  c.got.stage.emplace().cycles_per_pkt = 100.0;
   EXPECT_EQ(c.limit().by, "stage");
   EXPECT_THAT(c.limit().why, HasSubstr("50 % of its cycles in the stage checksum"));
-  c.got.stage_cycles_per_pkt = 99.0;
+  c.got.stage->cycles_per_pkt = 99.0;
   EXPECT_EQ(c.limit().by, "core");
 }
 
