@@ -198,7 +198,10 @@ class Campaign {
       if (trial.order.kind == TrialKind::calibration)
         reached[calibration_name(trial.order)].add(trial);
     for (const Cell& cell : plan_.cells) {
-      if (cell.refused || cell.order.clock != ClockKind::wall) continue;
+      // The modelled link has a rate of its own; what a generator could not keep up with is
+      // unsent.
+      if (cell.refused || cell.order.clock != ClockKind::wall || cell.order.path == Path::model)
+        continue;
       if (!has_work_left(cell.index)) continue;
       const std::string name = calibration_name(cell.order);
       Reach& reach = reached[name];

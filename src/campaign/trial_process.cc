@@ -111,7 +111,10 @@ int serve_trials(int socket_fd) {
   while (reader.next(line, std::chrono::steady_clock::now() + kForever, false) ==
          LineReader::End::line) {
     const auto result = carry_out(line);
-    const Json reply = result ? Json{{"result", to_json(*result)}} : error_json(result.error());
+    Json reply = result ? Json{{"result", to_json(*result)}} : error_json(result.error());
+    if (result)
+      for (const TimelinePoint& point : result->timeline)
+        reply["timeline"].push_back(to_json(point));
     if (!send_all(socket_fd, reply.dump() + "\n")) break;
   }
   return 0;
@@ -211,8 +214,14 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
       return fail(Errc::interrupted, "stopped by a signal");
   }
   const Json reply = Json::parse(line, nullptr, false);
-  if (reply.is_object() && reply.contains("result"))
-    return trial_result_from_json(reply.at("result"));
+  if (reply.is_object() && reply.contains("result")) {
+    PM_TRY(TrialResult result, trial_result_from_json(reply.at("result")));
+    for (const Json& item : reply.value("timeline", Json::array())) {
+      PM_TRY(const TimelinePoint point, timeline_point_from_json(item));
+      result.timeline.push_back(point);
+    }
+    return result;
+  }
   if (reply.is_object() && reply.contains("error")) {
     const Json& error = reply.at("error");
     // A process whose trial failed half-way is not used again.

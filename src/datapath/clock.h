@@ -35,6 +35,12 @@ struct HardwareTsc {
 
 // Real time.
 struct WallClock {
+  static constexpr bool kLockstep = false;
+  // Two CPUs' counters may disagree by less than a frame takes: no stamp counts as later than what
+  // came of it.
+  [[gnu::always_inline]] static inline Ticks not_after(Ticks stamp, Ticks now) noexcept {
+    return stamp < now ? stamp : now;
+  }
   [[gnu::always_inline]] static inline Ticks now() noexcept { return __rdtsc(); }
 };
 
@@ -42,6 +48,10 @@ struct WallClock {
 // past the limit of excision the iteration is disturbed and counts as its usual cost.
 template <typename Tsc>
 struct LockstepClock {
+  static constexpr bool kLockstep = true;
+  [[gnu::always_inline]] static inline Ticks not_after(Ticks stamp, Ticks /*now*/) noexcept {
+    return stamp;
+  }
   Ticks start = 0;       // V
   Ticks begun = 0;       // tsc at the start of the iteration
   Ticks limit = kNever;  // above this the measured cost is not this iteration's

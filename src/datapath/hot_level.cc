@@ -5,7 +5,9 @@
 
 #include "datapath/bench_loops.h"
 #include "datapath/generate.h"
+#include "datapath/model_steps.h"
 #include "datapath/toeplitz.h"
+#include "datapath/wall.h"
 
 #define PM_QUOTED_(name) #name
 #define PM_QUOTED(name) PM_QUOTED_(name)
@@ -15,37 +17,7 @@ inline namespace PM_ISA_LEVEL {
 namespace {
 
 using Clock = LockstepClock<HardwareTsc>;
-using Step = std::uint32_t (*)(ReceiveLcore&, const Clock&) noexcept;
-
-template <StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
-Step step_of(const ReceiveLcore& lcore) noexcept {
-  using Port = ModelPort<kStamps>;
-  if (lcore.ring_count > 0) return take_and_finish<Port, Clock, kStamps, kStage, kChecks>;
-  if (lcore.push_to != nullptr) return receive_and_push<Port, Clock, kStamps>;
-  return receive_and_finish<Port, Clock, kStamps, kStage, kChecks, true>;
-}
-
-template <StampSource kStamps, StageKind kStage>
-Step step_of(const ModelRun& run, const ReceiveLcore& lcore) noexcept {
-  return run.checksum_by == ChecksumBy::port
-             ? step_of<kStamps, kStage, ChecksumBy::port>(lcore)
-             : step_of<kStamps, kStage, ChecksumBy::software>(lcore);
-}
-
-template <StampSource kStamps>
-Step step_of(const ModelRun& run, const ReceiveLcore& lcore) noexcept {
-  switch (run.stage) {
-    case StageKind::none:
-      return step_of<kStamps, StageKind::none>(run, lcore);
-    case StageKind::touch:
-      return step_of<kStamps, StageKind::touch>(run, lcore);
-    case StageKind::checksum:
-      return step_of<kStamps, StageKind::checksum>(run, lcore);
-    case StageKind::hyperscan:
-      return step_of<kStamps, StageKind::hyperscan>(run, lcore);
-  }
-  return nullptr;
-}
+using Step = StepOf<Clock>;
 
 // One group of virtual lcores and the link that feeds it, as run_lockstep moves them.
 template <Placement kPlacement, Origin kOrigin, Faults kFaults>
@@ -54,9 +26,10 @@ class ModelWorld {
   ModelWorld(const ModelRun& run, ModelGroup& group) noexcept : run_(run), group_(group) {
     for (std::uint32_t i = 0; i < group.count; ++i) {
       const ReceiveLcore& lcore = *group.lcores[i];
-      steps_[i] = kOrigin == Origin::capture      ? step_of<StampSource::dynamic_field>(run, lcore)
-                  : run.traffic->stack.is_plain() ? step_of<StampSource::payload>(run, lcore)
-                                                  : step_of<StampSource::stacked>(run, lcore);
+      steps_[i] =
+          kOrigin == Origin::capture      ? step_of<StampSource::dynamic_field, Clock>(run, lcore)
+          : run.traffic->stack.is_plain() ? step_of<StampSource::payload, Clock>(run, lcore)
+                                          : step_of<StampSource::stacked, Clock>(run, lcore);
       group.lcores[i]->epoch = run.traffic->warmup_epoch;
     }
   }
@@ -102,16 +75,8 @@ class ModelWorld {
   }
 
   void open_window(std::uint32_t number) noexcept {
-    ReceiveLcore& lcore = *group_.lcores[number];
-    lcore.epoch = run_.traffic->epoch;
-    lcore.tallies = ReceiveTallies{};
-    forget(lcore.rx);
-    forget(lcore.done);
-    if (group_.window_trackers[number] != nullptr) lcore.tracker = group_.window_trackers[number];
-    if (lcore.push_to != nullptr) {
-      lcore.push_to->overflow = 0;
-      lcore.push_to->high_water = 0;
-    }
+    pollmark::open_window(*group_.lcores[number], run_.traffic->epoch,
+                          group_.window_trackers[number]);
   }
 
   Ticks next_input(std::uint32_t number, Ticks v) noexcept {
@@ -202,6 +167,10 @@ void run_model(ModelRun& run) noexcept {
 
 namespace PM_ISA_LEVEL {
 
+// wall_level.cc
+void poll_wall_model(WallLcore& lcore, WallBoard& board, const ModelRun& run) noexcept;
+void send_wall_model(WallLink& link, WallBoard& board, const ModelRun& run) noexcept;
+
 const HotLevel hot_level = {
     .name = PM_QUOTED(PM_ISA_LEVEL),
 #ifdef __AVX2__
@@ -220,6 +189,8 @@ const HotLevel hot_level = {
     .has_gfni = false,
 #endif
     .run_model = run_model,
+    .poll_wall = poll_wall_model,
+    .send_wall = send_wall_model,
     .probe_core = probe_core<HardwareTsc>,
     .hash_tuples = hash_tuples,
     .send_burst = send_burst<PayloadFrom::mbuf, Stamping::stamped>,

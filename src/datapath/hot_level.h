@@ -7,6 +7,10 @@
 
 namespace pollmark {
 
+struct WallBoard;
+struct WallLcore;
+struct WallLink;
+
 // A Toeplitz key as each implementation wants it; made by the rig.
 struct ToeplitzKey {
   std::uint8_t bytes[40] = {};
@@ -25,6 +29,9 @@ struct HotLevel {
   bool has_avx512f;
   bool has_gfni;
   void (*run_model)(ModelRun& run) noexcept;
+  // On the wall clock: one thread each. run: placement, stamps, stage, checksum_by, traffic.
+  void (*poll_wall)(WallLcore& lcore, WallBoard& board, const ModelRun& run) noexcept;
+  void (*send_wall)(WallLink& link, WallBoard& board, const ModelRun& run) noexcept;
   void (*probe_core)(CoreProbe& probe) noexcept;  // one piece of the fixed work
   // Hashes of `count` tuples of `length` bytes (a multiple of 4, at most 36) in network order,
   // `stride` bytes apart (at least length).

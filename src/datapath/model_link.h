@@ -16,6 +16,8 @@
 #include "datapath/clock.h"
 #include "datapath/frame.h"
 #include "datapath/isa_level.h"
+#include "datapath/latency_tally.h"
+#include "datapath/pool_handover.h"
 
 namespace pollmark {
 
@@ -62,14 +64,15 @@ struct alignas(64) ModelQueue {
   std::uint16_t port = 0;
   std::uint16_t queue = 0;
   std::uint16_t global_queue = 0;
-  // driver: rw
-  std::uint32_t posted_to = 0;  // one past the newest posted
-  std::uint32_t taken_to = 0;   // one past the newest handed over
-  bool pool_empty = false;      // at the last refill
+  // driver: rw; link: ro, see below
+  alignas(64) std::uint32_t posted_to = 0;  // one past the newest posted
+  std::uint32_t taken_to = 0;               // one past the newest handed over
+  bool pool_empty = false;                  // at the last refill
   std::uint32_t fewest_posted = ~0U;
-  // link: rw
-  std::uint32_t filled_to = 0;    // one past the newest filled
-  std::uint32_t enqueued_to = 0;  // one past the newest that rx_burst can see
+  // link: rw; driver: enqueued_to, ro
+  alignas(64) std::uint32_t enqueued_to = 0;  // one past the newest that rx_burst can see
+  std::uint32_t filled_to = 0;                // one past the newest filled
+  std::uint32_t posted_seen = 0;              // posted_to when the link last ran out
   std::uint32_t occupancy_max = 0;
   std::uint64_t steered = 0;  // of the window, originals that reached RSS
   std::uint64_t missed = 0;   // of the window, frames without any delivered copy
@@ -104,6 +107,7 @@ struct LinkOrder {
                                            // `queues`, or kElsewhere
   std::uint32_t* latest = nullptr;         // by flow: one past the latest sequence delivered
   std::uint32_t flow_count = 0;            // of `latest`
+  std::uint32_t* sent_per_flow = nullptr;  // wall clock: by flow, counted as frames leave
   bool rss_hash = false;                   // the port writes the hash into completions
   bool checksum = false;                   // ... and its verdicts
   bool corrupt_is_tracked = false;         // a damaged frame reaches the sequence tracker
@@ -125,7 +129,28 @@ static_assert(offsetof(rte_mbuf, pkt_len) == kFieldsOffset + 4);
 static_assert(offsetof(rte_mbuf, data_len) == kFieldsOffset + 8);
 static_assert(offsetof(rte_mbuf, hash) == kFieldsOffset + 12);
 
+// How well a real-time link kept its schedule. Window only.
+struct Pacing {
+  Ticks near_ticks = 0;      // set by control: what counts as "within"
+  bool window_open = false;  // at the receiving lcores; no frame of the window leaves before
+  LatencyTally late;         // delivery against the schedule
+  std::uint64_t gaps = 0;
+  std::uint64_t gaps_near = 0;  // of them, as long as the schedule's, within near_ticks
+  Ticks last_due = kNever;
+  Ticks last_out = 0;
+};
+
 inline namespace PM_ISA_LEVEL {
+
+// An index that the other side of a queue wrote, and everything that it wrote before. On the wall
+// clock driver and link run on two CPUs; in lockstep this is a plain load and a plain store.
+[[gnu::always_inline]] inline std::uint32_t acquired(const std::uint32_t& index) noexcept {
+  return __atomic_load_n(&index, __ATOMIC_ACQUIRE);
+}
+template <typename T>
+[[gnu::always_inline]] inline void release(T& shared, T value) noexcept {
+  __atomic_store_n(&shared, value, __ATOMIC_RELEASE);
+}
 
 // Sends the lines of [data, data + bytes) where frames lie when they arrive.
 template <Placement kPlacement>
@@ -193,6 +218,8 @@ class ModelLink {
     order_ = order;
     tallies_ = LinkTallies{};
     window_seen_ = false;
+    window_began_ = false;
+    out_ = 0;
     wire_.open(*order.traffic, order.lanes, order.tcp_bytes);
     pull();
   }
@@ -206,6 +233,56 @@ class ModelLink {
     } while (next_.arrival <= now);
     for (std::uint32_t i = 0; i < order_.queue_count; ++i) show(*order_.queues[i]);
     if constexpr (kPlacement == Placement::memory) _mm_mfence();
+  }
+
+  // Wall clock: at most `most` frames that are due by v, stamped with `out` (TSC); returns how
+  // many.
+  [[gnu::always_inline]] inline std::uint32_t deliver_paced(Ticks v, Ticks out, std::uint32_t most,
+                                                            Pacing& pacing) noexcept {
+    if (next_.arrival > v || (in_window_ && !pacing.window_open)) return 0;
+    out_ = out;
+    std::uint32_t count = 0;
+    do {
+      if (in_window_) {
+        record(pacing.late, v - next_.arrival);
+        if (pacing.last_due != kNever) {
+          const Ticks gap = out - pacing.last_out;
+          const Ticks due = next_.arrival - pacing.last_due;
+          ++pacing.gaps;
+          pacing.gaps_near += (gap > due ? gap - due : due - gap) <= pacing.near_ticks ? 1 : 0;
+        }
+        pacing.last_due = next_.arrival;
+        pacing.last_out = out;
+        if (order_.sent_per_flow != nullptr) ++order_.sent_per_flow[next_.frame.flow];
+      }
+      arrive();
+      pull();
+    } while (++count < most && next_.arrival <= v && (pacing.window_open || !in_window_));
+    keep_from_wrapping(pacing.late, count);
+    for (std::uint32_t i = 0; i < order_.queue_count; ++i) show(*order_.queues[i]);
+    if constexpr (kPlacement == Placement::memory) _mm_mfence();
+    return count;
+  }
+  [[nodiscard]] bool next_is_of_window() const noexcept {
+    return next_.arrival != kNever && in_window_;
+  }
+  // Frames of the window that found no descriptor so far.
+  [[nodiscard]] std::uint64_t missed() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < order_.queue_count; ++i)
+      sum += order_.queues[i]->missed + order_.queues[i]->no_mbuf;
+    return sum;
+  }
+  // The rest of the schedule is not sent: taken out of what was offered. Returns its frames.
+  std::uint64_t give_up_rest() noexcept {
+    std::uint64_t frames = 0;
+    for (; next_.arrival != kNever; pull()) {
+      if (!in_window_) continue;
+      ++frames;
+      --tallies_.offered;
+      tallies_.offered_bytes -= wire_bytes(next_.frame.position);
+    }
+    return frames;
   }
 
   // Arrival of the next frame for this group; kNever when there is none any more.
@@ -266,15 +343,17 @@ class ModelLink {
     }
     const bool is_copy = kFaulty && next_.event == WireEvent::copy;
     if (in_window_ && !is_copy) ++queue.steered;
-    if (queue.filled_to == queue.posted_to) [[unlikely]] {
-      miss(queue);
-      return;
+    if (queue.filled_to == queue.posted_seen) [[unlikely]] {
+      queue.posted_seen = acquired(queue.posted_to);
+      if (queue.filled_to == queue.posted_seen) {
+        miss(queue);
+        return;
+      }
     }
     fill(queue);
     if (in_window_) {
       ++tallies_.delivered;
-      const std::uint32_t occupied = queue.filled_to - queue.taken_to;
-      if (occupied > queue.occupancy_max) queue.occupancy_max = occupied;
+      window_began_ = true;
       if constexpr (kFaulty) follow(queue);
     }
   }
@@ -289,7 +368,8 @@ class ModelLink {
       original_missed_ = true;
       original_no_mbuf_ = queue.pool_empty;
     }
-    ++(queue.pool_empty ? queue.no_mbuf : queue.missed);
+    const bool pool_empty = __atomic_load_n(&queue.pool_empty, __ATOMIC_RELAXED);
+    ++(pool_empty ? queue.no_mbuf : queue.missed);
     lost_at(next_.arrival);
   }
 
@@ -331,6 +411,8 @@ class ModelLink {
     const std::uint32_t slot = queue.filled_to & queue.mask;
     // Not a look into the mbuf: its line stays where the driver left it.
     auto* data = reinterpret_cast<std::uint8_t*>(queue.posted[slot]) + kPostedDataOffset;
+    FrameIdentity identity = next_.frame;
+    if (out_ != 0) identity.stamp = out_;
     Completion& completion = queue.completions[slot];
     std::uint8_t verdict;
     std::uint32_t data_bytes;
@@ -339,7 +421,7 @@ class ModelLink {
       const ReplayFrame& frame = traffic.replay[next_.frame.position];
       data_bytes = frame.data_bytes;
       std::memcpy(data, frame.data, data_bytes);
-      queue.stamps[slot] = stamp_of_frame(next_.frame);
+      queue.stamps[slot] = stamp_of_frame(identity);
       hash = frame.rss_hash;
       verdict = frame.verdict;
       if (kFaulty && next_.event == WireEvent::corrupt) {
@@ -351,7 +433,7 @@ class ModelLink {
       const Flow& flow = traffic.flows[next_.frame.flow];
       const FrameShape& shape = traffic.shapes[next_.frame.position];
       data_bytes = shape.data_bytes;
-      write_model_frame(traffic, next_.frame, data);
+      write_model_frame(traffic, identity, data);
       hash = flow.rss_hash;
       verdict = kIpv4Good | kL4Good;
       if (kFaulty && next_.event == WireEvent::corrupt) {
@@ -378,16 +460,26 @@ class ModelLink {
 
   // The filled descriptors become visible to rx_burst.
   void show(ModelQueue& queue) noexcept {
+    if (queue.enqueued_to == queue.filled_to) return;
+    if (window_began_) {
+      const std::uint32_t occupied = queue.filled_to - acquired(queue.taken_to);
+      if (occupied > queue.occupancy_max) queue.occupancy_max = occupied;
+    }
+    constexpr std::uint32_t kMostShown = 64;
     while (queue.enqueued_to != queue.filled_to) {
       const std::uint32_t slot = queue.enqueued_to & queue.mask;
       const std::uint32_t left = queue.filled_to - queue.enqueued_to;
       const std::uint32_t in_row = queue.mask + 1 - slot;
-      const std::uint32_t count = left < in_row ? left : in_row;
-      rte_ring_sp_enqueue_burst(queue.ring, reinterpret_cast<void**>(queue.posted + slot), count,
-                                nullptr);
+      std::uint32_t count = left < in_row ? left : in_row;
+      if (count > kMostShown) count = kMostShown;
+      // First the index, then the ring: who finds a frame in the ring finds the index raised. The
+      // slots are read before: once the frames are in the ring, the driver may post anew.
+      rte_mbuf* shown[kMostShown];
+      std::memcpy(shown, queue.posted + slot, count * sizeof *shown);
       place<kPlacement>(queue.completions + slot, count * sizeof(Completion));
       if constexpr (kReplay) place<kPlacement>(queue.stamps + slot, count * sizeof(Stamp));
-      queue.enqueued_to += count;
+      release(queue.enqueued_to, queue.enqueued_to + count);
+      rte_ring_sp_enqueue_burst(queue.ring, reinterpret_cast<void**>(shown), count, nullptr);
     }
   }
 
@@ -397,6 +489,8 @@ class ModelLink {
   std::uint8_t place_ = 0;
   bool in_window_ = false;
   bool window_seen_ = false;
+  bool window_began_ = false;  // a frame of it was delivered
+  Ticks out_ = 0;              // wall clock: when the frames at hand leave
   bool original_missed_ = false;
   bool original_no_mbuf_ = false;
   LinkTallies tallies_;
@@ -416,18 +510,19 @@ class ModelLink {
     if (rte_mempool_generic_get(access.pool, reinterpret_cast<void**>(first), count,
                                 access.cache) != 0) [[unlikely]] {
       if (count == 1) {
-        queue.pool_empty = true;
+        __atomic_store_n(&queue.pool_empty, true, __ATOMIC_RELAXED);
         return;
       }
       most = count / 2;
       continue;
     }
+    taken_from(access.pool);
     for (std::uint32_t i = 0; i < count; ++i)
       std::memcpy(reinterpret_cast<std::uint8_t*>(first[i]) + kRearmOffset, &access.rearm, 8);
-    queue.posted_to += count;
+    release(queue.posted_to, queue.posted_to + count);
     missing -= count;
   }
-  queue.pool_empty = false;
+  __atomic_store_n(&queue.pool_empty, false, __ATOMIC_RELAXED);
 }
 
 // The driver's receive: filled mbufs in order, completions read into them, as many posted anew.
@@ -440,6 +535,7 @@ template <bool kDynamicStamp>
                                                           std::uint32_t most) noexcept {
   const std::uint32_t count =
       rte_eth_rx_burst(queue.port, queue.queue, mbufs, static_cast<std::uint16_t>(most));
+  (void)acquired(queue.enqueued_to);  // what the link wrote before it
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t slot = (queue.taken_to + i) & queue.mask;
     const Completion& completion = queue.completions[slot];
@@ -449,7 +545,7 @@ template <bool kDynamicStamp>
     std::memcpy(bytes + kFieldsOffset, &completion.packet_type, 16);
     if constexpr (kDynamicStamp) std::memcpy(bytes + stamp_offset, &queue.stamps[slot], 16);
   }
-  queue.taken_to += count;
+  release(queue.taken_to, queue.taken_to + count);
   if (queue.posted_to - queue.taken_to != queue.descriptors) post_free_descriptors(queue, access);
   return count;
 }

@@ -67,6 +67,7 @@ struct alignas(64) ReceiveTallies {
   std::uint32_t hash_samples = 0;
   std::uint64_t next_sample = 0;  // of polled
   std::uint64_t polled_of[kMostInputs] = {};
+  std::uint64_t burst_of[kMostBurst + 1] = {};  // calls of rx_burst that gave so many frames
   HashSample hash_sample[kHashSamples];
 };
 
@@ -98,7 +99,7 @@ struct alignas(64) ReceiveLcore {
   std::uint8_t epoch = 0;
   bool in_window = false;
   // lcore: wo
-  LatencyTally rx;
+  LatencyTally rx_of[kMostInputs];  // by queue
   LatencyTally done;
   LatencyTally intended;  // of rx_burst from when the frame was due; with lateness_offset
   ReceiveTallies tallies;
@@ -121,6 +122,7 @@ struct ModelPort {
   // Single segments with one reference, from one pool: straight back, as drivers do.
   [[gnu::always_inline]] static inline void free(ReceiveLcore& lcore, rte_mbuf** mbufs,
                                                  std::uint32_t count) noexcept {
+    giving_to(lcore.access.pool);
     rte_mempool_generic_put(lcore.access.pool, reinterpret_cast<void**>(mbufs), count,
                             lcore.access.cache);
   }
@@ -273,6 +275,7 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
   std::uint32_t total = 0;
   for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
     const std::uint32_t count = Port::receive(lcore, input, mbufs);
+    ++tallies.burst_of[count];
     if (count == 0) continue;
     const Ticks received_at = clock.now();
     total += count;
@@ -341,7 +344,8 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
           }
         }
       }
-      if constexpr (kStamps != StampSource::none) stamped_at[unique] = stamps[i].ticks;
+      if constexpr (kStamps != StampSource::none)
+        stamped_at[unique] = Clock::not_after(stamps[i].ticks, received_at);
       ++unique;
       bytes += mbufs[ours[i]]->pkt_len + 4;
     }
@@ -349,9 +353,9 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
     tallies.received += unique;
     tallies.received_bytes += bytes;
     if constexpr (kStamps != StampSource::none) {
-      record_burst(lcore.rx, stamped_at, unique, received_at);
+      record_burst(lcore.rx_of[input], stamped_at, unique, received_at);
       record_burst(lcore.done, stamped_at, unique, done_at);
-      keep_from_wrapping(lcore.rx, unique);
+      keep_from_wrapping(lcore.rx_of[input], unique);
       keep_from_wrapping(lcore.done, unique);
       if (lcore.lateness_offset != 0) {
         for (std::uint32_t i = 0; i < kept; ++i)
@@ -377,6 +381,7 @@ std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept
   lcore.pushed_count = 0;
   for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
     const std::uint32_t count = Port::receive(lcore, input, mbufs);
+    ++tallies.burst_of[count];
     if (count == 0) continue;
     const Ticks received_at = clock.now();
     total += count;
@@ -394,7 +399,7 @@ std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept
       if (belonging == Belonging::ours) [[likely]] {
         const Arrival arrival = lcore.tracker->record(stamp.flow, stamp.sequence);
         if (arrival < Arrival::duplicate) [[likely]] {
-          record(lcore.rx, received_at - stamp.ticks);
+          record(lcore.rx_of[input], received_at - Clock::not_after(stamp.ticks, received_at));
           kept[kept_count++] = mbufs[i];
           continue;
         }
@@ -410,13 +415,15 @@ std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept
       freed[freed_count++] = mbufs[i];
     }
     tallies.hashes += hashes;
-    keep_from_wrapping(lcore.rx, kept_count);
+    keep_from_wrapping(lcore.rx_of[input], kept_count);
     tallies.handed += kept_count;
     const std::uint32_t accepted =
         rte_ring_enqueue_burst(ring.ring, reinterpret_cast<void**>(kept), kept_count, nullptr);
     ring.pushed_to += accepted;
-    lcore.pushed_count += accepted;
-    const auto occupied = static_cast<std::uint32_t>(ring.pushed_to - ring.taken_to);
+    lcore.pushed_count += Clock::kLockstep ? accepted : 0;
+    const auto occupied = Clock::kLockstep
+                              ? static_cast<std::uint32_t>(ring.pushed_to - ring.taken_to)
+                              : occupied_now(ring);
     if (occupied > ring.high_water) ring.high_water = occupied;
     if (accepted != kept_count) [[unlikely]] {
       ring.overflow += kept_count - accepted;
@@ -429,6 +436,26 @@ std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept
   return total;
 }
 
+// The window opens for this lcore: tallies begin anew, frames of the warm-up are of another epoch.
+inline void open_window(ReceiveLcore& lcore, std::uint8_t epoch,
+                        SequenceTracker* window_tracker) noexcept {
+  lcore.epoch = epoch;
+  lcore.tallies = ReceiveTallies{};
+  for (std::uint32_t input = 0; input < lcore.queue_count; ++input) forget(lcore.rx_of[input]);
+  forget(lcore.done);
+  if (window_tracker != nullptr) lcore.tracker = window_tracker;
+  if (lcore.push_to != nullptr) {
+    lcore.push_to->overflow = 0;
+    lcore.push_to->high_water = 0;
+  }
+}
+
+// Frames of the window that are lost behind rx_burst, as far as this lcore knows.
+[[nodiscard]] inline std::uint64_t lost_here(const ReceiveLcore& lcore) noexcept {
+  return lcore.tallies.corrupt + lcore.tallies.stage_dropped +
+         (lcore.push_to != nullptr ? lcore.push_to->overflow : 0);
+}
+
 // A worker: takes what is visible, runs the stage.
 template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
 std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept {
@@ -437,13 +464,16 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
   std::uint32_t total = 0;
   for (std::uint32_t input = 0; input < lcore.ring_count; ++input) {
     SoftwareRing& ring = *lcore.take_from[input];
-    const auto seen = static_cast<std::uint32_t>(ring.visible_to - ring.taken_to);
+    std::uint32_t most = lcore.burst;
+    if constexpr (Clock::kLockstep) {
+      const auto seen = static_cast<std::uint32_t>(ring.visible_to - ring.taken_to);
+      if (seen < most) most = seen;
+    }
     const std::uint32_t count =
-        rte_ring_dequeue_burst(ring.ring, reinterpret_cast<void**>(mbufs),
-                               seen < lcore.burst ? seen : lcore.burst, nullptr);
+        rte_ring_dequeue_burst(ring.ring, reinterpret_cast<void**>(mbufs), most, nullptr);
     if (count == 0) continue;
     total += count;
-    ring.taken_to += count;
+    if constexpr (Clock::kLockstep) ring.taken_to += count;
     for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(mbufs[i]);
     for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(bytes_of(mbufs[i]));
     const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
@@ -465,7 +495,7 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
       }
       ++tallies.received;
       tallies.received_bytes += mbufs[i]->pkt_len + 4;
-      record(lcore.done, done_at - stamp.ticks);
+      record(lcore.done, done_at - Clock::not_after(stamp.ticks, done_at));
     }
     keep_from_wrapping(lcore.done, count);
     Port::free(lcore, mbufs, count);

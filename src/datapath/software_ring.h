@@ -26,18 +26,23 @@ struct alignas(64) SoftwareRing {
   VisibleFrom* batches = nullptr;  // [batch_mask + 1], more than size
   std::uint32_t batch_mask = 0;
   // producer: rw
-  std::uint64_t pushed_to = 0;
+  alignas(64) std::uint64_t pushed_to = 0;
   std::uint64_t announced_to = 0;  // has a time from which it is visible
   std::uint32_t batch_to = 0;
   std::uint32_t high_water = 0;
   std::uint64_t overflow = 0;  // window only
   // consumers: rw
-  std::uint64_t taken_to = 0;
+  alignas(64) std::uint64_t taken_to = 0;
   std::uint64_t visible_to = 0;
   std::uint32_t batch_from = 0;
 };
 
 inline namespace PM_ISA_LEVEL {
+
+// Items in it, as its producer sees them while consumers are at work.
+[[gnu::always_inline]] inline std::uint32_t occupied_now(const SoftwareRing& ring) noexcept {
+  return ring.ring->prod.tail - __atomic_load_n(&ring.ring->cons.tail, __ATOMIC_RELAXED);
+}
 
 // The producer's iteration ended at v.
 [[gnu::always_inline]] inline void announce(SoftwareRing& ring, Ticks v) noexcept {

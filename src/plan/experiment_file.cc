@@ -215,7 +215,9 @@ std::vector<Reader::Key> Reader::end_keys() {
 
 std::vector<Reader::Key> Reader::model_and_trial_keys() {
   return {
-      key("model", "clock", "\"lockstep\"", "", &Reader::read_clock),
+      key("model", "clock", "\"lockstep\", \"wall\"",
+          "lockstep: virtual time, on any host. wall: real time, a CPU of its own for every lcore.",
+          &Reader::read_clock),
       key("model.faults", "drop", std::string(kProbabilityAllowed), "", &Reader::read_drop),
       key("model.faults", "duplicate", std::string(kProbabilityAllowed), "",
           &Reader::read_duplicate),
@@ -751,7 +753,9 @@ void Reader::read_receiver_lcores(const Entry& entry, Draft& draft) {
 }
 
 void Reader::read_clock(const Entry& entry, Draft& draft) {
-  one_of(entry, "clock", {"lockstep"}, {"wall"}, draft, nullptr);
+  std::string clock(name_of(draft.group.base.clock));
+  one_of(entry, "clock", enum_names<ClockKind>(), {}, draft, &clock);
+  draft.group.base.clock = *enum_from_name<ClockKind>(clock);
 }
 
 void Reader::read_drop(const Entry& entry, Draft& draft) {

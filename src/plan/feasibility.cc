@@ -190,6 +190,25 @@ Broken on_time_fits_the_line(const TrialOrder& order) {
       order.traffic.load.text(), 100.0 * on, si(*pps / on, "pps"), si(line * on, "pps"));
 }
 
+bool model_in_real_time(const TrialOrder& order) {
+  return order.path == Path::model && order.clock == ClockKind::wall;
+}
+
+Broken stalls_in_real_time(const TrialOrder& order) {
+  if (!model_in_real_time(order) || order.model.stalls.kind == StallKind::none) return std::nullopt;
+  return "stalls with clock = \"wall\": the host has its own; allowed: \"none\", or clock = "
+         "\"lockstep\"";
+}
+
+Broken faults_in_real_time(const TrialOrder& order) {
+  const FaultOrder& faults = order.model.faults;
+  if (!model_in_real_time(order) ||
+      faults.drop + faults.duplicate + faults.reorder + faults.corrupt + faults.delay == 0.0) {
+    return std::nullopt;
+  }
+  return "faults with clock = \"wall\"; allowed with clock = \"lockstep\"";
+}
+
 Broken load_of_the_path(const TrialOrder& order) {
   const Result<double> pps = intended_pps(order);
   if (pps) return std::nullopt;
@@ -233,6 +252,10 @@ const std::vector<Rule>& all_rules() {
       {{"arrivals", "load", "link", "frame", "path"},
        "the load fits into the on time",
        on_time_fits_the_line},
+      {{"clock", "stalls", "path"},
+       "in real time the host's stalls are the stalls",
+       stalls_in_real_time},
+      {{"clock", "drop", "path"}, "faults are planted in lockstep", faults_in_real_time},
       {{"load", "path"}, "max is not offered on the model", max_is_not_judged},
       {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
   };

@@ -116,7 +116,7 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
     }
   }
   cell.label = label.empty() ? "(no factor)" : join(label, " ");
-  order.clock = order.path == Path::model ? ClockKind::lockstep : ClockKind::wall;
+  if (order.path != Path::model) order.clock = ClockKind::wall;
   if (search) {
     put_loads(*search, cell);
   } else {

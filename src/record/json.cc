@@ -277,7 +277,8 @@ Json queues_json(const std::vector<QueueAccount>& queues) {
                     {"polled_pkts", queue.polled_pkts},
                     {"rx_missed_pkts", nullable(queue.rx_missed_pkts)},
                     {"share", nullable(queue.share)},
-                    {"occupancy_max", nullable(queue.occupancy_max)}});
+                    {"occupancy_max", nullable(queue.occupancy_max)},
+                    {"latency_rx_ns", histogram_json(queue.latency_rx_ns)}});
   }
   return json;
 }
@@ -289,6 +290,27 @@ Json rings_json(const std::vector<RingAccount>& rings) {
                     {"size", ring.size},
                     {"overflow_pkts", ring.overflow_pkts},
                     {"high_water", ring.high_water}});
+  }
+  return json;
+}
+
+Json lcores_json(const std::vector<LcoreHealth>& lcores) {
+  Json json = Json::array();
+  for (const LcoreHealth& lcore : lcores) {
+    Json gaps = nullptr;
+    if (lcore.thread_cpu_fraction)
+      gaps = {{"longest_gap_ns", lcore.longest_gap_ns},
+              {"gaps", lcore.gaps},
+              {"gap_sum_ns", lcore.gap_sum_ns},
+              {"tolerated_gap_ns", lcore.tolerated_gap_ns}};
+    json.push_back({{"role", lcore.role},
+                    {"polling", lcore.polling},
+                    {"scheduling", std::move(gaps)},
+                    {"thread_cpu_fraction", nullable(lcore.thread_cpu_fraction)},
+                    {"runnable_waiting_fraction", nullable(lcore.runnable_waiting_fraction)},
+                    {"busy_fraction", nullable(lcore.busy_fraction)},
+                    {"bursts", lcore.bursts},
+                    {"poll_gap_ns", histogram_json(lcore.poll_gap_ns)}});
   }
   return json;
 }
@@ -675,6 +697,23 @@ void read_histogram(Fields& latency, const std::string& key, std::optional<Laten
   out = std::move(*histogram);
 }
 
+void read_lcore(Fields& in, LcoreHealth& lcore) {
+  in.read("role", lcore.role);
+  in.read("polling", lcore.polling);
+  if (!in.is_null("scheduling")) {
+    Fields scheduling = in.object("scheduling");
+    scheduling.read("longest_gap_ns", lcore.longest_gap_ns);
+    scheduling.read("gaps", lcore.gaps);
+    scheduling.read("gap_sum_ns", lcore.gap_sum_ns);
+    scheduling.read("tolerated_gap_ns", lcore.tolerated_gap_ns);
+  }
+  in.read("thread_cpu_fraction", lcore.thread_cpu_fraction);
+  in.read("runnable_waiting_fraction", lcore.runnable_waiting_fraction);
+  in.read("busy_fraction", lcore.busy_fraction);
+  in.read("bursts", lcore.bursts);
+  read_histogram(in, "poll_gap_ns", lcore.poll_gap_ns);
+}
+
 }  // namespace
 
 Json to_json(const TrialOrder& order) {
@@ -714,6 +753,7 @@ Json to_json(const TrialResult& result) {
   json["streams"] = streams_json(result.streams);
   json["queues"] = queues_json(result.queues);
   json["rings"] = rings_json(result.rings);
+  json["lcores"] = lcores_json(result.lcores);
   json["stage"] = stage_json(result.stage);
   json["latency_ns"] = {{"rx", histogram_json(result.latency_ns.rx)},
                         {"done", histogram_json(result.latency_ns.done)},
@@ -737,6 +777,27 @@ Json to_json(const TrialResult& result) {
   put_details(order, result.order);
   json["order"] = std::move(order);
   return json;
+}
+
+Json to_json(const TimelinePoint& point) {
+  return {{"until_s", number(point.until_s)},
+          {"offered_pkts", nullable(point.offered_pkts)},
+          {"polled_pkts", nullable(point.polled_pkts)},
+          {"received_pkts", nullable(point.received_pkts)},
+          {"lost_pkts", nullable(point.lost_pkts)}};
+}
+
+Result<TimelinePoint> timeline_point_from_json(const Json& json) {
+  std::optional<Error> mistake;
+  Fields in(&json, "", mistake);
+  TimelinePoint point;
+  in.read("until_s", point.until_s);
+  in.read("offered_pkts", point.offered_pkts);
+  in.read("polled_pkts", point.polled_pkts);
+  in.read("received_pkts", point.received_pkts);
+  in.read("lost_pkts", point.lost_pkts);
+  if (mistake) return tl::unexpected<Error>(std::move(*mistake));
+  return point;
 }
 
 Result<TrialResult> trial_result_from_json(const Json& json) {
@@ -767,6 +828,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     item.read("rx_missed_pkts", queue.rx_missed_pkts);
     item.read("share", queue.share);
     item.read("occupancy_max", queue.occupancy_max);
+    if (item.has("latency_rx_ns")) read_histogram(item, "latency_rx_ns", queue.latency_rx_ns);
   });
   in.read_list("rings", result.rings, [](Fields& item, RingAccount& ring) {
     item.read("ring", ring.ring);
@@ -774,6 +836,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     item.read("overflow_pkts", ring.overflow_pkts);
     item.read("high_water", ring.high_water);
   });
+  if (in.has("lcores")) in.read_list("lcores", result.lcores, read_lcore);
   if (in.has("stage") && !in.is_null("stage")) {
     Fields stage = in.object("stage");
     StageAccount& account = result.stage.emplace();

@@ -23,6 +23,9 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json to_json(const SearchResult& search);
 // Errors: as for a trial.
 [[nodiscard]] Result<SearchResult> search_result_from_json(const Json& json);
+// A line of timeline/<trial>.jsonl. Errors: as above.
+[[nodiscard]] Json to_json(const TimelinePoint& point);
+[[nodiscard]] Result<TimelinePoint> timeline_point_from_json(const Json& json);
 [[nodiscard]] Json to_json(const Provenance& provenance);
 [[nodiscard]] Result<Provenance> provenance_from_json(const Json& json);
 // JSON Schema (draft 2020-12) of one line of trials.jsonl; shipped in every results folder.

@@ -21,8 +21,27 @@ struct QueueAccount {
   int queue = 0;
   std::int64_t polled_pkts = 0;
   std::optional<std::int64_t> rx_missed_pkts;
-  std::optional<double> share;                // of the frames steered to this queue, 0..1
-  std::optional<std::int64_t> occupancy_max;  // filled descriptors, most at once
+  std::optional<double> share;                    // of the frames steered to this queue, 0..1
+  std::optional<std::int64_t> occupancy_max;      // filled descriptors, most at once
+  std::optional<LatencyHistogram> latency_rx_ns;  // arrival to hand-over by rx_burst
+};
+
+// What one lcore did, and in real time what it saw of its own scheduling.
+struct LcoreHealth {
+  std::string role;                 // "generator", "receiver q0", "worker 0"
+  bool polling = true;              // a blocking receiver is judged by run-queue delay instead
+  std::int64_t longest_gap_ns = 0;  // between successive looks at the clock
+  std::int64_t gaps = 0;            // gaps above 20 us
+  std::int64_t gap_sum_ns = 0;
+  // Thread CPU time / wall time of the window; nullopt where time is virtual: no gaps either.
+  std::optional<double> thread_cpu_fraction;
+  std::optional<double> runnable_waiting_fraction;  // schedstat run delay / wall
+  std::int64_t tolerated_gap_ns = 0;                // ring / pps of its queue; 0: none known
+  std::optional<double> busy_fraction;              // of the window
+  std::vector<std::int64_t> bursts;  // calls of rx_burst by the frames that they gave, from
+                                     // 0 on; empty: it calls none, or was not told. In
+                                     // lockstep empty rounds are skipped, not called
+  std::optional<LatencyHistogram> poll_gap_ns;  // from the start of a round to that of the next
 };
 
 struct RingAccount {
@@ -94,6 +113,18 @@ struct LatencyAccount {
   std::optional<std::int64_t> floor_p50_ns;
 };
 
+// What happened in one second of a real-time trial, as its threads published it while they were at
+// work: each lags by at most 256 rounds of its loop. Sums over the points are the whole. nullopt:
+// nobody told.
+struct TimelinePoint {
+  double until_s = 0.0;  // since the sender was started; the last point ends with the drain
+  std::optional<std::int64_t> offered_pkts;
+  std::optional<std::int64_t> polled_pkts;
+  std::optional<std::int64_t> received_pkts;
+  std::optional<std::int64_t> lost_pkts;  // that the threads themselves knew of
+  friend bool operator==(const TimelinePoint&, const TimelinePoint&) = default;
+};
+
 struct TrialResult {
   TrialOrder order;
   std::string started_utc;
@@ -109,6 +140,7 @@ struct TrialResult {
   std::vector<StreamAccount> streams;
   std::vector<QueueAccount> queues;
   std::vector<RingAccount> rings;
+  std::vector<LcoreHealth> lcores;    // sending side first
   std::optional<StageAccount> stage;  // nullopt: no stage, or not told
   LatencyAccount latency_ns;
   std::optional<double> cycles_per_pkt;  // busy TSC cycles of the receiving lcores per frame polled
@@ -121,6 +153,9 @@ struct TrialResult {
   std::string limited_by;   // line, generator, core, stage, ring, pcie, nic, kernel:<layer>,
                             // unknown; empty: nothing
   std::string limited_why;  // one sentence
+
+  // Not part of the record: a file of its own, timeline/<trial>.jsonl.
+  std::vector<TimelinePoint> timeline;
 
   // The sum of the streams' books.
   [[nodiscard]] Ledger ledger() const;

@@ -251,7 +251,7 @@ Result<std::unique_ptr<LevelBench>> LevelBench::make(const HotLevel& level, rte_
     frames->lcore.burst = kBenchBurst;
     frames->lcore.flows = flows;
     frames->lcore.epoch = 1;
-    frames->lcore.rx = one.counts_[counts++].tally();
+    frames->lcore.rx_of[0] = one.counts_[counts++].tally();
     frames->lcore.done = one.counts_[counts++].tally();
     one.trackers_.push_back(std::make_unique<SequenceTracker>(flows));
     frames->lcore.tracker = one.trackers_.back().get();
@@ -298,7 +298,7 @@ Result<void> LevelBench::open_model(ModelStand& stand) {
   stand.lcore.access = stand.nic->access(0);
   stand.lcore.flows = stand.traffic.flow_count;
   stand.lcore.epoch = stand.traffic.epoch;
-  stand.lcore.rx = stand.rx.tally();
+  stand.lcore.rx_of[0] = stand.rx.tally();
   stand.lcore.done = stand.done.tally();
   stand.tracker = std::make_unique<SequenceTracker>(stand.lcore.flows);
   stand.lcore.tracker = stand.tracker.get();

@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -63,7 +64,8 @@ struct Watch {
   std::int64_t longest_gap_ns = 0;
   std::int64_t gaps = 0;
   std::int64_t gap_sum_ns = 0;
-  Ticks busy_ticks = 0;             // of rounds that found frames, in the window
+  Ticks busy_ticks = 0;  // of rounds that found frames, in the window
+  std::array<std::uint64_t, kMostBurst + 1> bursts_before{};
   std::uint64_t polled_before = 0;  // until the window opened
   std::int64_t opened_cpu_ns = 0;
   std::int64_t opened_wall_ns = 0;
@@ -84,7 +86,7 @@ class DpdkReceiver final : public Receiver {
         cpus_(cpus),
         tsc_hz_(tsc_hz),
         tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {
-    lcore_.rx = rx_memory_.tally();
+    lcore_.rx_of[0] = rx_memory_.tally();
     lcore_.done = done_memory_.tally();
     lcore_.intended = intended_memory_.tally();
     lcore_.queue_count = 1;
@@ -198,11 +200,12 @@ class DpdkReceiver final : public Receiver {
               ? 0
               : static_cast<std::int64_t>(tallies.late - watch_.late_before_window);
       account.fates[Fate::corrupt] = static_cast<std::int64_t>(tallies.corrupt);
-      add_tally(account.latency_ns.rx.emplace(), lcore_.rx, tsc_hz_);
+      add_tally(account.latency_ns.rx.emplace(), lcore_.rx_of[0], tsc_hz_);
       add_tally(account.latency_ns.done.emplace(), lcore_.done, tsc_hz_);
       if (lcore_.lateness_offset != 0) {
         add_tally(account.latency_ns.intended.emplace(), lcore_.intended, tsc_hz_);
       }
+      account.queues[0].latency_rx_ns = account.latency_ns.rx;
       if (tracker_.totals().lost > 0 && watch_.first_loss == 0) {
         // Nothing came behind the lost ones that could have shown a gap.
         watch_.first_loss = watch_.last_loss = watch_.last_arrival;
@@ -220,6 +223,12 @@ class DpdkReceiver final : public Receiver {
   }
 
   void abandon() override { end_thread(); }
+  // Warm-up frames among them: the thread publishes no other sum.
+  LiveTallies live() const override {
+    LiveTallies live;
+    live.polled_pkts = static_cast<std::int64_t>(polled_.load(std::memory_order_acquire));
+    return live;
+  }
 
  private:
   [[nodiscard]] bool is_replay() const { return order_.traffic.kind == TrafficKind::replay; }
@@ -273,6 +282,8 @@ class DpdkReceiver final : public Receiver {
     watch_.window_opened = now;
     watch_.late_before_window = lcore_.tallies.late;
     watch_.polled_before = lcore_.tallies.polled - count;
+    std::copy_n(lcore_.tallies.burst_of, watch_.bursts_before.size(), watch_.bursts_before.begin());
+    --watch_.bursts_before[count];  // this one is the window's
     watch_.opened_cpu_ns = thread_cpu_ns();
     watch_.opened_wall_ns = wall_ns();
   }
@@ -290,6 +301,8 @@ class DpdkReceiver final : public Receiver {
   }
 
   void note_gap(Ticks ticks) {
+    record(gaps_, ticks);
+    keep_from_wrapping(gaps_, 1);
     const std::int64_t gap_ns = ns_of(ticks);
     watch_.longest_gap_ns = std::max(watch_.longest_gap_ns, gap_ns);
     if (gap_ns <= kGapNs) return;
@@ -344,7 +357,14 @@ class DpdkReceiver final : public Receiver {
             on_cpu + static_cast<double>(*softirq_ns) / static_cast<double>(wall_total_ns);
       }
     }
-    account.lcores.push_back(health);
+    health.busy_fraction = account.busy_fraction;
+    if (watch_.window_opened != 0) {
+      add_tally(health.poll_gap_ns.emplace(), gaps_, tsc_hz_);
+      for (std::size_t frames = 0; frames <= lcore_.burst; ++frames)
+        health.bursts.push_back(static_cast<std::int64_t>(lcore_.tallies.burst_of[frames] -
+                                                          watch_.bursts_before[frames]));
+    }
+    account.lcores.push_back(std::move(health));
   }
 
   Result<void> add_knobs(ReceiverAccount& account) {
@@ -376,6 +396,8 @@ class DpdkReceiver final : public Receiver {
   TallyMemory rx_memory_;
   TallyMemory done_memory_;
   TallyMemory intended_memory_;
+  TallyMemory gaps_memory_;
+  LatencyTally gaps_ = gaps_memory_.tally();    // thread: wo while it runs
   std::shared_ptr<const PatternSet> patterns_;  // of stage hyperscan
   Scratch scratch_;
   SequenceTracker tracker_;  // thread: wo while it runs

@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 #include "base/line_rate.h"
 #include "base/text.h"
 #include "datapath/model_run.h"
+#include "host/cpu_time.h"
 #include "plan/factors.h"
 #include "rig/capture.h"
 #include "rig/core_speed.h"
@@ -20,6 +23,7 @@
 #include "rig/model_nic.h"
 #include "rig/model_stalls.h"
 #include "rig/model_traffic.h"
+#include "rig/model_wall.h"
 #include "rig/patterns.h"
 #include "rig/rss.h"
 #include "rig/stage_account.h"
@@ -61,6 +65,14 @@ struct Layout {
   std::vector<std::vector<int>> rings;   // [worker] rings (= rx lcores) that it takes from
   std::vector<std::vector<int>> groups;  // virtual lcores, producers first
   [[nodiscard]] int lcores() const { return rx_lcores + workers; }
+  // "receiver q0 q2", "worker 0".
+  [[nodiscard]] std::string role(int lcore) const {
+    if (lcore >= rx_lcores) return fmt::format("worker {}", lcore - rx_lcores);
+    std::string role = "receiver";
+    for (const int queue : queues[static_cast<std::size_t>(lcore)])
+      role += fmt::format(" q{}", queue);
+    return role;
+  }
 };
 
 Layout lay_out(const TrialOrder& order) {
@@ -116,8 +128,15 @@ Result<void> check(const TrialOrder& order) {
   const ReceiverOrder& receiver = order.receiver;
   const auto refuse = [](std::string what) { return fail(Errc::bad_experiment, std::move(what)); };
   if (order.path != Path::model) return refuse("path: this is the model's");
-  if (order.clock != ClockKind::lockstep)
-    return refuse("clock: \"wall\" is not yet there on the model; allowed: \"lockstep\"");
+  if (order.clock == ClockKind::wall) {
+    const FaultOrder& faults = order.model.faults;
+    if (order.model.stalls.kind != StallKind::none)
+      return refuse("stalls with clock = \"wall\": the host has its own; allowed: \"none\"");
+    if (faults.drop + faults.duplicate + faults.reorder + faults.corrupt + faults.delay > 0.0)
+      return refuse("faults with clock = \"wall\"; allowed with clock = \"lockstep\"");
+    if (order.planted_stop_ns > 0)
+      return refuse("a planted stop with clock = \"wall\"; allowed with clock = \"lockstep\"");
+  }
   if (receiver.queues < 1 || receiver.queues > static_cast<int>(kMostInputs))
     return refuse(
         fmt::format("queues: {}; allowed on the model: 1 to {}", receiver.queues, kMostInputs));
@@ -171,6 +190,17 @@ class ModelTrial {
 
   Result<void> open();
   Result<void> run();
+  // Wall clock; nothing to do in lockstep.
+  Result<void> start_lcores();
+  Result<void> start_links();
+  Result<void> drain(std::int64_t limit_ns);
+  ~ModelTrial() { abandon(); }
+  [[nodiscard]] LiveTallies live_links() const {
+    return wall_ ? wall_->live_links() : LiveTallies{};
+  }
+  [[nodiscard]] LiveTallies live_lcores() const {
+    return wall_ ? wall_->live_lcores() : LiveTallies{};
+  }
   void abandon() { abandoned_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] CounterSnapshot link_counters() const;
   [[nodiscard]] Result<SenderAccount> sender_account() const;
@@ -178,12 +208,17 @@ class ModelTrial {
 
  private:
   [[nodiscard]] Result<void> build_groups();
+  [[nodiscard]] Result<void> build_wall();
+  void add_lockstep_cost(ReceiverAccount& account) const;
+  void add_wall_cost(ReceiverAccount& account) const;
   [[nodiscard]] LinkTallies link_tallies() const;
   [[nodiscard]] std::map<std::string, Knob> knobs(const ReceiverAccount& account,
                                                   const ReceiveTallies& sum) const;
   [[nodiscard]] double seconds_of(Ticks ticks) const {
     return static_cast<double>(ticks) / tsc_hz_;
   }
+  [[nodiscard]] bool is_wall() const { return order_.clock == ClockKind::wall; }
+  LatencyTally new_tally() { return tally_memory_.emplace_back().tally(); }
   [[nodiscard]] ReceiveLcore& lcore(int number) {
     return lcores_[static_cast<std::size_t>(number)];
   }
@@ -205,8 +240,7 @@ class ModelTrial {
   std::vector<ReceiveLcore> lcores_;  // [virtual lcore]
   std::vector<std::unique_ptr<SequenceTracker>> warmup_trackers_;
   std::vector<std::unique_ptr<SequenceTracker>> trackers_;  // [virtual lcore]; of rx lcores
-  std::vector<TallyMemory> rx_memory_;                      // [virtual lcore]
-  std::vector<TallyMemory> done_memory_;
+  std::vector<TallyMemory> tally_memory_;
   std::vector<std::vector<Stall>> stalls_;
   std::vector<std::vector<RunningMedian>> medians_;
   std::vector<std::vector<HalfCost>> half_costs_;
@@ -222,8 +256,11 @@ class ModelTrial {
     std::vector<std::uint32_t> tcp_bytes;
   };
   std::vector<Group> group_;
+  std::vector<Group> link_;                   // wall clock: queues and place_of of each link
+  std::vector<std::uint32_t> sent_per_flow_;  // wall clock; a flow is one link's
   std::vector<ModelGroup> groups_;
   ModelRun run_;
+  std::unique_ptr<ModelWall> wall_;  // last: its threads end before what they use goes away
 };
 
 Result<void> ModelTrial::open() {
@@ -249,8 +286,6 @@ Result<void> ModelTrial::open() {
   nic_->post_all();
 
   lcores_.resize(static_cast<std::size_t>(layout_.lcores()));
-  rx_memory_.resize(lcores_.size());
-  done_memory_.resize(lcores_.size());
   warmup_trackers_.resize(lcores_.size());
   trackers_.resize(lcores_.size());
   stalls_.resize(lcores_.size());
@@ -271,11 +306,12 @@ Result<void> ModelTrial::open() {
       one.search_from = prepared_->stack().least_bytes();
       scratches_.push_back(std::move(scratch));
     }
-    one.rx = rx_memory_[at].tally();
-    one.done = done_memory_[at].tally();
+    one.done = new_tally();
     if (number < layout_.rx_lcores) {
-      for (const int queue : layout_.queues[at])
+      for (const int queue : layout_.queues[at]) {
+        one.rx_of[one.queue_count] = new_tally();
         one.model_queues[one.queue_count++] = &nic_->queue(queue);
+      }
       if (layout_.workers > 0) one.push_to = &nic_->ring(number);
       for (auto* trackers : {&warmup_trackers_, &trackers_})
         (*trackers)[at] = std::make_unique<SequenceTracker>(one.flows, prepared_->tracker_window());
@@ -298,6 +334,7 @@ Result<void> ModelTrial::open() {
     half_costs_[at].resize(medians_[at].size());
   }
   PM_TRYV(build_groups());
+  if (is_wall()) PM_TRYV(build_wall());
   opened_ = true;
   return {};
 }
@@ -373,9 +410,99 @@ Result<void> ModelTrial::build_groups() {
   return {};
 }
 
+// As many links as generators; each feeds its part of the queues.
+Result<void> ModelTrial::build_wall() {
+  PM_TRY(WallCpus cpus, wall_cpus(order_, layout_.rx_lcores, layout_.workers, allowed_cpus()));
+  const std::vector<std::uint16_t> queue_of = prepared_->queue_of();
+  const std::vector<double> shares = prepared_->expected_shares(order_.receiver.queues);
+  const double pps = order_.traffic.intended_pps > 0.0
+                         ? order_.traffic.intended_pps
+                         : tsc_hz_ / std::max(1.0, traffic_.mean_gap_ticks);
+  sent_per_flow_.resize(prepared_->flow_count());
+  const std::size_t links = cpus.links.size();
+  link_.resize(links);
+  std::vector<LinkOrder> link_orders;
+  for (std::size_t number = 0; number < links; ++number) {
+    Group& link = link_[number];
+    std::vector<std::uint8_t> place_of_queue(kMostInputs, kElsewhere);
+    for (int queue = 0; queue < order_.receiver.queues; ++queue) {
+      if (static_cast<std::size_t>(queue) % links != number) continue;
+      place_of_queue[static_cast<std::size_t>(queue)] =
+          static_cast<std::uint8_t>(link.queues.size());
+      link.queues.push_back(&nic_->queue(queue));
+    }
+    for (const std::uint16_t queue : queue_of) link.place_of.push_back(place_of_queue[queue]);
+    LinkOrder order = groups_.front().link;
+    order.queues = link.queues.data();
+    order.queue_count = static_cast<std::uint32_t>(link.queues.size());
+    order.place_of = link.place_of.data();
+    order.sent_per_flow = sent_per_flow_.data();
+    if (order.tcp_bytes != nullptr) {
+      link.tcp_bytes.resize(prepared_->flow_count());
+      order.tcp_bytes = link.tcp_bytes.data();
+    }
+    link_orders.push_back(order);
+  }
+  std::vector<WallLcoreOrder> lcores;
+  for (int number = 0; number < layout_.lcores(); ++number) {
+    WallLcoreOrder lcore_order;
+    lcore_order.lcore = &lcore(number);
+    lcore_order.role = layout_.role(number);
+    if (number < layout_.rx_lcores) {
+      const auto at = static_cast<std::size_t>(number);
+      lcore_order.window_tracker = trackers_[at].get();
+      lcore_order.slots = order_.receiver.rx_ring;
+      for (const int queue : layout_.queues[at]) {
+        lcore_order.pps = std::max(lcore_order.pps, pps * shares[static_cast<std::size_t>(queue)]);
+      }
+    } else {
+      const int worker = number - layout_.rx_lcores;
+      lcore_order.producers = layout_.rings[static_cast<std::size_t>(worker)];
+      lcore_order.slots = order_.receiver.ring;
+      for (const int rx : lcore_order.producers) {
+        double ring_pps = 0.0;
+        for (const int queue : layout_.queues[static_cast<std::size_t>(rx)])
+          ring_pps += pps * shares[static_cast<std::size_t>(queue)];
+        lcore_order.pps = std::max(lcore_order.pps, ring_pps);
+      }
+    }
+    lcores.push_back(std::move(lcore_order));
+  }
+  wall_ = std::make_unique<ModelWall>(level_, run_, tsc_hz_, std::move(cpus), abandoned_);
+  wall_->prepare(link_orders, lcores);
+  return {};
+}
+
+Result<void> ModelTrial::start_lcores() {
+  return is_wall() ? wall_->start_lcores() : Result<void>();
+}
+
+Result<void> ModelTrial::start_links() { return is_wall() ? wall_->start_links() : Result<void>(); }
+
+Result<void> ModelTrial::drain(std::int64_t limit_ns) {
+  if (!is_wall()) return {};
+  const std::int64_t begin_ns = wall_ns();
+  // They end by themselves: what a link has sent lies in their rings.
+  while (!wall_->lcores_ended() && wall_ns() - begin_ns < limit_ns)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (!wall_->lcores_ended()) abandon();
+  wall_->join_lcores();
+  if (abandoned_.load(std::memory_order_relaxed))
+    return fail(Errc::interrupted, "the receiving lcores were not through in time");
+  PM_CHECK(nic_->missing_mbufs() == 0);
+  return {};
+}
+
 Result<void> ModelTrial::run() {
   if (ran_) return {};
   PM_TRYV(open());
+  if (is_wall()) {
+    wall_->join_links();
+    ran_ = true;
+    if (abandoned_.load(std::memory_order_relaxed))
+      return fail(Errc::interrupted, "the trial was stopped");
+    return {};
+  }
   level_.run_model(run_);
   ran_ = true;
   if (abandoned_.load(std::memory_order_relaxed))
@@ -386,8 +513,11 @@ Result<void> ModelTrial::run() {
 
 LinkTallies ModelTrial::link_tallies() const {
   LinkTallies sum;
-  for (const ModelGroup& group : groups_) {
-    const LinkTallies& one = group.tallies;
+  std::vector<LinkTallies> parts;
+  if (wall_) parts = wall_->link_tallies();
+  if (!is_wall())
+    for (const ModelGroup& group : groups_) parts.push_back(group.tallies);
+  for (const LinkTallies& one : parts) {
     sum.offered += one.offered;
     sum.offered_bytes += one.offered_bytes;
     sum.dropped += one.dropped;
@@ -433,10 +563,15 @@ Result<SenderAccount> ModelTrial::sender_account() const {
   account.offered_pkts = static_cast<std::int64_t>(sum.offered);
   account.offered_bytes = static_cast<std::int64_t>(sum.offered_bytes);
   // Every group saw the whole schedule.
-  account.tx_unsent_pkts = static_cast<std::int64_t>(groups_.front().unsent);
+  account.tx_unsent_pkts =
+      static_cast<std::int64_t>(wall_ ? wall_->unsent() : groups_.front().unsent);
   account.intended_pkts = account.offered_pkts + account.tx_unsent_pkts;
-  account.sent_per_flow = prepared_->sent_per_flow(sum.offered);
-  account.window_seconds = prepared_->window_seconds();
+  account.sent_per_flow = wall_ ? sent_per_flow_ : prepared_->sent_per_flow(sum.offered);
+  account.window_seconds = wall_ ? wall_->window_seconds() : prepared_->window_seconds();
+  if (wall_) {
+    account.generator = wall_->generator();
+    account.lcores = wall_->link_health();
+  }
   return account;
 }
 
@@ -456,9 +591,7 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   if (!ran_) return fail(Errc::broken, "the receiver was stopped before the sender was joined");
   ReceiverAccount account;
   account.isa = level_.name;
-  const double ns_per_tick = 1e9 / tsc_hz_;
   const LinkTallies link = link_tallies();
-  const Ticks window = traffic_.window_end - traffic_.window_start;
 
   ReceiveTallies sum;
   Ticks first_loss = link.first_loss;
@@ -483,9 +616,15 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
     sum.matches += tallies.matches;
     sum.matched += tallies.matched;
     sum.stage_dropped += tallies.stage_dropped;
-    first_loss = std::min(first_loss, tallies.first_loss);
-    last_loss = std::max(last_loss, tallies.last_loss);
-    add_tally(*account.latency_ns.rx, one.rx, tsc_hz_);
+    if (tallies.first_loss != kNever) {
+      // On the wall clock an lcore reads the TSC, a link its schedule.
+      const Ticks shift = wall_ ? wall_->window_began() - traffic_.window_start : 0;
+      first_loss =
+          std::min(first_loss, std::max(tallies.first_loss - shift, traffic_.window_start));
+      last_loss = std::max(last_loss, tallies.last_loss - shift);
+    }
+    for (std::uint32_t i = 0; i < one.queue_count; ++i)
+      add_tally(*account.latency_ns.rx, one.rx_of[i], tsc_hz_);
     add_tally(*account.latency_ns.done, one.done, tsc_hz_);
   }
   account.received_pkts = static_cast<std::int64_t>(sum.received);
@@ -505,22 +644,21 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
     no_mbuf += queue.no_mbuf;
     steered += queue.steered;
   }
+  account.queues.resize(static_cast<std::size_t>(order_.receiver.queues));
   for (int rx = 0; rx < layout_.rx_lcores; ++rx) {
     const ReceiveLcore& one = lcore(rx);
     for (std::uint32_t i = 0; i < one.queue_count; ++i) {
       const ModelQueue& queue = *one.model_queues[i];
-      QueueAccount of_queue;
+      QueueAccount& of_queue = account.queues[queue.queue];
       of_queue.queue = queue.queue;
       of_queue.polled_pkts = static_cast<std::int64_t>(one.tallies.polled_of[i]);
       of_queue.rx_missed_pkts = static_cast<std::int64_t>(queue.missed);
       if (steered > 0)
         of_queue.share = static_cast<double>(queue.steered) / static_cast<double>(steered);
       of_queue.occupancy_max = queue.occupancy_max;
-      account.queues.push_back(of_queue);
+      add_tally(of_queue.latency_rx_ns.emplace(), one.rx_of[i], tsc_hz_);
     }
   }
-  std::sort(account.queues.begin(), account.queues.end(),
-            [](const QueueAccount& a, const QueueAccount& b) { return a.queue < b.queue; });
 
   const auto count = [&](Fate fate, std::uint64_t pkts) {
     account.fates[fate] = static_cast<std::int64_t>(pkts);
@@ -565,6 +703,25 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
     }
   }
 
+  wall_ ? add_wall_cost(account) : add_lockstep_cost(account);
+  if (order_.receiver.stage != StageKind::none)
+    account.stage = stage_account(sum, order_.receiver.stage);
+  account.page_size_bytes = nic_->page_size_bytes();
+  account.knobs = knobs(account, sum);
+  return account;
+}
+
+// Calls of rx_burst by what they gave; workers make none.
+std::vector<std::int64_t> bursts_of(const ReceiveLcore& lcore) {
+  std::vector<std::int64_t> bursts;
+  for (std::uint32_t frames = 0; lcore.queue_count > 0 && frames <= lcore.burst; ++frames)
+    bursts.push_back(static_cast<std::int64_t>(lcore.tallies.burst_of[frames]));
+  return bursts;
+}
+
+void ModelTrial::add_lockstep_cost(ReceiverAccount& account) const {
+  const double ns_per_tick = 1e9 / tsc_hz_;
+  const Ticks window = traffic_.window_end - traffic_.window_start;
   Ticks busy = 0;
   Ticks busiest = 0;
   HalfDrift drift;
@@ -575,6 +732,12 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   for (std::size_t number = 0; number < group_.size(); ++number) {
     for (std::size_t i = 0; i < group_[number].clocks.size(); ++i) {
       const LockstepLcore& clock = group_[number].clocks[i];
+      const ReceiveLcore& one = *group_[number].lcores[i];
+      LcoreHealth health;
+      health.role = layout_.role(static_cast<int>(&one - lcores_.data()));
+      health.busy_fraction = static_cast<double>(clock.busy_ticks) / static_cast<double>(window);
+      health.bursts = bursts_of(one);
+      account.lcores.push_back(std::move(health));
       busy += clock.busy_ticks;
       busiest = std::max(busiest, clock.busy_ticks);
       iterations += clock.iterations;
@@ -592,8 +755,6 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
       static_cast<std::int64_t>(std::llround(static_cast<double>(excised_ticks) * ns_per_tick));
   if (polled_work > 0)
     account.cycles_per_pkt = static_cast<double>(busy) / static_cast<double>(polled_work);
-  if (order_.receiver.stage != StageKind::none)
-    account.stage = stage_account(sum, order_.receiver.stage);
   account.busy_fraction = static_cast<double>(busiest) / static_cast<double>(window);
   account.cpu_cores_used = static_cast<double>(busy) / static_cast<double>(window);
   if (iterations > 0)
@@ -603,9 +764,32 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   if (run_.probe.slices > 0)
     account.core_slowdown =
         core_speed(level_).slowdown(run_.probe.slice_sum / static_cast<double>(run_.probe.slices));
-  account.page_size_bytes = nic_->page_size_bytes();
-  account.knobs = knobs(account, sum);
-  return account;
+}
+
+// Of undisturbed rounds that found frames: what a preempted round took is in no figure but the
+// gaps.
+void ModelTrial::add_wall_cost(ReceiverAccount& account) const {
+  Ticks busy = 0;
+  std::uint64_t polled_work = 0;
+  double busiest = 0.0;
+  double cores = 0.0;
+  for (std::size_t number = 0; number < lcores_.size(); ++number) {
+    const LoopWatch& watch = wall_->watch(number);
+    busy += watch.busy_ticks;
+    if (lcores_[number].queue_count > 0) polled_work += watch.busy_work;
+    const Ticks window = watch.closed_at - watch.opened_at;
+    if (watch.closed_at <= watch.opened_at) continue;
+    const double share = static_cast<double>(watch.busy_ticks) / static_cast<double>(window);
+    busiest = std::max(busiest, share);
+    cores += share;
+  }
+  if (polled_work > 0)
+    account.cycles_per_pkt = static_cast<double>(busy) / static_cast<double>(polled_work);
+  account.busy_fraction = busiest;
+  account.cpu_cores_used = cores;
+  account.lcores = wall_->lcore_health();
+  for (std::size_t number = 0; number < lcores_.size(); ++number)
+    account.lcores[number].bursts = bursts_of(lcores_[number]);
 }
 
 std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
@@ -779,7 +963,8 @@ class ModelSender : public Sender {
   explicit ModelSender(std::shared_ptr<ModelTrial> trial) : trial_(std::move(trial)) {}
   Result<void> open() override { return trial_->open(); }
   Result<CounterSnapshot> read_counters() override { return trial_->link_counters(); }
-  Result<void> start() override { return {}; }
+  Result<void> start() override { return trial_->start_links(); }
+  LiveTallies live() const override { return trial_->live_links(); }
   Result<SenderAccount> join() override {
     PM_TRYV(trial_->run());
     return trial_->sender_account();
@@ -795,8 +980,11 @@ class ModelReceiver : public Receiver {
   explicit ModelReceiver(std::shared_ptr<ModelTrial> trial) : trial_(std::move(trial)) {}
   Result<void> open() override { return trial_->open(); }
   Result<CounterSnapshot> read_counters() override { return CounterSnapshot{}; }
-  Result<void> start() override { return {}; }
-  Result<void> drain(std::int64_t /*quiet_ns*/, std::int64_t /*limit_ns*/) override { return {}; }
+  Result<void> start() override { return trial_->start_lcores(); }
+  LiveTallies live() const override { return trial_->live_lcores(); }
+  Result<void> drain(std::int64_t /*quiet_ns*/, std::int64_t limit_ns) override {
+    return trial_->drain(limit_ns);
+  }
   Result<ReceiverAccount> stop(const std::vector<std::uint32_t>& sent_per_flow) override {
     return trial_->receiver_account(sent_per_flow);
   }

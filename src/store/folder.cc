@@ -489,8 +489,13 @@ Result<void> ResultsFolder::append(const TrialResult& trial) {
   const std::string hist_name = hist_log_name(trial.order);
   const std::string hist_text = hist_log_text(trial);
   if (!hist_text.empty()) PM_TRYV(write_file(hist_name, hist_text));
+  const std::string timeline_name = timeline_file_name(trial.order);
+  std::string timeline_text;
+  for (const TimelinePoint& point : trial.timeline) timeline_text += to_json(point).dump() + "\n";
+  if (!timeline_text.empty()) PM_TRYV(write_file(timeline_name, timeline_text));
   Result<void> appended = append_line(trials_fd_, path, to_json(trial));
   if (!appended && !hist_text.empty()) ::unlink((path_ / hist_name).c_str());
+  if (!appended && !timeline_text.empty()) ::unlink((path_ / timeline_name).c_str());
   return appended;
 }
 

@@ -46,9 +46,9 @@ class ResultsFolder {
   ResultsFolder& operator=(ResultsFolder&&) noexcept;
   ~ResultsFolder();  // releases the lock
 
-  // Writes hist/<trial>.hlog (store/hist_log.h), then appends to trials.jsonl; all on disk when it
-  // returns. Errors: host_cannot (disk full, ...): nothing of this trial is left behind, and what
-  // was there stays readable.
+  // Writes hist/<trial>.hlog and timeline/<trial>.jsonl (store/hist_log.h), then appends to
+  // trials.jsonl; all on disk when it returns. Errors: host_cannot (disk full, ...): nothing of
+  // this trial is left behind, and what was there stays readable.
   [[nodiscard]] Result<void> append(const TrialResult& trial);
   // Appends to searches.jsonl, which is made with the first; on disk when it returns. Errors: as
   // above.

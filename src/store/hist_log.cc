@@ -43,14 +43,23 @@ tl::unexpected<Error> bad_line(std::size_t number, std::string_view why) {
   return fail(Errc::bad_experiment, fmt::format("line {} {}", number, why));
 }
 
-}  // namespace
-
-std::string hist_log_name(const TrialOrder& order) {
-  std::string name = "hist/";
+// "12", "calibration-12", "12.1".
+std::string numbered(const TrialOrder& order) {
+  std::string name;
   if (order.kind != TrialKind::trial) name += fmt::format("{}-", name_of(order.kind));
   name += fmt::format("{}", order.trial);
   if (order.attempt > 0) name += fmt::format(".{}", order.attempt);
-  return name + ".hlog";
+  return name;
+}
+
+}  // namespace
+
+std::string hist_log_name(const TrialOrder& order) {
+  return fmt::format("hist/{}.hlog", numbered(order));
+}
+
+std::string timeline_file_name(const TrialOrder& order) {
+  return fmt::format("timeline/{}.jsonl", numbered(order));
 }
 
 std::string hist_log_text(const TrialResult& trial) {

@@ -16,6 +16,8 @@ namespace pollmark {
 // "hist/12.hlog" for trial 12; "hist/calibration-12.hlog" for another kind; "hist/12.1.hlog" for
 // its second attempt.
 [[nodiscard]] std::string hist_log_name(const TrialOrder& order);
+// "timeline/12.jsonl", numbered alike: a TimelinePoint a line.
+[[nodiscard]] std::string timeline_file_name(const TrialOrder& order);
 // Empty when no latency was measured.
 [[nodiscard]] std::string hist_log_text(const TrialResult& trial);
 // Histograms by tag ("" for lines without one); lines of the same tag are merged. Errors:

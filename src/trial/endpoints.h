@@ -18,18 +18,6 @@
 
 namespace pollmark {
 
-// What a real-time lcore saw of its own scheduling. Wall clock only.
-struct LcoreHealth {
-  std::string role;                 // "generator", "receiver q0"
-  bool polling = true;              // a blocking receiver is judged by run-queue delay instead
-  std::int64_t longest_gap_ns = 0;  // between successive looks at the clock
-  std::int64_t gaps = 0;            // gaps above 20 us
-  std::int64_t gap_sum_ns = 0;
-  double thread_cpu_fraction = 1.0;                 // thread CPU time / wall time of the window
-  std::optional<double> runnable_waiting_fraction;  // schedstat run delay / wall
-  std::int64_t tolerated_gap_ns = 0;                // ring / pps of its queue; 0: none known
-};
-
 struct SenderAccount {
   std::int64_t intended_pkts = 0;            // scheduled in the window
   std::int64_t offered_pkts = 0;             // accepted by TX in the window, after drain
@@ -65,9 +53,21 @@ struct ReceiverAccount {
   std::vector<LcoreHealth> lcores;
 };
 
+// What an end has published of itself while its threads are at work; window only, rising. nullopt:
+// it does not tell.
+struct LiveTallies {
+  std::optional<std::int64_t> offered_pkts;
+  std::optional<std::int64_t> polled_pkts;
+  std::optional<std::int64_t> received_pkts;
+  std::optional<std::int64_t> lost_pkts;
+};
+
 class Sender {
  public:
   virtual ~Sender() = default;
+  // Between start() and the end of the trial, from any thread, while the control thread is in
+  // another call: relaxed loads of what the loops publish, never of what they work on.
+  [[nodiscard]] virtual LiveTallies live() const { return {}; }
   // Acquires ports, pools, captures. Errors: host_cannot, bad_experiment.
   [[nodiscard]] virtual Result<void> open() = 0;
   // Counters on the sending side that bear on the books. May be empty.
@@ -85,6 +85,7 @@ class Sender {
 class Receiver {
  public:
   virtual ~Receiver() = default;
+  [[nodiscard]] virtual LiveTallies live() const { return {}; }  // as Sender::live
   [[nodiscard]] virtual Result<void> open() = 0;
   [[nodiscard]] virtual Result<CounterSnapshot> read_counters() = 0;
   // Ready for the first frame when it returns.

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "trial/closing.h"
 #include "trial/limited_by.h"
+#include "trial/timeline.h"
 #include "trial/validity.h"
 
 namespace pollmark {
@@ -122,10 +123,13 @@ Result<TrialResult> run_trial(const TrialOrder& order, Ends ends, const TrialLim
   PM_TRYV(receiver.start());
   readings.push_back(clocks.read());
   PM_TRYV(sender.start());
+  std::optional<TimelineSampler> timeline;
+  if (order.clock == ClockKind::wall) timeline.emplace(sender, receiver);
   PM_TRY(const SenderAccount sent, sender.join());
   readings.push_back(clocks.read());
   PM_TRYV(receiver.drain(limits.quiet_ns, limits.drain_limit_ns));
   readings.push_back(clocks.read());
+  if (timeline) result.timeline = timeline->finish();
   const std::int64_t drain_ns =
       readings[readings.size() - 1].raw_ns - readings[readings.size() - 2].raw_ns;
   PM_TRY(ReceiverAccount got, receiver.stop(sent.sent_per_flow));
@@ -175,6 +179,9 @@ Result<TrialResult> run_trial(const TrialOrder& order, Ends ends, const TrialLim
   result.queues = std::move(got.queues);
   result.rings = std::move(got.rings);
   result.stage = got.stage;
+  result.lcores = sent.lcores;
+  result.lcores.insert(result.lcores.end(), std::make_move_iterator(got.lcores.begin()),
+                       std::make_move_iterator(got.lcores.end()));
   result.latency_ns = std::move(got.latency_ns);
   result.cycles_per_pkt = got.cycles_per_pkt;
   result.busy_fraction = got.busy_fraction;

@@ -155,10 +155,11 @@ class Verdict {
                                      duration_text(static_cast<double>(lcore.longest_gap_ns)),
                                      duration_text(static_cast<double>(lcore.tolerated_gap_ns))));
       }
-      if (lcore.thread_cpu_fraction < limits_.min_thread_cpu_fraction) {
+      if (lcore.thread_cpu_fraction &&
+          *lcore.thread_cpu_fraction < limits_.min_thread_cpu_fraction) {
         host_stall(code,
                    fmt::format("{} had its CPU for {:.1f} % of the window; {:.1f} % are needed",
-                               lcore.role, 100.0 * lcore.thread_cpu_fraction,
+                               lcore.role, 100.0 * *lcore.thread_cpu_fraction,
                                100.0 * limits_.min_thread_cpu_fraction));
       }
     }

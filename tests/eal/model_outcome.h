@@ -44,7 +44,7 @@ inline Result<Outcome> carry_out(Result<Ends> made) {
   PM_TRYV(ends.sender->start());
   Outcome outcome;
   PM_TRY(outcome.sender, ends.sender->join());
-  PM_TRYV(ends.receiver->drain(0, 0));
+  PM_TRYV(ends.receiver->drain(0, 10'000'000'000));
   PM_TRY(outcome.receiver, ends.receiver->stop(outcome.sender.sent_per_flow));
   PM_TRY(outcome.truth, ends.sender->read_counters());
   return outcome;

@@ -451,8 +451,11 @@ TEST(Refusals, SayWhatIsAllowed) {
               o.receiver.reta_weights = {1, 1};
             }),
             "reta: 2 weights for 1 queues; one for each, none negative, one above zero at least");
-  EXPECT_EQ(refused([](TrialOrder& o) { o.clock = ClockKind::wall; }),
-            "clock: \"wall\" is not yet there on the model; allowed: \"lockstep\"");
+  EXPECT_EQ(refused([](TrialOrder& o) {
+              o.clock = ClockKind::wall;
+              o.planted_stop_ns = 1;
+            }),
+            "a planted stop with clock = \"wall\"; allowed with clock = \"lockstep\"");
 }
 
 TEST(Refusals, APoolThatDoesNotFitIsTheHostsAndSaysHowMuchItTakes) {

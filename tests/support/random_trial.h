@@ -119,6 +119,9 @@ class RandomTrial {
       change.facts = {text(), text(), text(), pick<CounterRole>(3), text(), coin() ? 32 : 64};
       trial.counters[text()] = change;
     }
+    if (coin())
+      trial.stage = {integer(), maybe_real(), maybe_integer_from(0), maybe_integer_from(0)};
+    for (std::int64_t i = integer(0, 3); i > 0; --i) trial.lcores.push_back(lcore());
     trial.limited_by = text();
     trial.limited_why = text();
     return trial;
@@ -214,6 +217,30 @@ class RandomTrial {
     for (std::int64_t i = integer(0, 2); i > 0; --i)
       stream.kernel_other_reasons[text()] = integer();
     return stream;
+  }
+
+  std::optional<std::int64_t> maybe_integer_from(std::int64_t low) {
+    if (coin()) return std::nullopt;
+    return integer(low, std::int64_t{1} << 40);
+  }
+
+  LcoreHealth lcore() {
+    LcoreHealth lcore;
+    lcore.role = text();
+    lcore.polling = coin();
+    lcore.thread_cpu_fraction = maybe_real();
+    // Without a clock of its own an lcore tells of no gaps.
+    if (lcore.thread_cpu_fraction) {
+      lcore.longest_gap_ns = integer();
+      lcore.gaps = integer();
+      lcore.gap_sum_ns = integer();
+      lcore.tolerated_gap_ns = integer();
+    }
+    lcore.runnable_waiting_fraction = maybe_real();
+    lcore.busy_fraction = maybe_real();
+    for (std::int64_t i = integer(0, 4); i > 0; --i) lcore.bursts.push_back(integer());
+    lcore.poll_gap_ns = histogram();
+    return lcore;
   }
 
   std::mt19937_64 random_;

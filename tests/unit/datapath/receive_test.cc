@@ -70,6 +70,8 @@ struct HandPort {
 };
 
 struct HandClock {
+  static constexpr bool kLockstep = true;
+  static Ticks not_after(Ticks stamp, Ticks /*now*/) noexcept { return stamp; }
   Ticks ticks = 1000;
   Ticks now() const noexcept { return ticks; }
 };
@@ -85,8 +87,8 @@ struct Lcore {
     lcore.flows = 4;
     lcore.epoch = kEpoch;
     lcore.tracker = &tracker;
-    lcore.rx.counts = rx_counts.data();
-    lcore.rx.spilled = spilled.data();
+    lcore.rx_of[0].counts = rx_counts.data();
+    lcore.rx_of[0].spilled = spilled.data();
     lcore.done.counts = done_counts.data();
     lcore.done.spilled = spilled.data();
   }

@@ -249,6 +249,7 @@ TEST(TrialJson, TheKeysAreTheContract) {
                                              "streams",
                                              "queues",
                                              "rings",
+                                             "lcores",
                                              "stage",
                                              "latency_ns",
                                              "cycles_per_pkt",
@@ -337,7 +338,7 @@ TEST(TrialJson, EveryMissingOrMistypedKeyIsRefusedByName) {
   const std::set<std::string> derived = {
       "offered_pkts", "offered_bytes", "received_pkts", "ledger",    "received_bytes",
       "loss_ratio",   "first_loss_s",  "last_loss_s",   "loss_runs", "reordered_pkts"};
-  const std::set<std::string> later = {"stage"};  // earlier records lack them
+  const std::set<std::string> later = {"lcores", "stage"};  // earlier records lack them
   for (const auto& entry : json.items()) {
     if (derived.count(entry.key()) != 0) continue;
     Json without = json;
@@ -357,14 +358,30 @@ TEST(TrialJson, EveryMissingOrMistypedKeyIsRefusedByName) {
 
 TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   TrialResult trial;
+  trial.queues.push_back({0, 10, 0, 1.0, 5, std::nullopt});
   trial.stage = StageAccount{5, 1.0, 2, 2};
+  trial.lcores.resize(1);
   Json json = to_json(trial);
+  json.erase("lcores");
   json.erase("stage");
+  json["queues"][0].erase("latency_rx_ns");
   json["order"]["traffic"].erase("hit_ratio");
   json["order"]["receiver"].erase("patterns");
   const Result<TrialResult> read = trial_result_from_json(json);
   ASSERT_TRUE(read.has_value()) << read.error().text();
   EXPECT_FALSE(read->stage);
+  EXPECT_TRUE(read->lcores.empty());
+  EXPECT_FALSE(read->queues[0].latency_rx_ns);
+}
+
+TEST(TimelineJson, APointIsReadBackAsItWasWritten) {
+  const TimelinePoint point{1.5, 10, std::nullopt, 0, 3};
+  const Json json = through_text(to_json(point));
+  EXPECT_TRUE(json["polled_pkts"].is_null());
+  const Result<TimelinePoint> back = timeline_point_from_json(json);
+  ASSERT_TRUE(back.has_value()) << back.error().text();
+  EXPECT_EQ(*back, point);
+  EXPECT_FALSE(timeline_point_from_json(Json{{"until_s", 1.0}}));
 }
 
 TEST(TrialJson, AMistakeDeepInsideIsNamedWithItsPlace) {

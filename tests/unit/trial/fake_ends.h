@@ -51,6 +51,7 @@ struct Story {
     sent.window_seconds = 0.1;
     LcoreHealth generator;
     generator.role = "generator";
+    generator.thread_cpu_fraction = 1.0;
     generator.longest_gap_ns = 30'000;
     generator.tolerated_gap_ns = 1'000'000;
     sent.lcores = {generator};
@@ -73,6 +74,7 @@ struct Story {
     blocking.runnable_waiting_fraction = 0.001;
     LcoreHealth polling;
     polling.role = "receiver q0";
+    polling.thread_cpu_fraction = 1.0;
     polling.longest_gap_ns = 40'000;
     polling.gaps = 2;
     polling.gap_sum_ns = 65'000;

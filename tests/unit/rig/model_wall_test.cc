@@ -1,0 +1,43 @@
+#include "rig/model_wall.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace pollmark {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(WallCpus, AreTakenFromThoseAllowedEachOnce) {
+  const auto cpus = wall_cpus(TrialOrder{}, 2, 1, {3, 5, 7, 9, 11});
+  ASSERT_TRUE(cpus);
+  EXPECT_THAT(cpus->links, ElementsAre(3));
+  EXPECT_THAT(cpus->lcores, ElementsAre(5, 7, 9));
+}
+
+TEST(WallCpus, AreThoseThatTheOrderNames) {
+  TrialOrder order;
+  order.generator_lcores = {4, 5};
+  order.receiver_lcores = {0, 2};
+  const auto cpus = wall_cpus(order, 2, 1, {0, 1, 2, 3, 4, 5});
+  ASSERT_TRUE(cpus);
+  EXPECT_THAT(cpus->links, ElementsAre(4, 5));
+  EXPECT_THAT(cpus->lcores, ElementsAre(0, 2, 1)) << "the worker gets one that is free";
+  // More than are needed: the first ones.
+  order.receiver_lcores = {0, 2, 3};
+  EXPECT_THAT(wall_cpus(order, 2, 0, {0, 1})->lcores, ElementsAre(0, 2));
+}
+
+TEST(WallCpus, TooFewAreSaidWithWhatWouldDo) {
+  const auto cpus = wall_cpus(TrialOrder{}, 1, 1, {0, 1});
+  ASSERT_FALSE(cpus);
+  EXPECT_EQ(cpus.error().code, Errc::bad_experiment);
+  EXPECT_THAT(cpus.error().what, HasSubstr("a CPU for each of 1 generator, 1 receiving lcore and 1 "
+                                           "worker; this process may use 2 CPUs"));
+  EXPECT_THAT(cpus.error().what, HasSubstr("allowed: clock = \"lockstep\""));
+  EXPECT_TRUE(wall_cpus(TrialOrder{}, 1, 0, {0, 1}));
+}
+
+}  // namespace
+}  // namespace pollmark
