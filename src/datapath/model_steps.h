@@ -38,6 +38,8 @@ StepOf<Clock> step_of(const ModelRun& run, const ReceiveLcore& lcore) noexcept {
       return step_of<kStamps, Clock, StageKind::touch>(run, lcore);
     case StageKind::checksum:
       return step_of<kStamps, Clock, StageKind::checksum>(run, lcore);
+    case StageKind::forward:
+      return step_of<kStamps, Clock, StageKind::forward>(run, lcore);
     case StageKind::hyperscan:
       return step_of<kStamps, Clock, StageKind::hyperscan>(run, lcore);
   }

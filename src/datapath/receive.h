@@ -19,6 +19,7 @@
 #include "datapath/model_link.h"
 #include "datapath/software_ring.h"
 #include "datapath/stage.h"
+#include "datapath/tx_sink.h"
 #include "record/sequence_tracker.h"
 #include "record/trial_order.h"
 
@@ -95,6 +96,8 @@ struct alignas(64) ReceiveLcore {
   SequenceTracker* tracker = nullptr;  // of an rx lcore; nullptr: untracked
   PatternScan scan;
   std::uint32_t search_from = 0;  // of stage hyperscan: behind all that is the instrument's
+  TxSink* sink = nullptr;         // of stage forward on the model
+  EthdevQueue transmit_queue;     // ... on a port
   // control: wo between iterations
   std::uint8_t epoch = 0;
   bool in_window = false;
@@ -119,6 +122,10 @@ struct ModelPort {
     return receive_burst<kStamps == StampSource::dynamic_field>(
         *lcore.model_queues[input], lcore.access, lcore.stamp_offset, mbufs, lcore.burst);
   }
+  [[gnu::always_inline]] static inline std::uint32_t send(ReceiveLcore& lcore, rte_mbuf** mbufs,
+                                                          std::uint32_t count, Ticks now) noexcept {
+    return send_to(*lcore.sink, lcore.access, mbufs, count, now);
+  }
   // Single segments with one reference, from one pool: straight back, as drivers do.
   [[gnu::always_inline]] static inline void free(ReceiveLcore& lcore, rte_mbuf** mbufs,
                                                  std::uint32_t count) noexcept {
@@ -138,6 +145,12 @@ struct EthdevPort {
         rte_eth_rx_burst(queue.port, queue.queue, mbufs, static_cast<std::uint16_t>(lcore.burst));
     for (std::uint32_t i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void*));
     return count;
+  }
+  [[gnu::always_inline]] static inline std::uint32_t send(ReceiveLcore& lcore, rte_mbuf** mbufs,
+                                                          std::uint32_t count,
+                                                          Ticks /*now*/) noexcept {
+    return rte_eth_tx_burst(lcore.transmit_queue.port, lcore.transmit_queue.queue, mbufs,
+                            static_cast<std::uint16_t>(count));
   }
   [[gnu::always_inline]] static inline void free(ReceiveLcore& /*lcore*/, rte_mbuf** mbufs,
                                                  std::uint32_t count) noexcept {
@@ -212,6 +225,7 @@ template <StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
   ReceiveTallies& tallies = lcore.tallies;
   if constexpr (kStage == StageKind::touch)
     tallies.stage_result += touched(bytes_of(mbuf), mbuf->data_len);
+  if constexpr (kStage == StageKind::forward) swap_macs(const_cast<std::uint8_t*>(bytes_of(mbuf)));
   if constexpr (kStage == StageKind::hyperscan) {
     // The stamp is the instrument's: it is not searched.
     const std::uint8_t* const data = bytes_of(mbuf);
@@ -271,6 +285,8 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
   rte_mbuf* mbufs[kMostBurst];
   std::uint32_t ours[kMostBurst];
   Stamp stamps[kMostBurst];
+  [[maybe_unused]] rte_mbuf* outgoing[kMostBurst];        // of stage forward
+  [[maybe_unused]] std::uint32_t wire_bytes[kMostBurst];  // of what is on its way out already
   ReceiveTallies& tallies = lcore.tallies;
   std::uint32_t total = 0;
   for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
@@ -321,6 +337,20 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
       }
       if constexpr (kStage != StageKind::none) tallies.staged += kept;
       kept = sound;
+      if constexpr (kStage == StageKind::forward) {
+        for (std::uint32_t i = 0; i < kept; ++i) {
+          outgoing[i] = mbufs[ours[i]];
+          wire_bytes[i] = outgoing[i]->pkt_len + 4;
+          mbufs[ours[i]] = nullptr;
+        }
+        const std::uint32_t accepted = Port::send(lcore, outgoing, kept, clock.now());
+        if (accepted != kept) [[unlikely]] {
+          for (std::uint32_t i = accepted; i < kept; ++i) mbufs[ours[i]] = outgoing[i];
+          tallies.stage_dropped += kept - accepted;
+          lost_at(tallies, received_at);
+          kept = accepted;
+        }
+      }
       if constexpr (kStage != StageKind::none) {
         const Ticks stage_to = clock.now();
         if (stage_to > stage_from) tallies.stage_ticks += stage_to - stage_from;
@@ -347,7 +377,10 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
       if constexpr (kStamps != StampSource::none)
         stamped_at[unique] = Clock::not_after(stamps[i].ticks, received_at);
       ++unique;
-      bytes += mbufs[ours[i]]->pkt_len + 4;
+      if constexpr (kStage == StageKind::forward)
+        bytes += wire_bytes[i];
+      else
+        bytes += mbufs[ours[i]]->pkt_len + 4;
     }
     if constexpr (kTracked) lcore.tracker->add_in_order(in_order);
     tallies.received += unique;
@@ -357,14 +390,25 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
       record_burst(lcore.done, stamped_at, unique, done_at);
       keep_from_wrapping(lcore.rx_of[input], unique);
       keep_from_wrapping(lcore.done, unique);
-      if (lcore.lateness_offset != 0) {
-        for (std::uint32_t i = 0; i < kept; ++i)
-          record(lcore.intended, received_at - stamps[i].ticks +
-                                     lateness_at(bytes_of(mbufs[ours[i]]), lcore.lateness_offset));
-        keep_from_wrapping(lcore.intended, kept);
+      if constexpr (kStage != StageKind::forward) {  // whose frames are gone by now
+        if (lcore.lateness_offset != 0) {
+          for (std::uint32_t i = 0; i < kept; ++i)
+            record(lcore.intended,
+                   received_at - stamps[i].ticks +
+                       lateness_at(bytes_of(mbufs[ours[i]]), lcore.lateness_offset));
+          keep_from_wrapping(lcore.intended, kept);
+        }
       }
     }
-    Port::free(lcore, mbufs, count);
+    if constexpr (kStage == StageKind::forward) {
+      std::uint32_t left = 0;
+      for (std::uint32_t i = 0; i < count; ++i)
+        if (mbufs[i] != nullptr) mbufs[left++] = mbufs[i];
+      if (left != 0) [[unlikely]]
+        Port::free(lcore, mbufs, left);
+    } else {
+      Port::free(lcore, mbufs, count);
+    }
   }
   return total;
 }
@@ -480,13 +524,43 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
     StageEnd ends[kMostBurst];
     for (std::uint32_t i = 0; i < count; ++i)
       ends[i] = run_stage<kStamps, kStage, kChecks>(mbufs[i], lcore);
+    [[maybe_unused]] rte_mbuf* left[kMostBurst];
+    [[maybe_unused]] std::uint32_t left_count = 0;
+    [[maybe_unused]] Stamp stamps[kMostBurst];
+    [[maybe_unused]] std::uint32_t wire_bytes[kMostBurst];
+    if constexpr (kStage == StageKind::forward) {
+      // What is sent is the port's: all that is still asked of a frame is read before.
+      rte_mbuf* outgoing[kMostBurst];
+      std::uint32_t from[kMostBurst];
+      std::uint32_t sound = 0;
+      const Ticks taken_at = clock.now();
+      for (std::uint32_t i = 0; i < count; ++i) {
+        stamps[i] = stamp_of<kStamps>(mbufs[i], lcore, taken_at);
+        wire_bytes[i] = mbufs[i]->pkt_len + 4;
+        if (ends[i] == StageEnd::sound) [[likely]] {
+          from[sound] = i;
+          outgoing[sound++] = mbufs[i];
+        } else {
+          left[left_count++] = mbufs[i];
+        }
+      }
+      const std::uint32_t accepted = Port::send(lcore, outgoing, sound, clock.now());
+      for (std::uint32_t i = accepted; i < sound; ++i) {
+        ends[from[i]] = StageEnd::dropped;
+        left[left_count++] = outgoing[i];
+      }
+    }
     const Ticks done_at = clock.now();
     if constexpr (kStage != StageKind::none) {
       tallies.staged += count;
       if (done_at > stage_from) tallies.stage_ticks += done_at - stage_from;
     }
     for (std::uint32_t i = 0; i < count; ++i) {
-      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore, done_at);
+      Stamp stamp;
+      if constexpr (kStage == StageKind::forward)
+        stamp = stamps[i];
+      else
+        stamp = stamp_of<kStamps>(mbufs[i], lcore, done_at);
       if (stamp.epoch != lcore.epoch) [[unlikely]]
         continue;  // pushed before the window
       if (ends[i] != StageEnd::sound) [[unlikely]] {
@@ -494,11 +568,19 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
         continue;
       }
       ++tallies.received;
-      tallies.received_bytes += mbufs[i]->pkt_len + 4;
+      if constexpr (kStage == StageKind::forward)
+        tallies.received_bytes += wire_bytes[i];
+      else
+        tallies.received_bytes += mbufs[i]->pkt_len + 4;
       record(lcore.done, done_at - Clock::not_after(stamp.ticks, done_at));
     }
     keep_from_wrapping(lcore.done, count);
-    Port::free(lcore, mbufs, count);
+    if constexpr (kStage == StageKind::forward) {
+      if (left_count != 0) [[unlikely]]
+        Port::free(lcore, left, left_count);
+    } else {
+      Port::free(lcore, mbufs, count);
+    }
   }
   return total;
 }

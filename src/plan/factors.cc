@@ -194,7 +194,7 @@ std::string rx_offloads_level(const TrialOrder& order) {
 }
 
 constexpr std::string_view kStageAllowed =
-    "\"none\", \"touch\", \"checksum\", { kind = \"hyperscan\", patterns = FILE }";
+    "\"none\", \"touch\", \"checksum\", \"forward\", { kind = \"hyperscan\", patterns = FILE }";
 constexpr std::string_view kHyperscan = "hyperscan";
 Applied apply_stage(std::string_view text, TrialOrder& order) {
   const std::string_view body = trimmed(text);
@@ -207,7 +207,7 @@ Applied apply_stage(std::string_view text, TrialOrder& order) {
     order.receiver.patterns = std::string(file);
     return {};
   }
-  PM_TRYV(set_enum(text, {"forward"}, order.receiver.stage));
+  PM_TRYV(set_enum(text, {}, order.receiver.stage));
   order.receiver.patterns.clear();
   return {};
 }
@@ -603,7 +603,8 @@ std::vector<Factor> make_factors() {
         .syntax = "text, or { kind = text, patterns = text }",
         .limits = std::string(kStageAllowed),
         .paths = every,
-        .sentence = "What is done with every frame: nothing, read it, verify its checksums, or "
+        .sentence = "What is done with every frame: nothing, read it, verify its checksums, "
+                    "swap its addresses and send it back, or "
                     "search the payload behind the stamp for the expressions of a file (one a "
                     "line: expression, /expression/flags or id:/expression/flags).",
         .forms = {text, kind}},

@@ -102,6 +102,14 @@ Broken checksum_on_a_socket(const TrialOrder& order) {
          "allowed: none, touch";
 }
 
+Broken forward_on_the_kernel_path(const TrialOrder& order) {
+  if (order.receiver.stage != StageKind::forward || order.path == Path::model) return std::nullopt;
+  return fmt::format(
+      "stage forward on path {}: what it sends back would meet the generator's "
+      "device; allowed: none, touch",
+      name_of(order.path));
+}
+
 Broken hyperscan_on_a_socket(const TrialOrder& order) {
   if (order.path != Path::udp_socket || order.receiver.stage != StageKind::hyperscan) {
     return std::nullopt;
@@ -236,6 +244,7 @@ const std::vector<Rule>& all_rules() {
       {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
+      {{"stage", "path"}, "frames are sent back on the model", forward_on_the_kernel_path},
       {{"stage", "path"}, "hyperscan runs behind a poll-mode driver", hyperscan_on_a_socket},
       {{"hit_ratio", "stage"}, "hits need patterns", hits_need_patterns},
       {{"hit_ratio", "kind"}, "a capture has its own payloads", hits_of_a_capture},

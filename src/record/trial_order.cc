@@ -46,7 +46,7 @@ struct Names<StallKind> {
 };
 template <>
 struct Names<StageKind> {
-  static constexpr std::array<std::string_view, 4> kAll = {"none", "touch", "checksum",
+  static constexpr std::array<std::string_view, 5> kAll = {"none", "touch", "checksum", "forward",
                                                            "hyperscan"};
 };
 template <>

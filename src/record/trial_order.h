@@ -25,7 +25,7 @@ enum class ReplayTiming : std::uint8_t { rate, original, scaled };
 enum class CutShort : std::uint8_t { refuse, pad };
 enum class DmaPlacement : std::uint8_t { llc, hot, memory };
 enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
-enum class StageKind : std::uint8_t { none, touch, checksum, hyperscan };  // later: forward
+enum class StageKind : std::uint8_t { none, touch, checksum, forward, hyperscan };
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
 enum class ValidityRule : std::uint8_t { strict, as_is };

@@ -47,6 +47,8 @@ Step step_of(StageKind stage) {
       return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::touch, kBy, kTracked>;
     case StageKind::checksum:
       return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::checksum, kBy, kTracked>;
+    case StageKind::forward:
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::forward, kBy, kTracked>;
     case StageKind::hyperscan:
       return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::hyperscan, kBy,
                                 kTracked>;

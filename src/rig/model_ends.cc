@@ -34,6 +34,7 @@ namespace {
 
 constexpr double kExcisionFloorNs = 2000.0;
 constexpr int kMostRxRing = 32768;
+constexpr int kTxRing = 1024;
 
 bool has_cldemote() {
   unsigned eax = 0;
@@ -118,6 +119,7 @@ ModelNicOrder nic_order_of(const TrialOrder& order, const Layout& layout) {
   nic.burst = order.receiver.burst;
   nic.pool_mbufs = order.receiver.pool_mbufs;
   nic.stamps = order.traffic.kind == TrafficKind::replay;
+  if (order.receiver.stage == StageKind::forward) nic.tx_ring = kTxRing;
   if (!order.traffic.frame_bytes.empty())
     nic.frame_most_bytes =
         *std::max_element(order.traffic.frame_bytes.begin(), order.traffic.frame_bytes.end());
@@ -282,6 +284,7 @@ Result<void> ModelTrial::open() {
 
   ModelNicOrder nic = nic_order_of(order_, layout_);
   nic.frame_most_bytes = prepared_->largest_data_bytes();
+  nic.tx_ticks_per_byte = 8.0 * tsc_hz_ / order_.model.link_bps;
   PM_TRY(nic_, ModelNic::create(nic));
   nic_->post_all();
 
@@ -298,6 +301,7 @@ Result<void> ModelTrial::open() {
     one.burst = static_cast<std::uint32_t>(order_.receiver.burst);
     one.access = nic_->access(number);
     one.stamp_offset = nic_->stamp_offset();
+    one.sink = nic_->sink(number);
     one.flows = prepared_->flow_count();
     one.stack = prepared_->stack();
     if (patterns_) {
@@ -667,7 +671,8 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   count(Fate::rx_missed, missed);
   count(Fate::rx_no_mbuf, no_mbuf);
   count(Fate::corrupt, sum.corrupt);
-  if (order_.receiver.stage == StageKind::hyperscan) count(Fate::stage_dropped, sum.stage_dropped);
+  if (order_.receiver.stage == StageKind::hyperscan || order_.receiver.stage == StageKind::forward)
+    count(Fate::stage_dropped, sum.stage_dropped);
   count(Fate::duplicate, sum.duplicate);
   count(Fate::foreign, sum.foreign);
   // What came too late for the tracker to tell stays open in the books (stale).
@@ -908,6 +913,11 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
               fmt::format("searched {} payloads for {} expressions: {} matches in {}", sum.staged,
                           patterns_->patterns().size(), sum.matches, sum.matched),
               sum.staged > 0);
+  else if (receiver.stage == StageKind::forward)
+    confirmed("stage", stage,
+              fmt::format("sent {} frames back, {} found no transmit descriptor",
+                          sum.staged - sum.stage_dropped, sum.stage_dropped),
+              sum.staged > sum.stage_dropped);
   else
     confirmed("stage", stage, fmt::format("ran on {} frames", sum.staged), sum.staged > 0);
   if (patterns_ && !prepared_->is_replay()) knobs["hit_ratio"] = hit_ratio_knob(order_, sum);

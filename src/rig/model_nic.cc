@@ -32,7 +32,8 @@ std::int64_t mbufs_needed(const ModelNicOrder& order) {
   if (order.pool_mbufs > 0) return order.pool_mbufs;
   const std::int64_t per_lcore = kCacheMbufs * 2 + 2 * 64;
   return std::int64_t{order.queues} * order.rx_ring +
-         std::int64_t{order.software_rings} * order.ring + order.lcores * per_lcore + 64;
+         std::int64_t{order.software_rings} * order.ring +
+         order.lcores * (per_lcore + order.tx_ring) + 64;
 }
 
 int cache_mbufs(const ModelNicOrder& order) {
@@ -166,6 +167,17 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
     ring.size = static_cast<std::uint32_t>(order.ring);
   }
 
+  for (int lcore = 0; lcore < order.lcores && order.tx_ring > 0; ++lcore) {
+    TxSink sink;
+    const std::size_t tx_slots = std::bit_ceil(static_cast<std::size_t>(order.tx_ring));
+    sink.held = zeroed<rte_mbuf*>(blocks_, tx_slots);
+    sink.leaves_at = zeroed<Ticks>(blocks_, tx_slots);
+    if (sink.held == nullptr || sink.leaves_at == nullptr) return no_memory("transmit descriptors");
+    sink.mask = static_cast<std::uint32_t>(tx_slots) - 1;
+    sink.ticks_per_byte = order.tx_ticks_per_byte;
+    sinks_.push_back(sink);
+  }
+
   // The ring driver wants a transmit queue, and a configuration without any RSS or offload.
   tx_ring_ =
       rte_ring_create((name + "_tx").c_str(), 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
@@ -251,6 +263,7 @@ std::int64_t ModelNic::missing_mbufs() const {
   std::int64_t found = rte_mempool_avail_count(pool_);
   for (const rte_mempool_cache* cache : caches_) found += cache->len;
   for (const ModelQueue& queue : queues_) found += queue.posted_to - queue.taken_to;
+  for (const TxSink& sink : sinks_) found += sink.sent_to - sink.free_to;
   return pool_mbufs() - found;
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "datapath/model_link.h"
 #include "datapath/software_ring.h"
+#include "datapath/tx_sink.h"
 
 namespace pollmark {
 
@@ -22,6 +23,8 @@ struct ModelNicOrder {
   int burst = 32;
   int pool_mbufs = 0;                  // 0: enough for all
   std::int64_t frame_most_bytes = 60;  // without FCS
+  int tx_ring = 0;                     // descriptors of each lcore's transmit queue; 0: none
+  double tx_ticks_per_byte = 0.0;      // of its line
   bool stamps = false;                 // completions carry stamps for the mbufs' dynamic field
 };
 
@@ -42,10 +45,15 @@ class ModelNic {
   [[nodiscard]] ModelQueue& queue(int number) { return queues_[static_cast<std::size_t>(number)]; }
   [[nodiscard]] SoftwareRing& ring(int number) { return rings_[static_cast<std::size_t>(number)]; }
   [[nodiscard]] PoolAccess access(int lcore) const;
+  // nullptr without transmit queues.
+  [[nodiscard]] TxSink* sink(int lcore) {
+    return sinks_.empty() ? nullptr : &sinks_[static_cast<std::size_t>(lcore)];
+  }
   [[nodiscard]] std::uint32_t stamp_offset() const { return stamp_offset_; }
   [[nodiscard]] std::int64_t page_size_bytes() const;  // of the pool's memory
   [[nodiscard]] std::int64_t pool_mbufs() const;
-  // mbufs that are neither in the pool, nor in a cache, nor posted: 0 after a drained trial.
+  // mbufs that are neither in the pool, nor in a cache, nor posted, nor on their way out: 0 after a
+  // drained trial.
   [[nodiscard]] std::int64_t missing_mbufs() const;
   // Posts the first mbufs: every queue is full, or has its share of a pool that is too small.
   void post_all();
@@ -58,6 +66,7 @@ class ModelNic {
   std::vector<rte_mempool_cache*> caches_;
   std::vector<ModelQueue> queues_;
   std::vector<SoftwareRing> rings_;
+  std::vector<TxSink> sinks_;
   std::vector<rte_ring*> rx_rings_;
   rte_ring* tx_ring_ = nullptr;
   std::vector<void*> blocks_;  // of rte_zmalloc

@@ -581,6 +581,38 @@ TEST(HyperscanStage, SearchesWhatLiesBehindTheHeadersOfACapture) {
   EXPECT_EQ(*outcome->receiver.stage->matches, 0);
 }
 
+TEST(ForwardStage, SendsBackWhatTheLineCarries) {
+  for (const int workers : {0, 2}) {
+    TrialOrder order = small_order();
+    order.receiver.stage = StageKind::forward;
+    order.receiver.workers = workers;
+    order.receiver.ring = workers > 0 ? 1024 : 0;
+    const auto outcome = run(order);
+    ASSERT_TRUE(outcome) << outcome.error().text();
+    EXPECT_EQ(open_books(*outcome), "") << workers;
+    EXPECT_EQ(outcome->receiver.received_bytes, 64 * outcome->receiver.received_pkts);
+    EXPECT_EQ(outcome->receiver.knobs.at("stage").effective, "forward");
+    EXPECT_TRUE(outcome->receiver.knobs.at("stage").exercised);
+  }
+}
+
+TEST(ForwardStage, AFrameWithoutATransmitDescriptorIsStageDropped) {
+  // A backlog that a stall leaves is worked off faster than the line takes it.
+  TrialOrder order = small_order();
+  order.seconds = 0.02;
+  order.model.link_bps = 10e9;
+  order.traffic.frame_bytes = {1518};
+  order.traffic.intended_pps = 0.8e6;
+  order.receiver.rx_ring = 8192;
+  order.receiver.stage = StageKind::forward;
+  order.model.stalls = {StallKind::periodic, 10'000'000, 4'000'000, ""};
+  const auto outcome = run(order);
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(open_books(*outcome), "");
+  EXPECT_GT(outcome->fate(Fate::stage_dropped), 0);
+  EXPECT_EQ(outcome->fate(Fate::rx_missed), 0);
+}
+
 }  // namespace
 }  // namespace pollmark
 

@@ -302,7 +302,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "not yet: a factor of a later release"},
         Refused{"rx_ring = [64, 512]", "design = \"one_at_a_time\"", "10:1",
                 "not yet: other designs"},
-        Refused{"[traffic]", "stage = \"forward\"\n[traffic]", "6:9", "not yet: \"forward\""},
         Refused{"[traffic]", "stage = { kind = \"hyperscan\" }\n[traffic]", "6:9",
                 "stage: hyperscan without patterns; allowed: \"none\""},
         Refused{"[traffic]", "stage = { kind = \"touch\", patterns = \"p\" }\n[traffic]", "6:9",

@@ -56,7 +56,7 @@ TEST(Factors, LevelsHaveOneCanonicalText) {
         {"hyperscan", ""},
         {"hyperscan:", ""},
         {"hyperscans", ""},
-        {"forward", ""}}},
+        {"forward", "forward"}}},
       {"hit_ratio",
        {{"0 %", "0 %"},
         {"12.5%", "12.5 %"},

@@ -27,7 +27,7 @@ TEST(Names, AreSpeltAsTheEnumerators) {
   expect_names<CutShort>({"refuse", "pad"});
   expect_names<DmaPlacement>({"llc", "hot", "memory"});
   expect_names<StallKind>({"none", "periodic", "poisson", "trace"});
-  expect_names<StageKind>({"none", "touch", "checksum", "hyperscan"});
+  expect_names<StageKind>({"none", "touch", "checksum", "forward", "hyperscan"});
   expect_names<TrialKind>({"trial", "calibration", "search", "probe", "latency"});
   expect_names<ValidityRule>({"strict", "as_is"});
   EXPECT_EQ(name_of(Path::udp_socket), "udp_socket");
