@@ -70,8 +70,8 @@ template <StageKind kStage>
 void receive_all(PreparedFrames& frames) noexcept {
   const WallClock clock;
   for (frames.next = 0; frames.next < frames.count;)
-    receive_and_finish<PreparedPort, WallClock, StampSource::payload, kStage, ChecksumBy::software,
-                       true>(frames.lcore, clock);
+    receive_and_finish<PreparedPort, WallClock, StampSource::payload, kStage, true>(frames.lcore,
+                                                                                    clock);
 }
 
 void receive(PreparedFrames& frames, StageKind stage) noexcept {
@@ -147,7 +147,7 @@ void run_model_path(ModelBench& bench, std::uint64_t bursts) noexcept {
     bench.v += bench.burst_ticks;
     link.deliver(bench.v);
     receive_and_finish<ModelPort<StampSource::payload>, WallClock, StampSource::payload,
-                       StageKind::none, ChecksumBy::software, true>(*bench.lcore, clock);
+                       StageKind::none, true>(*bench.lcore, clock);
   }
 }
 

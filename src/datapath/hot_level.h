@@ -29,7 +29,7 @@ struct HotLevel {
   bool has_avx512f;
   bool has_gfni;
   void (*run_model)(ModelRun& run) noexcept;
-  // On the wall clock: one thread each. run: placement, stamps, stage, checksum_by, traffic.
+  // On the wall clock: one thread each. run: placement, stamps, stage, traffic.
   void (*poll_wall)(WallLcore& lcore, WallBoard& board, const ModelRun& run) noexcept;
   void (*send_wall)(WallLink& link, WallBoard& board, const ModelRun& run) noexcept;
   void (*probe_core)(CoreProbe& probe) noexcept;  // one piece of the fixed work

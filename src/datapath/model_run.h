@@ -28,7 +28,6 @@ struct ModelRun {
   Placement placement = Placement::llc;
   StampSource stamps = StampSource::payload;  // dynamic_field: the traffic is a replay
   StageKind stage = StageKind::none;
-  ChecksumBy checksum_by = ChecksumBy::software;
   const Traffic* traffic = nullptr;
   LockstepTimes times;  // bracket_ticks is calibrated by the run
   CoreProbe probe;

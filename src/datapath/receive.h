@@ -1,7 +1,6 @@
 // What an lcore does with what it receives: validates the stamp, runs the stage, follows sequences,
-// records latency, counts. Templates over where frames come from, the clock, where the stamp is,
-// the stage, and who checks checksums; one iteration is one burst from each input that the lcore
-// owns.
+// records latency, counts. Templates over where frames come from, the clock, where the stamp is and
+// the stage; one iteration is one burst from each input that the lcore owns.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -31,7 +30,6 @@ enum class StampSource : std::uint8_t {
   dynamic_field,  // of the mbuf: replayed frames on the model
   none,           // counted only
 };
-enum class ChecksumBy : std::uint8_t { software, port };
 
 inline constexpr std::uint32_t kMostInputs = 16;
 inline constexpr std::uint32_t kMostBurst = 64;
@@ -88,6 +86,7 @@ struct alignas(64) ReceiveLcore {
   SoftwareRing* take_from[kMostInputs] = {};
   std::uint32_t ring_count = 0;
   std::uint32_t burst = 32;
+  bool port_checks = false;  // the port verifies checksums, the stage need not
   PoolAccess access;
   std::uint32_t stamp_offset = 0;  // of the dynamic field
   std::uint32_t flows = 0;
@@ -218,8 +217,7 @@ inline void lost_at(ReceiveTallies& tallies, Ticks ticks) noexcept {
 
 enum class StageEnd : std::uint8_t { sound, corrupt, dropped };
 
-// kChecks: where the verdict on checksums comes from.
-template <StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
+template <StampSource kStamps, StageKind kStage>
 [[gnu::always_inline]] inline StageEnd run_stage(const rte_mbuf* mbuf,
                                                  ReceiveLcore& lcore) noexcept {
   ReceiveTallies& tallies = lcore.tallies;
@@ -241,20 +239,24 @@ template <StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
     tallies.matches += matches;
     tallies.matched += matches != 0 ? 1 : 0;
   }
-  if constexpr (kChecks == ChecksumBy::port) {
-    const std::uint64_t flags = mbuf->ol_flags;
-    const bool ip_bad = (flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
-    const bool l4_bad = (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
-    tallies.verdicts +=
-        (flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK)) != 0 ? 1 : 0;
-    return ip_bad || l4_bad ? StageEnd::corrupt : StageEnd::sound;
-  } else if constexpr (kStage == StageKind::checksum) {
+  if constexpr (kStage == StageKind::checksum) {
     const std::uint8_t verdict = verify_checksums(bytes_of(mbuf), mbuf->data_len);
     tallies.stage_result += verdict;
-    return (verdict & (kIpv4Bad | kL4Bad)) == 0 ? StageEnd::sound : StageEnd::corrupt;
-  } else {
-    return StageEnd::sound;
+    if ((verdict & (kIpv4Bad | kL4Bad)) != 0) [[unlikely]]
+      return StageEnd::corrupt;
   }
+  return StageEnd::sound;
+}
+
+// What the port says of a frame's checksums. A port that says nothing has found nothing.
+[[gnu::always_inline]] inline StageEnd port_verdict(const rte_mbuf* mbuf,
+                                                    ReceiveTallies& tallies) noexcept {
+  const std::uint64_t flags = mbuf->ol_flags;
+  const bool ip_bad = (flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
+  const bool l4_bad = (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
+  tallies.verdicts +=
+      (flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK)) != 0 ? 1 : 0;
+  return ip_bad || l4_bad ? StageEnd::corrupt : StageEnd::sound;
 }
 
 inline void count_unsound(ReceiveTallies& tallies, StageEnd end, Ticks ticks) noexcept {
@@ -262,8 +264,24 @@ inline void count_unsound(ReceiveTallies& tallies, StageEnd end, Ticks ticks) no
   lost_at(tallies, ticks);
 }
 
-template <StageKind kStage, ChecksumBy kChecks>
-inline constexpr bool kStageWorks = kStage != StageKind::none || kChecks == ChecksumBy::port;
+// Of a burst's frames and stamps, by number: keeps, in order, those whose end was sound; counts the
+// others.
+template <StampSource kStamps, typename End>
+[[gnu::always_inline]] inline std::uint32_t keep_sound(const End& end_of, std::uint32_t* ours,
+                                                       Stamp* stamps, std::uint32_t count,
+                                                       Ticks ticks,
+                                                       ReceiveTallies& tallies) noexcept {
+  std::uint32_t sound = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const StageEnd end = end_of(ours[i]);
+    if (end != StageEnd::sound) [[unlikely]]
+      count_unsound(tallies, end, ticks);
+    ours[sound] = ours[i];
+    if constexpr (kStamps != StampSource::none) stamps[sound] = stamps[i];
+    sound += end == StageEnd::sound ? 1 : 0;
+  }
+  return sound;
+}
 
 // A sample of the port's hash from time to time; at most one per burst.
 [[gnu::always_inline]] inline void sample_hash(const rte_mbuf* mbuf, const FrameStack& stack,
@@ -279,8 +297,7 @@ inline constexpr bool kStageWorks = kStage != StageKind::none || kChecks == Chec
 }
 
 // An rx lcore without a software ring: everything on the spot.
-template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, ChecksumBy kChecks,
-          bool kTracked>
+template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, bool kTracked>
 std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept {
   rte_mbuf* mbufs[kMostBurst];
   std::uint32_t ours[kMostBurst];
@@ -324,19 +341,19 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
     tallies.hashes += hashes;
     sample_hash(mbufs[0], lcore.stack, tallies);
 
-    if constexpr (kStageWorks<kStage, kChecks>) {
-      const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
-      std::uint32_t sound = 0;
-      for (std::uint32_t i = 0; i < kept; ++i) {
-        const StageEnd end = run_stage<kStamps, kStage, kChecks>(mbufs[ours[i]], lcore);
-        if (end != StageEnd::sound) [[unlikely]]
-          count_unsound(tallies, end, received_at);
-        ours[sound] = ours[i];
-        if constexpr (kStamps != StampSource::none) stamps[sound] = stamps[i];
-        sound += end == StageEnd::sound ? 1 : 0;
+    const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
+    if (lcore.port_checks) {
+      const auto verdict = [&](std::uint32_t i) { return port_verdict(mbufs[i], tallies); };
+      kept = keep_sound<kStamps>(verdict, ours, stamps, kept, received_at, tallies);
+    }
+    if constexpr (kStage != StageKind::none) {
+      tallies.staged += kept;
+      if (kStage != StageKind::checksum || !lcore.port_checks) {
+        const auto stage = [&](std::uint32_t i) {
+          return run_stage<kStamps, kStage>(mbufs[i], lcore);
+        };
+        kept = keep_sound<kStamps>(stage, ours, stamps, kept, received_at, tallies);
       }
-      if constexpr (kStage != StageKind::none) tallies.staged += kept;
-      kept = sound;
       if constexpr (kStage == StageKind::forward) {
         for (std::uint32_t i = 0; i < kept; ++i) {
           outgoing[i] = mbufs[ours[i]];
@@ -351,10 +368,8 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
           kept = accepted;
         }
       }
-      if constexpr (kStage != StageKind::none) {
-        const Ticks stage_to = clock.now();
-        if (stage_to > stage_from) tallies.stage_ticks += stage_to - stage_from;
-      }
+      const Ticks stage_to = clock.now();
+      if (stage_to > stage_from) tallies.stage_ticks += stage_to - stage_from;
     }
     const Ticks done_at = clock.now();
 
@@ -501,7 +516,7 @@ inline void open_window(ReceiveLcore& lcore, std::uint8_t epoch,
 }
 
 // A worker: takes what is visible, runs the stage.
-template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, ChecksumBy kChecks>
+template <typename Port, typename Clock, StampSource kStamps, StageKind kStage>
 std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept {
   rte_mbuf* mbufs[kMostBurst];
   ReceiveTallies& tallies = lcore.tallies;
@@ -523,7 +538,12 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
     const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
     StageEnd ends[kMostBurst];
     for (std::uint32_t i = 0; i < count; ++i)
-      ends[i] = run_stage<kStamps, kStage, kChecks>(mbufs[i], lcore);
+      ends[i] = lcore.port_checks ? port_verdict(mbufs[i], tallies) : StageEnd::sound;
+    if (kStage != StageKind::checksum || !lcore.port_checks) {
+      for (std::uint32_t i = 0; i < count; ++i)
+        if (ends[i] == StageEnd::sound) [[likely]]
+          ends[i] = run_stage<kStamps, kStage>(mbufs[i], lcore);
+    }
     [[maybe_unused]] rte_mbuf* left[kMostBurst];
     [[maybe_unused]] std::uint32_t left_count = 0;
     [[maybe_unused]] Stamp stamps[kMostBurst];

@@ -39,19 +39,17 @@ using Step = std::uint32_t (*)(ReceiveLcore&, const WallClock&) noexcept;
 
 template <StampSource kStamps, bool kTracked>
 Step step_of(StageKind stage) {
-  constexpr ChecksumBy kBy = ChecksumBy::software;
   switch (stage) {
     case StageKind::none:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::none, kBy, kTracked>;
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::none, kTracked>;
     case StageKind::touch:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::touch, kBy, kTracked>;
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::touch, kTracked>;
     case StageKind::checksum:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::checksum, kBy, kTracked>;
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::checksum, kTracked>;
     case StageKind::forward:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::forward, kBy, kTracked>;
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::forward, kTracked>;
     case StageKind::hyperscan:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::hyperscan, kBy,
-                                kTracked>;
+      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::hyperscan, kTracked>;
   }
   return nullptr;
 }

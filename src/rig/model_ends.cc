@@ -299,6 +299,7 @@ Result<void> ModelTrial::open() {
     const auto at = static_cast<std::size_t>(number);
     ReceiveLcore& one = lcores_[at];
     one.burst = static_cast<std::uint32_t>(order_.receiver.burst);
+    one.port_checks = offloads(order_, "checksum");
     one.access = nic_->access(number);
     one.stamp_offset = nic_->stamp_offset();
     one.sink = nic_->sink(number);
@@ -403,7 +404,6 @@ Result<void> ModelTrial::build_groups() {
                 : prepared_->stack().is_plain() ? StampSource::payload
                                                 : StampSource::stacked;
   run_.stage = order_.receiver.stage;
-  run_.checksum_by = offloads(order_, "checksum") ? ChecksumBy::port : ChecksumBy::software;
   run_.traffic = &traffic_;
   run_.times.window_start = traffic_.window_start;
   run_.times.window_end = traffic_.window_end;

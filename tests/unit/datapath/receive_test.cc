@@ -92,10 +92,10 @@ struct Lcore {
     lcore.done.counts = done_counts.data();
     lcore.done.spilled = spilled.data();
   }
-  template <StageKind kStage = StageKind::none, ChecksumBy kChecks = ChecksumBy::software>
+  template <StageKind kStage = StageKind::none>
   std::uint32_t turn() {
-    return receive_and_finish<HandPort, HandClock, StampSource::payload, kStage, kChecks, true>(
-        lcore, HandClock{});
+    return receive_and_finish<HandPort, HandClock, StampSource::payload, kStage, true>(lcore,
+                                                                                       HandClock{});
   }
 };
 
@@ -171,7 +171,8 @@ TEST(Receive, WithTheOffloadOnThePortsVerdictIsTaken) {
   rte_mbuf* believed = frames.add(stamp(4));
   Frames::data(believed)[59] ^= 4;
   believed->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-  lcore.turn<StageKind::checksum, ChecksumBy::port>();
+  lcore.lcore.port_checks = true;
+  lcore.turn<StageKind::checksum>();
   EXPECT_EQ(lcore.lcore.tallies.corrupt, 2U);
   EXPECT_EQ(lcore.lcore.tallies.received, 3U);
   EXPECT_EQ(lcore.lcore.tallies.verdicts, 4U);
