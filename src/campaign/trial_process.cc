@@ -25,20 +25,6 @@
 extern char** environ;
 
 namespace pollmark {
-namespace {
-
-constexpr int kSocketFd = 3;
-
-// Writes all of it. False when the other end is gone.
-bool send_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  return true;
-}
 
 // Lines from a socket; keeps what came after the newline.
 class LineReader {
@@ -75,6 +61,21 @@ class LineReader {
   int fd_;
   std::string buffer_;
 };
+
+namespace {
+
+constexpr int kSocketFd = 3;
+
+// Writes all of it. False when the other end is gone.
+bool send_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
 
 Json error_json(const Error& error) {
   return {{"error",

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMostCells = 10'000;
 constexpr std::size_t kMostTrials = 1'000'000;
-constexpr double kMostSeconds = 3600.0;
+constexpr double kMostTrialSeconds = 3600.0;
 constexpr int kFewestBudgetBlocks = 6;
 
 // Processor time of a frame in lockstep: built, delivered, polled, carried through its stage.
@@ -132,10 +132,10 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
       return cell;
     }
     order.seconds = static_cast<double>(group.packets) / order.traffic.intended_pps;
-    if (order.seconds > kMostSeconds) {
+    if (order.seconds > kMostTrialSeconds) {
       cell.refused =
           fmt::format("{} packets take {:.0f} s at {}; allowed: up to {:.0f} s", group.packets,
-                      order.seconds, si(order.traffic.intended_pps, "pps"), kMostSeconds);
+                      order.seconds, si(order.traffic.intended_pps, "pps"), kMostTrialSeconds);
     }
   }
   return cell;

@@ -37,7 +37,7 @@ namespace pollmark {
 namespace {
 
 constexpr int kTransmitRing = 512;
-constexpr std::int64_t kGapNs = 20'000;
+constexpr std::int64_t kLateNs = 20'000;
 constexpr std::size_t kNear256 = 2;
 static_assert(kNearNs[kNear256] == 256);
 constexpr std::int64_t kDrainLimitNs = 500'000'000;
@@ -249,7 +249,7 @@ class DpdkSender final : public Sender {
     Pacer pacer(order);
     PacedOrder paced;
     paced.catch_up_ticks = catch_up_ticks(order.ticks_per_frame, tsc_hz_);
-    paced.stall_ticks = ticks_of(static_cast<double>(kGapNs) * 1e-9);
+    paced.stall_ticks = ticks_of(static_cast<double>(kLateNs) * 1e-9);
     for (std::size_t at = 0; at < kNearNs.size(); ++at)
       paced.near_ticks[at] = ticks_of(static_cast<double>(kNearNs[at]) * 1e-9);
     send_paced<WallClock>(

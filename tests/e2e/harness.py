@@ -46,7 +46,7 @@ rx_ring = [64, 512]
 seconds = 0.05
 warmup = 0.005
 blocks = {blocks}
-retries = 20
+retries = 100
 seed = 7
 
 [judge]

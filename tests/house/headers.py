@@ -50,15 +50,14 @@ def kept_flags(command, directory):
     return flags
 
 
-def room_flags(root, build):
+def room_flags(build):
     """room -> flags: the union of its compile commands; None for rooms without a .cc yet."""
     flags = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        path = pathlib.Path(os.path.normpath(pathlib.Path(entry["directory"]) / entry["file"]))
-        if not path.is_relative_to(root):
-            continue
-        room = tree.room_of(path.relative_to(root)) or path.relative_to(root).parts[0]
-        if room in flags and path.relative_to(root).parts[0] == "tests":
+        # Outputs lie in BUILD as sources do in ROOT, and several sources may make one output.
+        path = pathlib.PurePath(entry["output"])
+        room = tree.room_of(path) or path.parts[0]
+        if room in flags and path.parts[0] == "tests":
             continue
         flags.setdefault(room, kept_flags(entry["command"], entry["directory"]))
     return flags
@@ -101,7 +100,7 @@ def compile_alone(root, header, flags):
 def complaints(root, build=None):
     root = pathlib.Path(root)
     build = pathlib.Path(build) if build else None
-    by_room = room_flags(tree.ROOT, build) if build else {}
+    by_room = room_flags(build) if build else {}
     plain = ["-std=c++20", "-Wall", "-Wextra"]
     remembered_file = build / "house-headers.json" if build else None
     remembered = {}

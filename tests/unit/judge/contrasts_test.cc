@@ -13,8 +13,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// rx_ring matters with one queue only.
-Campaign rings_and_queues(int blocks) {
+Campaign rings_matter_with_one_queue(int blocks) {
   Campaign campaign;
   campaign.add({{"queues", "1"}, {"rx_ring", "128"}}, around(20'000, 550, blocks, 0));
   campaign.add({{"queues", "1"}, {"rx_ring", "512"}}, around(2'000, 50, blocks, 1));
@@ -33,7 +32,7 @@ std::vector<Comparison> of_metric(const Summary& summary, const std::string& met
 }
 
 TEST(Contrasts, EveryLevelStandsAgainstTheDeclaredBaselineElseTheFirst) {
-  const auto contrasts = of_metric(rings_and_queues(12).summary(), "loss_ratio");
+  const auto contrasts = of_metric(rings_matter_with_one_queue(12).summary(), "loss_ratio");
   ASSERT_THAT(contrasts, SizeIs(2));
   EXPECT_EQ(contrasts[0].factor, "queues");
   EXPECT_EQ(contrasts[0].baseline, "1");
@@ -48,7 +47,7 @@ TEST(Contrasts, EveryLevelStandsAgainstTheDeclaredBaselineElseTheFirst) {
 }
 
 TEST(Contrasts, OtherMetricsAreExploratory) {
-  const Summary summary = rings_and_queues(12).summary();
+  const Summary summary = rings_matter_with_one_queue(12).summary();
   EXPECT_THAT(of_metric(summary, "received_mpps"), SizeIs(2));
   for (const Comparison& comparison : summary.comparisons) {
     EXPECT_EQ(comparison.family,
@@ -58,7 +57,7 @@ TEST(Contrasts, OtherMetricsAreExploratory) {
 }
 
 TEST(Contrasts, AnEffectThatDependsOnAnotherFactorIsAnInteraction) {
-  const Summary summary = rings_and_queues(12).summary();
+  const Summary summary = rings_matter_with_one_queue(12).summary();
   ASSERT_THAT(summary.interactions, SizeIs(1));
   const Interaction& found = summary.interactions.front();
   EXPECT_TRUE(found.shown);
@@ -86,7 +85,7 @@ TEST(Contrasts, EffectsThatAddUpAreNoInteraction) {
 }
 
 TEST(Contrasts, QuickCampaignsShowNoInteractionAndNoVerdict) {
-  Campaign campaign = rings_and_queues(12);
+  Campaign campaign = rings_matter_with_one_queue(12);
   campaign.question.quick = true;
   const Summary summary = campaign.summary();
   EXPECT_FALSE(summary.interactions.front().shown);
@@ -95,7 +94,7 @@ TEST(Contrasts, QuickCampaignsShowNoInteractionAndNoVerdict) {
 }
 
 TEST(Contrasts, ALevelWithoutEvidenceTaintsOnlyItsOwnContrasts) {
-  Campaign campaign = rings_and_queues(12);
+  Campaign campaign = rings_matter_with_one_queue(12);
   campaign.add({{"queues", "1"}, {"rx_ring", "2048"}}, around(2'000, 50, 12, 4));
   for (TrialResult& trial : campaign.trials) {
     if (trial.order.cell.at("rx_ring") == "2048") trial.knobs["rx_ring"].exercised = false;
@@ -131,7 +130,7 @@ void add_gate(Campaign& campaign, const std::vector<std::int64_t>& first,
 }
 
 TEST(NoiseFloors, AreHalfTheWidthOfTheIntervalBetweenEqualSettings) {
-  Campaign campaign = rings_and_queues(12);
+  Campaign campaign = rings_matter_with_one_queue(12);
   add_gate(campaign, around(2'000, 50, 12, 0), around(2'000, 50, 12, 5));
   const Summary summary = campaign.summary();
   ASSERT_THAT(summary.noise_floors, SizeIs(1));
@@ -147,17 +146,17 @@ TEST(NoiseFloors, AreHalfTheWidthOfTheIntervalBetweenEqualSettings) {
 }
 
 TEST(NoiseFloors, AGateThatSeesADifferenceOrTooMuchNoiseFails) {
-  Campaign apart = rings_and_queues(12);
+  Campaign apart = rings_matter_with_one_queue(12);
   add_gate(apart, around(2'000, 50, 12, 0), around(3'000, 50, 12, 5));
   EXPECT_FALSE(apart.summary().noise_floors.front().passed);
   EXPECT_THAT(apart.summary().noise_floors.front().sentence,
               HasSubstr("two equal settings look different"));
-  Campaign noisy = rings_and_queues(12);
+  Campaign noisy = rings_matter_with_one_queue(12);
   add_gate(noisy, around(20'000, 19'000, 12, 0), around(20'000, 19'000, 12, 6));
   EXPECT_FALSE(noisy.summary().noise_floors.front().passed);
   EXPECT_THAT(noisy.summary().noise_floors.front().sentence,
               HasSubstr("the noise is larger than what matters"));
-  Campaign short_gate = rings_and_queues(12);
+  Campaign short_gate = rings_matter_with_one_queue(12);
   add_gate(short_gate, {1, 2, 3}, {1, 2, 3});
   EXPECT_FALSE(short_gate.summary().noise_floors.front().floor);
 }

@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 using Kind = FieldValues::Kind;
 
-FieldValues parsed(HeaderField field, std::string_view text, int ip_version = 4) {
+FieldValues values_of(HeaderField field, std::string_view text, int ip_version = 4) {
   const auto values = parse_field_values(field, text, ip_version);
   if (!values) ADD_FAILURE() << values.error().what;
   return values ? *values : FieldValues{};
@@ -24,30 +24,30 @@ std::string refusal(HeaderField field, std::string_view text, int ip_version = 4
 }
 
 TEST(HeaderFields, ValuesRangesPrefixesListsAndRandomAreToldApart) {
-  const FieldValues one = parsed(HeaderField::src_ip, "198.18.0.1");
+  const FieldValues one = values_of(HeaderField::src_ip, "198.18.0.1");
   EXPECT_EQ(one.kind, Kind::range);
   EXPECT_TRUE(one.count() == 1 && one.at(0) == 0xC6120001U);
-  const FieldValues range = parsed(HeaderField::src_port, "1024 to 1033");
+  const FieldValues range = values_of(HeaderField::src_port, "1024 to 1033");
   EXPECT_TRUE(range.count() == 10 && range.at(9) == 1033);
-  const FieldValues prefix = parsed(HeaderField::dst_ip, "198.19.0.0/16");
+  const FieldValues prefix = values_of(HeaderField::dst_ip, "198.19.0.0/16");
   EXPECT_TRUE(prefix.count() == 65536 && prefix.at(65535) == 0xC613FFFFU);
-  const FieldValues list = parsed(HeaderField::vlan, "7, 5, 4094");
+  const FieldValues list = values_of(HeaderField::vlan, "7, 5, 4094");
   EXPECT_EQ(list.kind, Kind::list);
   EXPECT_TRUE(list.count() == 3 && list.at(0) == 7 && list.at(2) == 4094);
-  const FieldValues random = parsed(HeaderField::ttl, "random 3 to 9");
+  const FieldValues random = values_of(HeaderField::ttl, "random 3 to 9");
   EXPECT_EQ(random.kind, Kind::random);
   EXPECT_TRUE(random.first == 3 && random.last == 9);
-  const FieldValues any = parsed(HeaderField::dscp, "random");
+  const FieldValues any = values_of(HeaderField::dscp, "random");
   EXPECT_TRUE(any.kind == Kind::random && any.first == 0 && any.last == 63);
-  const FieldValues mac = parsed(HeaderField::src_mac, "02:00:00:00:00:fe to 02:00:00:00:01:01");
+  const FieldValues mac = values_of(HeaderField::src_mac, "02:00:00:00:00:fe to 02:00:00:00:01:01");
   EXPECT_TRUE(mac.count() == 4 && mac.at(3) == 0x020000000101U);
 }
 
 TEST(HeaderFields, Ipv6PrefixesCountAllTheirAddresses) {
-  const FieldValues net = parsed(HeaderField::src_ip, "2001:2::/48", 6);
+  const FieldValues net = values_of(HeaderField::src_ip, "2001:2::/48", 6);
   EXPECT_TRUE(net.count() == FieldValue{1} << 80);
   EXPECT_TRUE(net.first >> 80 == 0x200100020000ULL);
-  EXPECT_TRUE(parsed(HeaderField::src_ip, "random ::/0", 6).last == ~FieldValue{0});
+  EXPECT_TRUE(values_of(HeaderField::src_ip, "random ::/0", 6).last == ~FieldValue{0});
 }
 
 TEST(HeaderFields, WhatIsNoValueIsRefusedWithWhatIs) {
@@ -78,7 +78,7 @@ TEST(HeaderFields, OtherAddressesNeedPermission) {
   const auto refused = [](std::string_view text, int version,
                           const std::vector<std::string>& permitted) {
     const auto good =
-        check_addresses(parsed(HeaderField::src_ip, text, version), version, permitted);
+        check_addresses(values_of(HeaderField::src_ip, text, version), version, permitted);
     return good ? std::string() : good.error().what;
   };
   EXPECT_EQ(refused("198.18.0.0/15", 4, {}), "");

@@ -1,23 +1,13 @@
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "report/report.h"
 #include "support/synthetic_campaign.h"
+#include "texts.h"
 
 namespace pollmark {
 namespace {
 
 using support::SyntheticCampaign;
-
-std::string golden(const std::string& name) {
-  std::ifstream file(std::string(GOLDEN_FOLDER) + "/" + name, std::ios::binary);
-  EXPECT_TRUE(file) << name;
-  std::stringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 std::vector<std::vector<std::string>> read_csv(const std::string& text) {
   std::vector<std::vector<std::string>> rows(1);
@@ -93,7 +83,8 @@ TEST(Csv, QuotesWhatItMust) {
 }
 
 TEST(Csv, IsTheGoldenOne) {
-  EXPECT_EQ(render_csv(support::synthetic_campaign().input()), golden("summary.csv"));
+  EXPECT_EQ(render_csv(support::synthetic_campaign().input()),
+            content_of(GOLDEN_FOLDER "/summary.csv"));
 }
 
 }  // namespace

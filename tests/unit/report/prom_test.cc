@@ -7,19 +7,12 @@
 
 #include "report/report.h"
 #include "support/synthetic_campaign.h"
+#include "texts.h"
 
 namespace pollmark {
 namespace {
 
 using support::SyntheticCampaign;
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::stringstream stream(text);
-  std::string line;
-  while (std::getline(stream, line)) lines.push_back(line);
-  return lines;
-}
 
 // The exposition grammar; samples stand under their own HELP and TYPE, no series twice.
 void expect_exposition(const std::string& text) {

@@ -1,32 +1,17 @@
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <locale>
 #include <sstream>
 
 #include "report/readable.h"
 #include "report/report.h"
 #include "support/synthetic_campaign.h"
+#include "texts.h"
 
 namespace pollmark {
 namespace {
 
 using support::SyntheticCampaign;
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::stringstream stream(text);
-  std::string line;
-  while (std::getline(stream, line)) lines.push_back(line);
-  return lines;
-}
-
-std::string golden(const std::string& name) {
-  std::ifstream file(std::string(GOLDEN_FOLDER) + "/" + name, std::ios::binary);
-  std::stringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 TEST(TerminalText, FitsTheTerminal) {
   const SyntheticCampaign campaign = support::judged_campaign();
@@ -108,8 +93,8 @@ TEST(TerminalText, LetsNoEscapeSequenceThrough) {
 
 TEST(TerminalText, IsTheGoldenOne) {
   const SyntheticCampaign campaign = support::synthetic_campaign();
-  EXPECT_EQ(render_text(campaign.input(), 120), golden("report.txt"));
-  EXPECT_EQ(render_text(campaign.input(), 80), golden("report_80.txt"));
+  EXPECT_EQ(render_text(campaign.input(), 120), content_of(GOLDEN_FOLDER "/report.txt"));
+  EXPECT_EQ(render_text(campaign.input(), 80), content_of(GOLDEN_FOLDER "/report_80.txt"));
 }
 
 class CommaDecimal : public std::numpunct<char> {
