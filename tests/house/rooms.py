@@ -25,7 +25,7 @@ class Table:
         self.dep_library = {facts["meson"]: name for name, facts in
                             (self.libraries | self.test_libraries).items()}
 
-    def library_of(self, header):
+    def named_library(self, header):
         for name, facts in (self.libraries | self.test_libraries).items():
             if any(fnmatch.fnmatchcase(header, pattern) for pattern in facts["headers"]):
                 return name
@@ -52,7 +52,7 @@ def table_complaints(table):
 
 def own_include(table, place, room, in_tests, include, beside):
     target = include.name.split("/")[0]
-    if table.library_of(include.name):
+    if table.named_library(include.name):
         return f'{place}: "{include.name}" is not ours; write <{include.name}>'
     if in_tests and beside:
         return None
@@ -70,7 +70,7 @@ def own_include(table, place, room, in_tests, include, beside):
 def foreign_include(table, place, room, in_tests, include, _):
     facts = table.rooms[room]
     header = include.name
-    library = table.library_of(header)
+    library = table.named_library(header)
     if library in table.test_libraries:
         return None if in_tests else f"{place}: <{header}>: {library} is for tests only"
     if library:

@@ -82,7 +82,8 @@ class Style(planted.PlantedTest):
                 self.assert_caught("whitespace", "src/base/planted.cc", word)
 
     def test_host_of_a_registry(self):
-        for host in ("deb.debian" + ".org", "registry.npmjs" + ".org", "pypi" + ".org"):
+        for labels in (("deb", "debian"), ("registry", "npmjs"), ("pypi",)):
+            host = ".".join((*labels, "org"))
             with self.subTest(host=host):
                 self.write("scripts/planted", f"fetch http://{host}/x\n")
                 self.assert_caught("nothing_of_this_machine", "scripts/planted:1", host)
