@@ -13,6 +13,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "house"))
+import case_report  # noqa: E402
+
 PROGRAM = ""
 CAPTURE = pathlib.Path(__file__).resolve().parents[2] / "scripts/experiments/mixed.pcap"
 
@@ -103,4 +106,4 @@ def main():
     if len(sys.argv) < 2:
         sys.exit("usage: test_*.py PROGRAM")
     PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    unittest.main(module="__main__", verbosity=2)
+    case_report.main(verbosity=2)

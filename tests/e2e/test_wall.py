@@ -50,7 +50,7 @@ class Wall(harness.Case):
         queues = {"rx_ring = [64, 512]": "rx_ring = [512]\nqueues = [16]",
                   "baseline = { rx_ring = 64 }": "baseline = { rx_ring = 512 }"}
         if len(os.sched_getaffinity(0)) > 16:
-            self.skipTest("needs fewer than 17 CPUs")
+            self.skipTest("needs fewer than 17 cpus")
         run = self.pollmark("run", self.wall_experiment(**queues), "-o", self.scratch / "out")
         self.assertNotEqual(run.returncode, 0)
         self.assertIn('allowed: clock = "lockstep"', run.stderr + run.stdout)

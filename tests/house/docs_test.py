@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 import unittest
 
+import case_report
 import docs
 import planted
 
@@ -55,4 +56,4 @@ class Docs(planted.PlantedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

@@ -2,6 +2,7 @@
 import pathlib
 import unittest
 
+import case_report
 import headers
 import planted
 import tree
@@ -53,4 +54,4 @@ class Headers(planted.PlantedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
+import case_report
 import hot_symbols
 
 LOOP = """
@@ -83,4 +84,4 @@ class HotSymbols(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import unittest
 
+import case_report
 import tree
 
 loader = importlib.machinery.SourceFileLoader("mutate", str(tree.ROOT / "scripts/mutate"))
@@ -49,4 +50,4 @@ class Mutate(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

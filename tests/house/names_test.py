@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 import unittest
 
+import case_report
 import names
 import planted
 import tree
@@ -46,4 +47,4 @@ class Names(planted.PlantedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 import unittest
 
+import case_report
 import planted
 import rooms
 
@@ -79,4 +80,4 @@ class Rooms(planted.PlantedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

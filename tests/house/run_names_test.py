@@ -2,6 +2,7 @@
 """The comparisons of run_names.py, on small results made here."""
 import unittest
 
+import case_report
 import names
 import run_names
 import tree
@@ -69,4 +70,4 @@ class RunNames(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

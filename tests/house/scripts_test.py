@@ -12,12 +12,16 @@ import sys
 import tempfile
 import unittest
 
+import case_report
 import tree
 
 sys.dont_write_bytecode = True
 loader = importlib.machinery.SourceFileLoader("count_tests", str(tree.ROOT / "scripts/count-tests"))
 count_tests = importlib.util.module_from_spec(importlib.util.spec_from_loader("count_tests", loader))
 loader.exec_module(count_tests)
+
+# The reason is the last string of the line.
+SKIP = re.compile(r'\b(?:skipUnless|skipIf|skipTest|SkipTest|GTEST_SKIP)\b.*"([^"\n]*)"')
 
 
 class Scratch(unittest.TestCase):
@@ -219,6 +223,115 @@ class CountTests(Scratch):
         self.assertEqual(1, self.count()[0])
         self.assertEqual(0, self.count("--part")[0])
 
+    def unittests(self, body, importing="case_report", folder="house", arguments=()):
+        """Runs a script of unittests, as meson would, and records what meson would."""
+        script = self.folder / "planted_test.py"
+        script.write_text(f"import unittest\nimport {importing}\n\n{body}\n{importing}.main()\n")
+        command = [sys.executable, "-B", str(script), *arguments]
+        run = subprocess.run(command, capture_output=True, text=True,
+                             env=dict(os.environ) | {"GTEST_OUTPUT": f"xml:{self.folder}/cases/",
+                                                     "PYTHONPATH": str(tree.ROOT / "tests" / folder)})
+        self.records.append({"name": "pollmark:house / planted", "result": "FAIL" if run.returncode else "OK",
+                             "command": command, "stdout": run.stdout})
+        return run
+
+    def test_the_cases_of_a_unittest_count_one_each(self):
+        self.unittests("class S(unittest.TestCase):\n"
+                       "    def test_a(self): pass\n"
+                       "    def test_b(self): pass\n"
+                       "    @unittest.expectedFailure\n"
+                       "    def test_c(self): self.fail()\n")
+        self.assertEqual((0, ["3 passed, 0 failed, 0 skipped"]), self.count())
+
+    def test_a_failed_case_of_a_unittest(self):
+        for body in ("self.fail('not\\x1b[1m so')", "raise OSError",
+                     "with self.subTest(x=1): self.fail()",
+                     "with self.subTest(x=1): self.fail()\n        self.skipTest('needs root')"):
+            with self.subTest(body):
+                self.setUp()
+                run = self.unittests("class S(unittest.TestCase):\n"
+                                     "    def test_a(self): pass\n"
+                                     f"    def test_b(self):\n        {body}\n")
+                self.assertEqual(1, run.returncode, run.stderr)
+                code, lines = self.count("--meson-status", "1")
+                self.assertEqual((1, ["failed: S.test_b", "1 passed, 1 failed, 0 skipped"]), (code, lines))
+
+    def test_a_case_that_was_to_fail_and_did_not(self):
+        self.unittests("class S(unittest.TestCase):\n"
+                       "    @unittest.expectedFailure\n"
+                       "    def test_a(self): pass\n")
+        self.assertEqual("0 passed, 1 failed, 0 skipped", self.count()[1][-1])
+
+    def test_a_class_that_could_not_be_set_up(self):
+        self.unittests("class S(unittest.TestCase):\n"
+                       "    @classmethod\n"
+                       "    def setUpClass(cls): raise OSError\n"
+                       "    def test_a(self): pass\n")
+        self.assertEqual("0 passed, 1 failed, 0 skipped", self.count()[1][-1])
+
+    def test_a_unittest_that_died_before_its_report(self):
+        self.unittests("import os\n"
+                       "class S(unittest.TestCase):\n"
+                       "    def test_a(self): os._exit(3)\n")
+        self.assertEqual((1, ["failed: planted (FAIL)", "0 passed, 1 failed, 0 skipped"]), self.count())
+
+    def test_a_unittest_that_ran_twice(self):
+        for _ in range(2):
+            self.unittests("class S(unittest.TestCase):\n"
+                           "    def test_a(self): pass\n"
+                           "    def test_b(self): pass\n")
+        self.assertEqual((0, ["4 passed, 0 failed, 0 skipped"]), self.count())
+
+    def test_a_skipped_case_of_a_unittest_is_judged_by_its_reason(self):
+        body = ("class S(unittest.TestCase):\n"
+                "    def test_a(self): pass\n"
+                "    def test_b(self): self.skipTest('{}')\n")
+        counted = "1 passed, 0 failed, 1 skipped"
+        for reason, options, skips, code, word in (
+                ("needs a plain build", "address", "needs a plain build: S.test_b\n", 0, "needs a plain build: S.test_b"),
+                ("needs a plain build", "address", "", 1, "not expected here"),
+                ("needs a plain build", "none", "needs a plain build: S.test_b\n", 1, "not expected here"),
+                ("not today", "address", "needs a plain build: S.test_b\n", 1, "without 'needs X'"),
+                ("needs a plain build", "address", "needs a plain build: S.*\n", 1, "stale")):
+            with self.subTest(reason=reason, options=options, skips=skips):
+                self.setUp()
+                self.options(options)
+                self.skips.write_text(skips)
+                self.unittests(body.format(reason))
+                found, lines = self.count()
+                self.assertEqual((code, counted), (found, lines[-1]))
+                self.assertIn(word, "\n".join(lines[:-1]))
+
+    def test_an_end_to_end_script_reports_its_cases(self):
+        run = self.unittests("class S(harness.Case):\n"
+                             "    def test_a(self): self.assertEqual(0, self.pollmark().returncode)\n"
+                             "    @harness.unittest.skipUnless(False, 'needs a plain build')\n"
+                             "    def test_b(self): pass\n",
+                             importing="harness", folder="e2e", arguments=(shutil.which("true"),))
+        self.assertEqual(0, run.returncode, run.stderr)
+        self.options("address")
+        self.skips.write_text("needs a plain build: S.test_b\n")
+        self.assertEqual("1 passed, 0 failed, 1 skipped", self.count()[1][-1])
+
+    def test_the_program_of_a_command(self):
+        for command, program in ((["/b/one_test", "--x"], "one_test"),
+                                 (["/usr/bin/python3", "/t/test_run.py", "/b/pollmark"], "test_run"),
+                                 (["python3.11", "-B", "style_test.py"], "style_test"),
+                                 (["python3"], "")):
+            with self.subTest(command=command):
+                self.assertEqual(program, count_tests.program_of(command))
+
+    def test_every_skip_of_the_sources_names_a_need_that_can_be_looked_for(self):
+        known = count_tests.missing_here(self.folder)
+        reasons = [(path, reason) for folder in ("e2e", "eal", "netns", "unit")
+                   for path in tree.sources(tree.ROOT / "tests", folder, endings=(".cc", ".h", ".py"))
+                   for reason in SKIP.findall((tree.ROOT / "tests" / path).read_text())]
+        self.assertGreater(len(reasons), 10)
+        for path, reason in reasons:
+            with self.subTest(path=path, reason=reason):
+                self.assertRegex(reason, "^needs ")
+                self.assertIn(reason.removeprefix("needs "), known)
+
     def test_a_disabled_case(self):
         self.program("one_test", "OK", {"a": ""})
         path = self.folder / "cases/one_test.xml"
@@ -267,4 +380,4 @@ class Usage(Scratch):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 import unittest
 
+import case_report
 import planted
 import style
 
@@ -108,4 +109,4 @@ class Style(planted.PlantedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    case_report.main()
