@@ -44,7 +44,7 @@ std::string remedy_of(const std::string& code) {
       {"generator_stalled", "give the generator a core of its own, or validity = \"as_is\""},
       {"receiver_stalled", "give the receiver a core of its own, or validity = \"as_is\""},
       {"receiver_starved", "give the receiver a core of its own, or validity = \"as_is\""},
-      {"too_disturbed", "quieten the machine, or run fewer processes beside it"},
+      {"too_disturbed", "quieten the machine, or validity = \"as_is\""},
   };
   const auto remedy = kRemedies.find(code);
   return remedy == kRemedies.end() ? std::string() : remedy->second;

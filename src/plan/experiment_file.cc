@@ -246,7 +246,7 @@ std::vector<Reader::Key> Reader::model_and_trial_keys() {
       shared_key("trial", "seed", "0 to 9223372036854775807",
                  "Of orders, traffic, faults and stalls.", &Reader::read_seed),
       key("trial", "validity", "\"strict\", \"as_is\"",
-          "as_is keeps host stalls as labelled results.", &Reader::read_validity),
+          "as_is keeps what the host disturbed as labelled results.", &Reader::read_validity),
       key("judge", "metric", join(metric_names(), ", "), "", &Reader::read_metric),
       key("judge", "matters", std::string(kMattersAllowed), "The smallest change worth naming.",
           &Reader::read_matters),

@@ -69,7 +69,7 @@ class Verdict {
   void invalid(std::string_view code, std::string_view sentence) {
     validity_.invalid_reasons.push_back(fmt::format("{}: {}", code, sentence));
   }
-  void host_stall(std::string_view code, const std::string& sentence) {
+  void of_host(std::string_view code, const std::string& sentence) {
     if (evidence_.order.validity == ValidityRule::as_is) {
       validity_.not_checked.push_back(fmt::format("as_is: {}: {}", code, sentence));
     } else {
@@ -151,16 +151,15 @@ class Verdict {
                                 lcore.role,
                                 duration_text(static_cast<double>(lcore.longest_gap_ns))));
       } else if (lcore.longest_gap_ns > lcore.tolerated_gap_ns) {
-        host_stall(code, fmt::format("{} did not poll for {}; {} are tolerated", lcore.role,
-                                     duration_text(static_cast<double>(lcore.longest_gap_ns)),
-                                     duration_text(static_cast<double>(lcore.tolerated_gap_ns))));
+        of_host(code, fmt::format("{} did not poll for {}; {} are tolerated", lcore.role,
+                                  duration_text(static_cast<double>(lcore.longest_gap_ns)),
+                                  duration_text(static_cast<double>(lcore.tolerated_gap_ns))));
       }
       if (lcore.thread_cpu_fraction &&
           *lcore.thread_cpu_fraction < limits_.min_thread_cpu_fraction) {
-        host_stall(code,
-                   fmt::format("{} had its CPU for {:.1f} % of the window; {:.1f} % are needed",
-                               lcore.role, 100.0 * *lcore.thread_cpu_fraction,
-                               100.0 * limits_.min_thread_cpu_fraction));
+        of_host(code, fmt::format("{} had its CPU for {:.1f} % of the window; {:.1f} % are needed",
+                                  lcore.role, 100.0 * *lcore.thread_cpu_fraction,
+                                  100.0 * limits_.min_thread_cpu_fraction));
       }
     }
   }
@@ -173,11 +172,10 @@ class Verdict {
       if (!lcore.runnable_waiting_fraction) {
         not_checked(fmt::format("{}: its run-queue delay cannot be read", lcore.role));
       } else if (lost && *lcore.runnable_waiting_fraction >= limits_.max_runnable_waiting) {
-        host_stall(
-            "receiver_starved",
-            fmt::format("{} was runnable but waited for a CPU for {:.1f} % of the window, and "
-                        "frames were lost",
-                        lcore.role, 100.0 * *lcore.runnable_waiting_fraction));
+        of_host("receiver_starved",
+                fmt::format("{} was runnable but waited for a CPU for {:.1f} % of the window, and "
+                            "frames were lost",
+                            lcore.role, 100.0 * *lcore.runnable_waiting_fraction));
       }
     }
   }
@@ -187,14 +185,14 @@ class Verdict {
     if (!receiver.excised_share) {
       not_checked("disturbance: the share of excised iterations was not measured");
     } else if (*receiver.excised_share > limits_.max_excised_share) {
-      invalid("too_disturbed",
+      of_host("too_disturbed",
               fmt::format("{:.2f} % of the iterations were interrupted; {:.2f} % are tolerated",
                           100.0 * *receiver.excised_share, 100.0 * limits_.max_excised_share));
     }
     if (!receiver.half_drift) {
       not_checked("disturbance: the cost of the two halves was not measured");
     } else if (std::fabs(*receiver.half_drift) > limits_.max_half_drift) {
-      invalid(
+      of_host(
           "too_disturbed",
           fmt::format("the same work cost {:+.1f} % in the second half against the first; {:.1f} % "
                       "are tolerated",
@@ -203,7 +201,7 @@ class Verdict {
     if (!receiver.core_slowdown) {
       not_checked("disturbance: the core's own speed was not measured");
     } else if (std::fabs(*receiver.core_slowdown) > limits_.max_core_slowdown) {
-      invalid("too_disturbed",
+      of_host("too_disturbed",
               fmt::format("the core took {:+.1f} % time for fixed work against the trials before; "
                           "{:.1f} % are tolerated (a neighbour on the same physical core, or "
                           "another frequency)",

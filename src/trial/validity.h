@@ -50,8 +50,8 @@ struct Validity {
 // Counters are known by the last part of their name: link changes carrier_changes,
 // carrier_up_count, carrier_down_count, link_down_events; pause frames: any with "pause", "xoff" or
 // "xon". Burst functions are the knobs rx_burst_mode and tx_burst_mode.
-// With order.validity = as_is, receiver_stalled, generator_stalled and receiver_starved go to
-// not_checked as "as_is: code: sentence" and do not make the trial invalid.
+// With order.validity = as_is, receiver_stalled, generator_stalled, receiver_starved and
+// too_disturbed go to not_checked as "as_is: code: sentence" and do not make the trial invalid.
 [[nodiscard]] Validity validity_of(const TrialEvidence& evidence, const TrialLimits& limits);
 
 // Why the generator did not offer what was intended, in one sentence; nullopt when it did, or when

@@ -49,7 +49,8 @@ rx_ring = [64, 512]
 seconds = 0.05
 warmup = 0.005
 blocks = {blocks}
-retries = 100
+retries = 3
+validity = "as_is"
 seed = 7
 
 [judge]

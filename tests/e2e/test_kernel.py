@@ -74,7 +74,8 @@ class Kernel(harness.Case):
         if os.geteuid() != 0 and has_net_admin():
             self.skipTest("needs a user without CAP_NET_ADMIN")
         more = self.ordinary_user()
-        mixed = EXPERIMENT + '\n[[group]]\nname = "model"\nfactors = { path = ["model"] }\n' \
+        mixed = EXPERIMENT.replace("retries = 9", 'retries = 9\nvalidity = "as_is"') + \
+            '\n[[group]]\nname = "model"\nfactors = { path = ["model"] }\n' \
             '[group.generator]\nport = "model"\n[group.receiver]\nport = "model"\n' \
             '[group.model]\nlink = "25G"\n'
         out = self.scratch / "out"

@@ -34,7 +34,8 @@ rx_ring = [64, 512]
 seconds = 0.004
 warmup = 0.002
 blocks = {blocks}
-retries = 30
+retries = 3
+validity = "as_is"
 seed = 7
 [judge]
 baseline = {{ rx_ring = 64 }}

@@ -26,7 +26,8 @@ rss_fields = ["ipv4-udp", "ipv4-tcp", "ipv6-udp", "ipv6-tcp"]
 seconds = 0.005
 warmup = 0.001
 blocks = 1
-retries = 20
+retries = 3
+validity = "as_is"
 """
 
 KINDS = {
