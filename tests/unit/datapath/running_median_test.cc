@@ -14,7 +14,7 @@ TEST(RunningMedian, IsTheLowerMedianOfTheLastSixtyFour) {
     // Few distinct values: many ties.
     const auto values =
         *rc::gen::container<std::vector<std::uint32_t>>(rc::gen::inRange<std::uint32_t>(0, 40));
-    RunningMedian median;
+    RunningMedian median{};
     for (std::size_t i = 0; i < values.size(); ++i) {
       record(median, values[i]);
       const std::size_t from = i + 1 > kMedianWindow ? i + 1 - kMedianWindow : 0;
@@ -27,7 +27,7 @@ TEST(RunningMedian, IsTheLowerMedianOfTheLastSixtyFour) {
 }
 
 TEST(RunningMedian, ForgetsWhatLeftTheWindow) {
-  RunningMedian median;
+  RunningMedian median{};
   EXPECT_EQ(median_of(median), 0U);
   for (int i = 0; i < 1000; ++i) record(median, 0xffffffffU);
   EXPECT_EQ(median_of(median), 0xffffffffU);
