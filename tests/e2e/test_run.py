@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -79,13 +80,30 @@ class Run(harness.Case):
         self.assertEqual(rings[0], "64", "the small ring must come first: another seed")
         self.assertEqual(rings[-1], "8192")
 
-    def test_the_same_seed_plans_the_same_order(self):
-        first = self.pollmark("plan", self.experiment())
-        again = self.pollmark("plan", self.experiment())
-        other = self.pollmark("plan", self.experiment(), "--set", "trial.seed=8")
-        self.assertEqual(first.returncode, 0, first.stderr)
-        self.assertEqual(first.stdout, again.stdout)
-        self.assertEqual(other.returncode, 0)
+    def planned_rings(self, experiment, *more):
+        """The rx_ring of each cell in the order of the first block."""
+        plan = self.pollmark("plan", experiment, *more)
+        self.assertEqual(plan.returncode, 0, plan.stderr)
+        rings = dict(re.findall(r"^ +(\d+) +main +path=model rx_ring=(\d+)$", plan.stdout, re.M))
+        order = re.search(r"^order of block 1 of 1 \(seed \d+\): ([\d ]+)$", plan.stdout, re.M)
+        return [rings[cell] for cell in order.group(1).split()]
+
+    def test_the_seed_alone_decides_the_order_of_the_cells(self):
+        rings = ["32", "64", "128", "256", "512", "1024", "2048", "4096"]
+        text = harness.SMALL.format(blocks=1).replace("[64, 512]", f"[{', '.join(rings)}]")
+        experiment = self.experiment(text)
+        planned = self.planned_rings(experiment)
+        self.assertCountEqual(planned, rings)
+        self.assertEqual(planned, self.planned_rings(experiment))
+        other = self.planned_rings(experiment, "--set", "trial.seed=8")
+        self.assertCountEqual(other, rings)
+        self.assertNotEqual(planned, other)
+        for seed, order in ((7, planned), (8, other)):
+            out = self.scratch / f"out-{seed}"
+            self.pollmark("run", experiment, "--set", f"trial.seed={seed}", "-o", out)
+            # A trial that is repeated comes more than once.
+            ran = dict.fromkeys(trial["cell"]["rx_ring"] for trial in self.trials(out))
+            self.assertEqual(list(ran), order)
 
     def test_an_interrupted_run_is_readable_and_resumes_without_repeating(self):
         for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
