@@ -143,8 +143,8 @@ class Run(harness.Case):
     def test_no_process_outlives_a_killed_run(self):
         process = self.start("run", self.experiment(blocks=30), "-o", self.scratch / "out")
         self.wait_for_trials(self.scratch / "out", 2, process)
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)],
-                                  capture_output=True, text=True).stdout.split()
+        children = [pid for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+                    for pid in (task / "children").read_text().split()]
         self.assertTrue(children)
         process.kill()
         process.communicate(timeout=60)
