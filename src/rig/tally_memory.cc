@@ -1,5 +1,6 @@
 #include "rig/tally_memory.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace pollmark {
@@ -31,8 +32,11 @@ void add_tally(LatencyHistogram& histogram, const LatencyTally& tally, double ts
     if (count == 0) continue;
     const auto lowest = static_cast<double>(latency_bin_lowest(bin));
     const auto next = static_cast<double>(latency_bin_lowest(bin + 1));
-    // The middle of the values that can lie there: a bin one tick wide holds its lowest.
-    histogram.record(ns((lowest + next - 1.0) / 2.0), count);
+    // The middle of the values that can lie there: a bin one tick wide holds its lowest. What is
+    // beside the least or the greatest in its bin is not beyond it.
+    const double middle = std::clamp((lowest + next - 1.0) / 2.0, static_cast<double>(tally.min),
+                                     static_cast<double>(tally.max));
+    histogram.record(ns(middle), count);
   }
 }
 

@@ -38,6 +38,19 @@ TEST(TallyMemory, HistogramHasEveryValueAtMostHalfABinAside) {
   }));
 }
 
+// One below the middle of its bin, one above.
+TEST(TallyMemory, NothingLiesBeyondTheLeastAndTheGreatest) {
+  for (const Ticks value : {Ticks{813'694'976}, Ticks{4'293'918'720}}) {
+    TallyMemory memory;
+    LatencyTally tally = memory.tally();
+    for (int i = 0; i < 3; ++i) record(tally, value);
+    LatencyHistogram histogram;
+    add_tally(histogram, tally, kTscHz);
+    EXPECT_EQ(histogram.min(), std::llround(ns_of(value)));
+    EXPECT_EQ(histogram.max(), std::llround(ns_of(value)));
+  }
+}
+
 TEST(TallyMemory, WhatWasSpilledCountsToo) {
   TallyMemory memory;
   LatencyTally tally = memory.tally();
