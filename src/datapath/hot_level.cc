@@ -126,10 +126,11 @@ class ModelWorld {
 
 template <Placement kPlacement, Origin kOrigin, Faults kFaults>
 void run_groups(ModelRun& run) noexcept {
-  run.times.bracket_ticks = calibrate_bracket<HardwareTsc>();
   for (std::uint32_t i = 0; i < run.group_count; ++i) {
     ModelGroup& group = run.groups[i];
     ModelWorld<kPlacement, kOrigin, kFaults> world(run, group);
+    look_at_core<CoreReader<HardwareTsc>>(run.probe, world, LookIn::outside);
+    if (i == 0) run.times.bracket_ticks = calibrate_bracket<HardwareTsc>();
     for (std::uint32_t lcore = 0; lcore < group.count; ++lcore)
       group.clocks[lcore].empty_round_ticks =
           calibrate_empty_round<HardwareTsc>(world, lcore, run.times.bracket_ticks);
@@ -191,7 +192,7 @@ const HotLevel hot_level = {
     .run_model = run_model,
     .poll_wall = poll_wall_model,
     .send_wall = send_wall_model,
-    .probe_core = probe_core<HardwareTsc>,
+    .probe_core = probe_core<CoreReader<HardwareTsc>>,
     .hash_tuples = hash_tuples,
     .send_burst = send_burst<PayloadFrom::mbuf, Stamping::stamped>,
     .bench = &bench_loops,

@@ -32,7 +32,7 @@ struct HotLevel {
   // On the wall clock: one thread each. run: placement, stamps, stage, traffic.
   void (*poll_wall)(WallLcore& lcore, WallBoard& board, const ModelRun& run) noexcept;
   void (*send_wall)(WallLink& link, WallBoard& board, const ModelRun& run) noexcept;
-  void (*probe_core)(CoreProbe& probe) noexcept;  // one piece of the fixed work
+  Ticks (*probe_core)(CoreProbe& probe) noexcept;  // one reading
   // Hashes of `count` tuples of `length` bytes (a multiple of 4, at most 36) in network order,
   // `stride` bytes apart (at least length).
   void (*hash_tuples)(const ToeplitzKey& key, const std::uint8_t* tuples, std::uint32_t stride,

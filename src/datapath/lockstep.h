@@ -11,6 +11,8 @@
 //  8  the loops read time as V + what the iteration has spent
 //  9  warm-up, window and drain are virtual
 // 10  the limits are stated, not modelled
+// 11  after every 2500 ticks of work the engine looks at its core, at no lcore's charge; while
+//     another thread shares it, time stands still (core_probe.h)
 // The engine is a template over the time source and the world that it moves, so that each rule can
 // be tested to the tick. One thread runs it.
 #pragma once
@@ -34,7 +36,7 @@ struct Stall {
 
 inline constexpr std::uint32_t kMedianTrust = 4;  // fewer costs than this are no usual cost
 inline constexpr Ticks kGuessedTicks = 1000;      // per frame, before any is known
-inline constexpr std::uint64_t kProbeEvery = 32;  // iterations; between them, at no lcore's charge
+inline constexpr Ticks kLookAfter = 2500;         // of work, rule 11
 
 // One virtual lcore. Tallies cover iterations that began in the window [window_start, window_end).
 struct LockstepLcore {
@@ -128,6 +130,7 @@ void run_lockstep(World& world, LockstepLcore* lcores, std::uint32_t count,
                   const LockstepTimes& times, CoreProbe& probe) noexcept {
   const Ticks middle = times.window_start + (times.window_end - times.window_start) / 2;
   LockstepClock<Tsc> clock;
+  Ticks worked = 0;  // since the last look at the core
   for (;;) {
     std::uint32_t turn = count;
     for (std::uint32_t i = 0; i < count; ++i)
@@ -199,7 +202,11 @@ void run_lockstep(World& world, LockstepLcore* lcores, std::uint32_t count,
     }
     lcore.v += charged;
     world.settle(turn, lcore.v);
-    if (counted && lcore.iterations % kProbeEvery == 0) probe_core<Tsc>(probe);
+    worked += charged;
+    if (worked >= kLookAfter) {
+      worked = 0;
+      look_at_core<CoreReader<Tsc>>(probe, world, counted ? LookIn::window : LookIn::outside);
+    }
   }
 }
 

@@ -770,7 +770,8 @@ Json to_json(const TrialResult& result) {
   json["stalls"] = {{"injected", result.stalls.injected},
                     {"excised", result.stalls.excised},
                     {"longest_ns", result.stalls.longest_ns},
-                    {"excised_ns", result.stalls.excised_ns}};
+                    {"excised_ns", result.stalls.excised_ns},
+                    {"waited_ns", nullable(result.stalls.waited_ns)}};
   json["knobs"] = knobs_json(result.knobs);
   json["counters"] = counters_json(result.counters);
   Json order = Json::object();
@@ -864,6 +865,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
   stalls.read("excised", result.stalls.excised);
   stalls.read("longest_ns", result.stalls.longest_ns);
   stalls.read("excised_ns", result.stalls.excised_ns);
+  stalls.read_since("waited_ns", result.stalls.waited_ns);
   in.read_map("knobs", result.knobs, [](Fields& item, Knob& knob) {
     item.read("requested", knob.requested);
     item.read("effective", knob.effective);

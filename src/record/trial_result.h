@@ -63,7 +63,8 @@ struct StallAccount {
   std::int64_t injected = 0;  // stalls given to the model
   std::int64_t excised = 0;   // lockstep rule 7; on wall clock: gaps seen
   std::int64_t longest_ns = 0;
-  std::int64_t excised_ns = 0;  // sum
+  std::int64_t excised_ns = 0;            // sum
+  std::optional<std::int64_t> waited_ns;  // lockstep rule 11: for the core, outside all time above
 };
 
 struct LossRuns {

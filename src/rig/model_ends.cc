@@ -33,6 +33,10 @@ namespace pollmark {
 namespace {
 
 constexpr double kExcisionFloorNs = 2000.0;
+constexpr std::uint64_t kFirstSlices = 128;  // of the core, before the first trial: some 10 ms
+// What a strict trial may wait for its core.
+constexpr double kPatienceSeconds = 1.0;
+constexpr double kPatiencePerSecond = 4.0;  // of warm-up and window
 constexpr int kMostRxRing = 32768;
 constexpr int kTxRing = 1024;
 
@@ -233,6 +237,7 @@ class ModelTrial {
   bool opened_ = false;
   bool ran_ = false;
   std::atomic<bool> abandoned_{false};
+  Ticks run_ticks_ = 0;  // lockstep: real time of the run
 
   std::shared_ptr<const PatternSet> patterns_;  // of stage hyperscan
   std::vector<Scratch> scratches_;
@@ -344,6 +349,18 @@ Result<void> ModelTrial::open() {
   return {};
 }
 
+// Of this process. Measured once before the first trial, which has no other to be held against.
+CoreSpeed& core_speed(const HotLevel& level) {
+  static CoreSpeed speed = [&] {
+    CoreSpeed before;
+    CoreProbe probe = before.probe(0);
+    while (probe.slices < kFirstSlices) level.probe_core(probe);
+    (void)before.slowdown(probe, 0);
+    return before;
+  }();
+  return speed;
+}
+
 Result<void> ModelTrial::build_groups() {
   const std::vector<std::uint16_t> queue_of = prepared_->queue_of();
   group_.resize(layout_.groups.size());
@@ -408,6 +425,11 @@ Result<void> ModelTrial::build_groups() {
   run_.times.window_start = traffic_.window_start;
   run_.times.window_end = traffic_.window_end;
   run_.times.excision_floor_ticks = static_cast<Ticks>(kExcisionFloorNs * tsc_hz_ * 1e-9);
+  const double patience =
+      order_.validity == ValidityRule::strict
+          ? kPatienceSeconds + kPatiencePerSecond * (order_.warmup_seconds + order_.seconds)
+          : 0.0;  // it takes the host as it is
+  run_.probe = core_speed(level_).probe(static_cast<Ticks>(patience * tsc_hz_));
   run_.groups = groups_.data();
   run_.group_count = static_cast<std::uint32_t>(groups_.size());
   run_.abandoned = &abandoned_;
@@ -507,7 +529,9 @@ Result<void> ModelTrial::run() {
       return fail(Errc::interrupted, "the trial was stopped");
     return {};
   }
+  const Ticks from = HardwareTsc::now();
   level_.run_model(run_);
+  run_ticks_ = HardwareTsc::now() - from;
   ran_ = true;
   if (abandoned_.load(std::memory_order_relaxed))
     return fail(Errc::interrupted, "the trial was stopped");
@@ -577,18 +601,6 @@ Result<SenderAccount> ModelTrial::sender_account() const {
     account.lcores = wall_->link_health();
   }
   return account;
-}
-
-// Of this process. Measured once before the first trial, which has no other to be held against.
-CoreSpeed& core_speed(const HotLevel& level) {
-  static CoreSpeed speed = [&] {
-    CoreProbe probe;
-    while (probe.slices < 32) level.probe_core(probe);
-    CoreSpeed before;
-    (void)before.slowdown(probe.slice_sum / static_cast<double>(probe.slices));
-    return before;
-  }();
-  return speed;
 }
 
 Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint32_t>& sent) {
@@ -766,9 +778,13 @@ void ModelTrial::add_lockstep_cost(ReceiverAccount& account) const {
     account.excised_share =
         static_cast<double>(account.stalls.excised) / static_cast<double>(iterations);
   account.half_drift = drift.value();
+  account.stalls.waited_ns =
+      static_cast<std::int64_t>(std::llround(static_cast<double>(run_.probe.waited) * ns_per_tick));
+  if (run_.probe.looks > 0)
+    account.core_shared =
+        static_cast<double>(run_.probe.shared) / static_cast<double>(run_.probe.looks);
   if (run_.probe.slices > 0)
-    account.core_slowdown =
-        core_speed(level_).slowdown(run_.probe.slice_sum / static_cast<double>(run_.probe.slices));
+    account.core_slowdown = core_speed(level_).slowdown(run_.probe, run_ticks_);
 }
 
 // Of undisturbed rounds that found frames: what a preempted round took is in no figure but the

@@ -15,6 +15,7 @@ struct TrialLimits {
   double max_excised_share = 0.005;        // lockstep rule 7
   double max_half_drift = 0.03;            // lockstep rule 7
   double max_core_slowdown = 0.04;         // lockstep, either way
+  double max_core_shared = 0.04;           // lockstep rule 11
   std::int64_t quiet_ns = 20'000'000;      // drain
   std::int64_t drain_limit_ns = 2'000'000'000;
   int max_counter_readings = 5;  // after the drain, until two agree

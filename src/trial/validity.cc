@@ -202,10 +202,17 @@ class Verdict {
       not_checked("disturbance: the core's own speed was not measured");
     } else if (std::fabs(*receiver.core_slowdown) > limits_.max_core_slowdown) {
       of_host("too_disturbed",
-              fmt::format("the core took {:+.1f} % time for fixed work against the trials before; "
-                          "{:.1f} % are tolerated (a neighbour on the same physical core, or "
-                          "another frequency)",
+              fmt::format("the core took {:+.1f} % time for fixed work against the trials before "
+                          "(another frequency); {:.1f} % are tolerated",
                           100.0 * *receiver.core_slowdown, 100.0 * limits_.max_core_slowdown));
+    }
+    if (!receiver.core_shared) {
+      not_checked("disturbance: whether another thread used the core was not measured");
+    } else if (*receiver.core_shared > limits_.max_core_shared) {
+      of_host("too_disturbed",
+              fmt::format("another thread used the physical core at {:.1f} % of the looks at it; "
+                          "{:.1f} % are tolerated (another guest, or a sibling)",
+                          100.0 * *receiver.core_shared, 100.0 * limits_.max_core_shared));
     }
   }
 

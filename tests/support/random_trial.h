@@ -106,7 +106,7 @@ class RandomTrial {
     trial.busy_fraction = maybe_real();
     trial.cpu_cores_used = maybe_real();
     trial.generator = {maybe_integer(), maybe_integer(), maybe_integer(), maybe_real()};
-    trial.stalls = {integer(), integer(), integer(), integer()};
+    trial.stalls = {integer(), integer(), integer(), integer(), maybe_integer()};
     for (std::int64_t i = integer(0, 3); i > 0; --i) {
       trial.knobs[text()] = {text(), text(), pick<KnobState>(3), text(), coin()};
     }

@@ -400,25 +400,12 @@ TEST(LockstepRule7, HalvesWithoutEnoughCommonWorkAreNotCompared) {
   EXPECT_FALSE(drift({{40 * 1000, 40 * 1000}, {1000, 1000}}, {{0, 8'000'000}, {0, 80'000}}));
 }
 
-TEST(LockstepRule7, FixedWorkIsTimedBetweenIterationsAtNoLcoresCharge) {
-  Bench bench(1);
-  bench.times.window_start = 1000;
-  const auto iterations = static_cast<int>(kProbeEvery * kProbeSlice);
-  for (int i = 0; i < iterations + 10; ++i)
-    bench.world.arrivals.push_back({static_cast<Ticks>(1000 + 200 * i), 0});
-  bench.run();
-  EXPECT_EQ(bench.probe.slices, 1U);
-  EXPECT_EQ(bench.probe.slice_sum, double{ScriptedTsc::kBracket});
-  EXPECT_EQ(bench.lcores[0].busy_ticks, 100U * static_cast<unsigned>(iterations + 10));
-}
-
 TEST(LockstepRule7, TheDearestEighthOfASliceIsAnInterruption) {
-  CoreProbe probe;
+  SliceMean slice;
   for (std::uint32_t i = 0; i < kProbeSlice; ++i)
-    probe.costs[i] = i % 8 == 3 ? 1'000'000 : 700 + 200 * (i % 2);
-  probe.count = kProbeSlice;
-  EXPECT_EQ(close_slice(probe), 700.0 + 200.0 * 24 / 56);
-  EXPECT_EQ(probe.count, 0U);
+    slice.costs[i] = i % 8 == 3 ? 1'000'000 : 700 + 200 * (i % 2);
+  EXPECT_EQ(close_slice(slice), 700.0 + 200.0 * 24 / 56);
+  EXPECT_EQ(slice.last, slice.sum);
 }
 
 TEST(LockstepRule8, ClockShowsStartPlusWhatTheIterationHasSpent) {
@@ -481,6 +468,20 @@ TEST(LockstepRule9, BusyIdleAndStalledFillTheWindow) {
   const Ticks all = lcore.busy_ticks + lcore.idle_ticks + lcore.stalled_ticks;
   // From 0 to its end without a gap.
   EXPECT_EQ(all, lcore.v);
+}
+
+TEST(LockstepRule11, TheCoreIsLookedAtByTheWorkDoneAndAtNoLcoresCharge) {
+  Bench bench(1);
+  bench.times.window_start = 50'000;
+  for (int i = 0; i < 1000; ++i)
+    bench.world.arrivals.push_back({static_cast<Ticks>(50'000 + 200 * i), 0});
+  const Ticks before = ScriptedTsc::ticks;
+  bench.run();
+  EXPECT_EQ(bench.lcores[0].busy_ticks, 100'000U);
+  EXPECT_EQ(bench.probe.looks, 100'000U / kLookAfter);
+  // In real time a look takes one bracket, and every so often three.
+  const Ticks looks = bench.probe.looks + 2 * (bench.probe.looks / kPeeksPerReading);
+  EXPECT_EQ(ScriptedTsc::ticks - before, 100'000U + (1000 + looks) * ScriptedTsc::kBracket);
 }
 
 TEST(LockstepStall, BeginsWithTheIterationThatWouldBeginInsideItAndLastsInFull) {

@@ -110,6 +110,7 @@ struct Story {
     story.got.excised_share = 0.001;
     story.got.half_drift = -0.004;
     story.got.core_slowdown = 0.002;
+    story.got.core_shared = 0.01;
     return story;
   }
 

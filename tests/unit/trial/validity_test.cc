@@ -102,6 +102,11 @@ const std::vector<Cause>& causes() {
          s = Story::on_model();
          s.got.core_slowdown = 0.041;
        }},
+      {"too_disturbed", "a core that another thread used",
+       [](Story& s) {
+         s = Story::on_model();
+         s.got.core_shared = 0.041;
+       }},
       {"knob_differs", "a ring that came out smaller",
        [](Story& s) {
          s.got.knobs["rx_ring"] = Knob{"4096", "2048", KnobState::differs, "", false};
@@ -166,6 +171,7 @@ TEST(Validity, JustInsideEveryLimitIsValid) {
   model.got.excised_share = 0.005;
   model.got.half_drift = 0.03;
   model.got.core_slowdown = -0.04;
+  model.got.core_shared = 0.04;
   EXPECT_TRUE(model.run()->valid);
 }
 
@@ -291,10 +297,11 @@ TEST(Validity, LockstepWithoutItsMeasuresSaysSo) {
   story.got.excised_share.reset();
   story.got.half_drift.reset();
   story.got.core_slowdown.reset();
+  story.got.core_shared.reset();
   const auto result = story.run();
   ASSERT_TRUE(result);
   EXPECT_TRUE(result->valid);
-  EXPECT_EQ(result->not_checked.size(), 3U);
+  EXPECT_EQ(result->not_checked.size(), 4U);
 }
 
 TEST(Validity, ALinkCounterThatVanishedIsNotAFlapButUnchecked) {
