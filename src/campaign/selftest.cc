@@ -71,8 +71,10 @@ class Selftest {
     if (order_.figures) {
       PM_TRYV(stall_law());
       PM_TRYV(ring_cost());
-      PM_TRYV(repeatability("repeatability, quiet", 0, 0.015));
-      PM_TRYV(repeatability("repeatability, 2 spinning processes a core", 2, 0.02));
+      for (const KneeSetting& setting : knee_settings()) {
+        PM_TRYV(repeatability(setting, "quiet", 0, 0.015));
+        PM_TRYV(repeatability(setting, "2 spinning processes a core", 2, 0.02));
+      }
     }
     return std::move(findings_);
   }
@@ -382,27 +384,50 @@ class Selftest {
     std::vector<pid_t> pids_;
   };
 
-  Result<void> repeatability(const std::string& name, int spinners_per_cpu, double limit) {
+  // What bounds the load, and the search for it.
+  struct KneeSetting {
+    const char* limit;
+    KneeOrder search;
+  };
+
+  static std::array<KneeSetting, 2> knee_settings() {
+    KneeOrder search;
+    search.order = model_order(kModelPps, 1.0);
+    search.order.validity = ValidityRule::strict;
+    search.order.traffic.frame_bytes = {256};
+    search.order.model.link_bps = 100e9;  // neither is the line
+    search.order.receiver.queues = 1;
+    search.order.receiver.rx_ring = 512;
+    search.order.seconds = kKneeSeconds;
+    search.order.warmup_seconds = 0.01;
+    search.retries = 50;  // a host with neighbours disturbs more trials than not
+    search.low_pps = 0.5e6;
+    search.high_pps = line_rate_pps(search.order.model.link_bps, 256);
+
+    // The quickstart's pauses: 512 frames of ring are too few above 8.68 Mpps, N / (T - 0.001 P).
+    KneeSetting ring{"the ring", search};
+    ring.search.order.model.stalls = {StallKind::periodic, 1'000'000, 60'000, ""};
+
+    // Where frames stay in the core's own caches, a backlog makes each dearer, and so feeds
+    // itself: between two loads both few and many losses are stable, and chance picks one.
+    KneeSetting core{"the core", search};
+    core.search.order.model.dma = DmaPlacement::memory;
+    core.search.width = 0.01;
+    core.search.votes = 5;
+    return {ring, core};
+  }
+
+  // Ten searches for the load that loses 0.1 %.
+  Result<void> repeatability(const KneeSetting& setting, const char* host, int spinners_per_cpu,
+                             double limit) {
+    const std::string name = fmt::format("repeatability, {} is the limit, {}", setting.limit, host);
     const Spinners spinners(spinners_per_cpu);
     std::vector<double> knees;
     int trials = 0;
     int invalid = 0;
     for (int search = 0; search < 10; ++search) {
-      KneeOrder order;
-      order.order = model_order(kModelPps, 1.0);
-      order.order.validity = ValidityRule::strict;
-      order.order.traffic.frame_bytes = {256};
-      order.order.model.link_bps = 100e9;  // the core must be the limit, not the line
-      // Where frames stay in the core's own caches, a backlog makes each dearer, and so feeds
-      // itself: between two loads both few and many losses are stable, and chance picks one.
-      order.order.model.dma = DmaPlacement::memory;
-      order.order.receiver.queues = 1;
-      order.order.receiver.rx_ring = 512;
-      order.order.seconds = kKneeSeconds;
-      order.order.warmup_seconds = 0.01;
+      KneeOrder order = setting.search;
       order.order.seed = 1 + 1000 * static_cast<std::uint64_t>(search);
-      order.low_pps = 0.5e6;
-      order.high_pps = line_rate_pps(order.order.model.link_bps, 256);
       auto knee = find_knee(runner_, order);
       if (!knee) {
         if (knee.error().code == Errc::interrupted)
