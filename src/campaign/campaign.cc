@@ -167,9 +167,16 @@ class Campaign {
 
   Result<void> store(TrialResult result) {
     PM_CHECK(folder_.has_value());
-    PM_TRYV(folder_->append(result));
+    PM_TRYV(kept(folder_->append(result)));
     trials_.push_back(std::move(result));
     return {};
+  }
+  // A folder that has begun can be gone on with.
+  static Result<void> kept(Result<void> written) {
+    if (written || written.error().code != Errc::host_cannot) return written;
+    Error error = std::move(written).error();
+    error.what += ", then continue with --resume";
+    return tl::unexpected<Error>(std::move(error));
   }
 
   std::int64_t next_number() const { return static_cast<std::int64_t>(trials_.size()); }
@@ -311,7 +318,8 @@ class Campaign {
     while (attempts <= plan_.experiment.retries && !stop_requested()) {
       const TrialOrder order = order_of(plan_, scheduled, attempts, next_number());
       progress_.trial_starts(scheduled + 1, fmt::format("{} {}", cell.order.group, cell.label),
-                             order.traffic.intended_pps, remaining_seconds(scheduled));
+                             order.traffic.intended_pps, order.attempt,
+                             remaining_seconds(scheduled));
       const auto before = std::chrono::steady_clock::now();
       auto result = runner_.run(order);
       if (!result) {
@@ -387,7 +395,7 @@ class Campaign {
       return refuse(which.cell, std::move(search).error());
     }
     count_time(before);
-    PM_TRYV(folder_->append(*search));
+    PM_TRYV(kept(folder_->append(*search)));
     state.searched_blocks.insert(which.block);
     if (search->complete) {
       state.valid_blocks.insert(which.block);
@@ -407,7 +415,7 @@ class Campaign {
   Result<TrialResult> run_and_store(std::size_t scheduled, const TrialOrder& order,
                                     const std::string& what) {
     if (stop_requested()) return fail(Errc::interrupted, "stopped");
-    progress_.trial_starts(scheduled + 1, what, order.traffic.intended_pps,
+    progress_.trial_starts(scheduled + 1, what, order.traffic.intended_pps, order.attempt,
                            remaining_seconds(scheduled));
     PM_TRY(TrialResult result, runner_.run(order));
     if (!result.valid) progress_.trial_was_invalid(join(result.invalid_reasons, "; "));

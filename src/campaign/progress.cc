@@ -45,11 +45,12 @@ void Progress::show(const std::string& line) {
   }
 }
 
-void Progress::trial_starts(std::size_t number, const std::string& label, double pps,
+void Progress::trial_starts(std::size_t number, const std::string& label, double pps, int attempt,
                             double remaining_seconds) {
+  if (attempt > 0) ++retried_;
   std::string status = fmt::format("[{}/{}] {} {}", number, planned_, label, si(pps, "pps"));
   status += fmt::format(" ETA {}", duration_text(remaining_seconds * 1e9));
-  if (invalid_ > 0) status += fmt::format(" ({} invalid)", invalid_);
+  if (invalid_ > 0) status += fmt::format(" ({} invalid, {} retried)", invalid_, retried_);
   show(status);
 }
 

@@ -18,9 +18,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Before a trial: what is about to run. pps: intended, 0 for "max". remaining_seconds: expected
-  // of all that is left, this trial included.
-  void trial_starts(std::size_t number, const std::string& label, double pps,
+  // Before a trial: what is about to run. pps: intended, 0 for "max". attempt: above 0 it is run
+  // again. remaining_seconds: expected of all that is left, this trial included.
+  void trial_starts(std::size_t number, const std::string& label, double pps, int attempt,
                     double remaining_seconds);
   // After a trial that is not a result.
   void trial_was_invalid(const std::string& why);
@@ -31,6 +31,7 @@ class Progress {
   Voice voice_;
   std::size_t planned_;
   std::size_t invalid_ = 0;
+  std::size_t retried_ = 0;
   std::string line_;
   std::chrono::steady_clock::time_point plain_last_{};
 };

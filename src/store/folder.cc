@@ -59,8 +59,7 @@ tl::unexpected<Error> io_error(int code, const fs::path& path, std::string_view 
   switch (code) {
     case ENOSPC:
     case EDQUOT:
-      what = fmt::format(
-          "cannot {}: no space left on the disk; free some, then continue with --resume", doing);
+      what = fmt::format("cannot {}: no space left on the disk; free some", doing);
       break;
     case EFBIG:
       what = fmt::format("cannot {}: the file size limit is reached; raise it (ulimit -f)", doing);

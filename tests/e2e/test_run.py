@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -187,8 +188,15 @@ class Run(harness.Case):
         try:
             run = self.pollmark("run", self.experiment(blocks=200), "-o", disk / "out")
             self.assertEqual(run.returncode, 3, run.stderr)
-            self.assertIn("space", run.stderr.lower())
+            self.assertIn("no space left on the disk; free some, then continue with --resume",
+                          run.stderr)
             self.trials(disk / "out")
+            shutil.rmtree(disk / "out")
+            (disk / "filler").write_bytes(bytes(os.statvfs(disk).f_bavail * 4096))
+            run = self.pollmark("run", self.experiment(blocks=1), "-o", disk / "out")
+            self.assertEqual(run.returncode, 3, run.stderr)
+            self.assertIn("no space left on the disk; free some", run.stderr)
+            self.assertNotIn("--resume", run.stderr, "there is nothing to go on with")
         finally:
             subprocess.run(["umount", disk], check=True)
 
