@@ -19,7 +19,7 @@ std::uint32_t toeplitz(std::span<const std::uint8_t> key, std::span<const std::u
     if ((input[bit / 8] >> (7 - bit % 8) & 1) == 0) continue;
     std::uint32_t window = 0;
     for (std::size_t i = 0; i < 32; ++i)
-      window = window << 1 | (key[(bit + i) / 8] >> (7 - (bit + i) % 8) & 1U);
+      window = window << 1 | (std::uint32_t{key[(bit + i) / 8]} >> (7 - (bit + i) % 8) & 1U);
     hash ^= window;
   }
   return hash;
