@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <cmath>
+
 #include "model_outcome.h"
 #include "rig/eal.h"
 
@@ -128,7 +130,13 @@ TEST(Books, EachFaultAloneIsFoundToThePacket) {
     ASSERT_TRUE(outcome) << outcome.error().text();
     EXPECT_EQ(open_books(*outcome), "") << name;
     EXPECT_EQ(wrong_names(*outcome, order_with(fault)), "") << name;
-    EXPECT_NEAR(static_cast<double>(outcome->injected(name)), 1000.0, 160.0) << name;
+    // What found no descriptor (a sanitizer makes the core slow) met no fault but the drop before
+    // it.
+    const std::int64_t missed = name == "injected_drop" ? 0 : outcome->fate(Fate::rx_missed);
+    const double expected = 0.01 * static_cast<double>(outcome->sender.offered_pkts - missed);
+    EXPECT_GT(expected, 100.0) << name;
+    EXPECT_NEAR(static_cast<double>(outcome->injected(name)), expected, 5.0 * std::sqrt(expected))
+        << name;
     for (const auto& [other, same] : faults) {
       if (other == name) continue;
       EXPECT_EQ(outcome->injected(other), 0) << name << " " << other;
