@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,12 @@ class Case(unittest.TestCase):
     def start(self, *arguments, **more):
         return subprocess.Popen([PROGRAM, *map(str, arguments)], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                cwd=self.scratch, **more)
+                                cwd=self.scratch, preexec_fn=self.heed_hangups, **more)
+
+    @staticmethod
+    def heed_hangups():
+        """Under nohup the suite ignores SIGHUP, and so would what it starts."""
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def trials(self, folder):
         lines = (pathlib.Path(folder) / "trials.jsonl").read_text().splitlines()
