@@ -61,6 +61,24 @@ inline TrialOrder small_order() {
   return order;
 }
 
+// A sanitizer makes the core ten times slower and more.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr int kStretch = 50;
+#else
+inline constexpr int kStretch = 1;
+#endif
+
+// The same frames in kStretch times the time, for a core that must keep up.
+inline TrialOrder stretched(TrialOrder order) {
+  order.seconds *= kStretch;
+  order.warmup_seconds *= kStretch;
+  order.traffic.intended_pps /= kStretch;
+  order.model.stalls.every_ns *= kStretch;
+  order.model.stalls.for_ns *= kStretch;
+  order.planted_stop_ns *= kStretch;
+  return order;
+}
+
 // What is open in the books; empty when nothing is.
 inline std::string open_books(const Outcome& outcome) {
   if (outcome.unaccounted() != 0) return fmt::format("unaccounted {}", outcome.unaccounted());

@@ -138,9 +138,9 @@ TEST(LockstepRule1, GroupsSeeTheSameTrafficOneAfterTheOther) {
   order.receiver.rx_ring = 4096;
   order.model.faults.drop = 0.05;
   order.model.faults.duplicate = 0.05;
-  const auto apart = run(order);
+  const auto apart = run(stretched(order));
   order.receiver_lcores = {0};
-  const auto together = run(order);
+  const auto together = run(stretched(order));
   ASSERT_TRUE(apart && together);
   EXPECT_EQ(apart->sender.offered_pkts, together->sender.offered_pkts);
   EXPECT_EQ(apart->sender.sent_per_flow, together->sender.sent_per_flow);
@@ -223,7 +223,7 @@ TEST(Stalls, LoseWhatExceedsTheRingPerStall) {
   order.model.stalls.for_ns = 300'000;  // 1500 frames
   for (const int ring : {128, 512, 1024, 2048}) {
     order.receiver.rx_ring = ring;
-    const auto outcome = run(order);
+    const auto outcome = run(stretched(order));
     ASSERT_TRUE(outcome) << outcome.error().text();
     EXPECT_EQ(open_books(*outcome), "");
     const std::int64_t stalls = outcome->receiver.stalls.injected;
@@ -246,14 +246,14 @@ TEST(Stalls, APlantedStopLosesItsFramesOnceAndInTheMiddle) {
   TrialOrder order = small_order();
   order.receiver.rx_ring = 512;
   order.planted_stop_ns = 1'000'000;  // 10 000 frames
-  const auto outcome = run(order);
+  const auto outcome = run(stretched(order));
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_EQ(open_books(*outcome), "");
   EXPECT_EQ(outcome->receiver.stalls.injected, 1);
   EXPECT_NEAR(static_cast<double>(outcome->fate(Fate::rx_missed)), 10'000.0 - 512.0, 100.0);
   ASSERT_TRUE(outcome->receiver.first_loss_s && outcome->receiver.last_loss_s);
-  EXPECT_GT(*outcome->receiver.first_loss_s, 0.005);
-  EXPECT_LT(*outcome->receiver.last_loss_s, 0.0062);
+  EXPECT_GT(*outcome->receiver.first_loss_s, 0.005 * kStretch);
+  EXPECT_LT(*outcome->receiver.last_loss_s, 0.0062 * kStretch);
 }
 
 TEST(Pool, ThatIsTooSmallIsTheNamedReason) {
@@ -323,9 +323,9 @@ TEST(Offloads, VerdictsAndHashesAreSeenWhenOnAndNeverWhenOff) {
   order.model.faults.corrupt = 0.01;
   order.receiver.rx_ring = 4096;
   order.receiver.stage = StageKind::checksum;
-  const auto off = run(order);
+  const auto off = run(stretched(order));
   order.receiver.rx_offloads = {"checksum", "rss_hash"};
-  const auto on = run(order);
+  const auto on = run(stretched(order));
   ASSERT_TRUE(off && on);
   // The same frames are found corrupt, by the port's verdict and by our own sum.
   EXPECT_GT(on->fate(Fate::corrupt), 0);
