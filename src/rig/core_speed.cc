@@ -6,11 +6,25 @@
 
 namespace pollmark {
 
-double CoreSpeed::usual_chain() const {
-  std::vector<double> sorted = last_;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>((sorted.size() - 1) / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
+namespace {
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
+  std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+double mean_mix(const CoreProbe& probe) {
+  PM_CHECK(probe.slices > 0);
+  return probe.mix.sum / static_cast<double>(probe.slices);
+}
+
+}  // namespace
+
+double CoreSpeed::usual_chain() const { return median(last_); }
+
+double CoreSpeed::mix_slowdown(const CoreProbe& probe) const {
+  return last_mix_.empty() ? 0.0 : mean_mix(probe) / median(last_mix_) - 1.0;
 }
 
 CoreProbe CoreSpeed::probe(Ticks patience) const {
@@ -31,8 +45,10 @@ double CoreSpeed::slowdown(const CoreProbe& probe, Ticks took) {
   const double usual = last_.empty() ? chain : usual_chain();
   if (last_.size() < kTrials) {
     last_.push_back(chain);
+    last_mix_.push_back(mean_mix(probe));
   } else {
     last_[next_] = chain;
+    last_mix_[next_] = mean_mix(probe);
     next_ = (next_ + 1) % kTrials;
   }
   if (mix_per_chain_ == 0.0 || probe.least_mix_per_chain < mix_per_chain_)

@@ -25,10 +25,16 @@ class CoreSpeed {
   // a new one does, in the end.
   [[nodiscard]] double slowdown(const CoreProbe& probe, Ticks took);
 
+  // How much dearer the mix was than the median of the trials before, > -1; 0 for the first. Where
+  // a core is always shared, this tells whether it was so as usual. slices > 0; asked before
+  // slowdown.
+  [[nodiscard]] double mix_slowdown(const CoreProbe& probe) const;
+
  private:
   [[nodiscard]] double usual_chain() const;  // ticks; last_ is not empty
 
-  std::vector<double> last_;  // ring, chain ticks of each trial
+  std::vector<double> last_;      // ring, chain ticks of each trial
+  std::vector<double> last_mix_;  // ring beside it, mix ticks
   std::size_t next_ = 0;
   Ticks worked_ = 0;
   Ticks waited_ = 0;

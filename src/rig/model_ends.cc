@@ -783,8 +783,10 @@ void ModelTrial::add_lockstep_cost(ReceiverAccount& account) const {
   if (run_.probe.looks > 0)
     account.core_shared =
         static_cast<double>(run_.probe.shared) / static_cast<double>(run_.probe.looks);
-  if (run_.probe.slices > 0)
+  if (run_.probe.slices > 0) {
+    account.core_mix_slowdown = core_speed(level_).mix_slowdown(run_.probe);
     account.core_slowdown = core_speed(level_).slowdown(run_.probe, run_ticks_);
+  }
 }
 
 // Of undisturbed rounds that found frames: what a preempted round took is in no figure but the

@@ -44,10 +44,11 @@ struct ReceiverAccount {
   StallAccount stalls;
   std::optional<double> first_loss_s;
   std::optional<double> last_loss_s;
-  std::optional<double> half_drift;     // lockstep rule 7: relative change at equal work
-  std::optional<double> core_slowdown;  // lockstep: its frequency, against the last trials
-  std::optional<double> core_shared;    // lockstep rule 11: share of the looks at the core
-  std::optional<double> excised_share;  // lockstep rule 7: share of iterations
+  std::optional<double> half_drift;         // lockstep rule 7: relative change at equal work
+  std::optional<double> core_slowdown;      // lockstep: its frequency, against the last trials
+  std::optional<double> core_shared;        // lockstep rule 11: share of the looks at the core
+  std::optional<double> core_mix_slowdown;  // lockstep rule 11: of the mix, against the last trials
+  std::optional<double> excised_share;      // lockstep rule 7: share of iterations
   std::map<std::string, Knob> knobs;
   std::optional<std::int64_t> page_size_bytes;
   std::string isa;  // ISA level of the hot loops that received: "v3"; empty: none of them did

@@ -40,7 +40,7 @@ struct Validity {
 // generator_stalled  | the same of a polling generator
 // receiver_starved   | wall clock, blocking receiver: runnable but waited too long, frames lost
 // too_disturbed      | lockstep: too many iterations excised, the halves' cost differs, the core has
-//                    | another frequency, or another thread used it too often
+//                    | another frequency, or another thread used it too often and not as usual
 // knob_differs       | a knob reads back another value than was requested
 // tsc_step           | the TSC and CLOCK_MONOTONIC_RAW came apart
 // link_flap          | a counter of link changes moved

@@ -33,6 +33,16 @@ TEST(CoreSpeed, ANewSpeedBecomesTheUsualOne) {
   EXPECT_DOUBLE_EQ(speed.slowdown(readings(900.0), 100), -0.1);
 }
 
+TEST(CoreSpeed, TheMixIsHeldAgainstTheTrialsBefore) {
+  CoreSpeed speed;
+  CoreProbe probe = readings(400.0);
+  probe.mix.sum = 3 * 1000.0;
+  EXPECT_EQ(speed.mix_slowdown(probe), 0.0);
+  for (int trial = 0; trial < 3; ++trial) (void)speed.slowdown(probe, 100);
+  probe.mix.sum = 3 * 1500.0;
+  EXPECT_DOUBLE_EQ(speed.mix_slowdown(probe), 0.5);
+}
+
 TEST(CoreSpeed, WhatCountsAsSharedIsHeldAgainstTheLeastMixOfAnyTrial) {
   CoreSpeed speed;
   EXPECT_EQ(speed.probe(7).limit, kNever) << "nothing is known yet";

@@ -107,6 +107,12 @@ const std::vector<Cause>& causes() {
          s = Story::on_model();
          s.got.core_shared = 0.041;
        }},
+      {"too_disturbed", "a core that was shared more than usual",
+       [](Story& s) {
+         s = Story::on_model();
+         s.got.core_shared = 0.8;
+         s.got.core_mix_slowdown = 0.041;
+       }},
       {"knob_differs", "a ring that came out smaller",
        [](Story& s) {
          s.got.knobs["rx_ring"] = Knob{"4096", "2048", KnobState::differs, "", false};
@@ -173,6 +179,9 @@ TEST(Validity, JustInsideEveryLimitIsValid) {
   model.got.core_slowdown = -0.04;
   model.got.core_shared = 0.04;
   EXPECT_TRUE(model.run()->valid);
+  model.got.core_shared = 0.8;
+  model.got.core_mix_slowdown = -0.04;
+  EXPECT_TRUE(model.run()->valid) << "as much as in the trials before";
 }
 
 TEST(Validity, AThirtyTwoBitCounterThatWrapsDidNotFall) {
