@@ -12,7 +12,7 @@ namespace pollmark {
 class CoreSpeed {
  public:
   static constexpr std::size_t kTrials = 64;
-  static constexpr Ticks kWaitPerWork = 16;
+  static constexpr Ticks kWaitPerWork = 4;
 
   // For the next trial: which mix counts as shared, by what is known so far. It may wait for
   // `patience`, and all trials together for that and kWaitPerWork times as long as they have
