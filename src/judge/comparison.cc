@@ -102,7 +102,8 @@ std::string units_text(const Comparison& comparison, int count) {
 }
 
 std::string detectable_text(const Comparison& comparison) {
-  if (!comparison.detectable) return {};
+  // 0: every block showed the same difference, which tells of no smallest one.
+  if (!comparison.detectable || *comparison.detectable == 0.0) return {};
   return fmt::format("; detectable from {}", size_text(comparison, *comparison.detectable));
 }
 
