@@ -62,10 +62,10 @@ TEST(CoreSpeed, AllTrialsTogetherWaitOnePatienceAndSoManyTimesTheirWork) {
   trial.waited = 1000;
   EXPECT_EQ(speed.probe(1000).patience, 1000U);
   (void)speed.slowdown(trial, 1010);
-  EXPECT_EQ(speed.probe(1000).patience, 160U);
-  trial.waited = 160;
-  (void)speed.slowdown(trial, 180);
-  EXPECT_EQ(speed.probe(1000).patience, 320U);
+  EXPECT_EQ(speed.probe(1000).patience, 40U);
+  trial.waited = 40;
+  (void)speed.slowdown(trial, 60);
+  EXPECT_EQ(speed.probe(1000).patience, 80U);
   trial.waited = 0;
   (void)speed.slowdown(trial, 5000);
   EXPECT_EQ(speed.probe(1000).patience, 1000U) << "of one trial";
