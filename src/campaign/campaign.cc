@@ -528,7 +528,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   options.quick = order.quick;
   PM_TRY(Experiment experiment, read_experiment(order.experiment, options));
   PM_TRY(Plan plan, plan_experiment(std::move(experiment)));
-  PM_TRYV(check_input_files(plan));
+  PM_TRY(auto inputs, check_input_files(plan, order.experiment.parent_path()));
   const double started = now_epoch_seconds();
   Provenance provenance = provenance_of_host();
   provenance.started_utc = utc_text(started);
@@ -536,6 +536,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   provenance.experiment_folder = order.experiment.parent_path().string();
   provenance.overrides = order.overrides;
   provenance.quick = order.quick;
+  provenance.inputs = std::move(inputs);
 
   const auto folder_path =
       order.folder.empty() ? default_folder(plan.experiment.name, started) : order.folder;
@@ -557,6 +558,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
                   fmt::format("the folder was begun with other options; resume with those of: {}",
                               stored.provenance.command_line),
                   folder_path.string());
+    PM_TRYV(check_same_inputs(stored.provenance.inputs, provenance.inputs));
   }
 
   Campaign campaign(std::move(plan), path, std::move(folder), std::move(provenance),

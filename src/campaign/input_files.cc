@@ -10,15 +10,18 @@
 #include <vector>
 
 #include "base/text.h"
+#include "record/file_digest.h"
 #include "rig/capture.h"
 #include "rig/hit_payloads.h"
 #include "rig/model_stalls.h"
 
 namespace pollmark {
 
-Result<void> check_input_files(const Plan& plan) {
+Result<std::map<std::string, std::string>> check_input_files(const Plan& plan,
+                                                             const std::filesystem::path& folder) {
   std::map<std::string, CaptureOrder> captures;  // by what is asked of each
   std::set<std::string> stall_traces;
+  std::set<std::filesystem::path> files;
   for (const Cell& cell : plan.cells) {
     if (cell.refused) continue;
     const TrialOrder& order = cell.order;
@@ -28,10 +31,13 @@ Result<void> check_input_files(const Plan& plan) {
           fmt::format("{}\n{}\n{}", asked.path.string(), asked.filter, name_of(asked.cut_short));
       for (const auto& [field, value] : asked.rewrite) key += '\n' + field + ' ' + value;
       captures.emplace(key, asked);
+      files.insert(asked.path);
     }
     if (order.path == Path::model && order.model.stalls.kind == StallKind::trace)
       stall_traces.insert(order.model.stalls.trace);
+    if (order.receiver.stage == StageKind::hyperscan) files.insert(order.receiver.patterns);
   }
+  files.insert(stall_traces.begin(), stall_traces.end());
   std::vector<std::string> mistakes;
   std::set<std::tuple<std::string, double, std::vector<int>>> searched;
   for (const Cell& cell : plan.cells) {
@@ -52,8 +58,29 @@ Result<void> check_input_files(const Plan& plan) {
       mistakes.push_back(capture.error().text());
   for (const std::string& file : stall_traces)
     if (const auto trace = read_stall_trace(file); !trace) mistakes.push_back(trace.error().text());
-  if (mistakes.empty()) return {};
-  return fail(Errc::bad_experiment, join(mistakes, "\n"));
+  if (!mistakes.empty()) return fail(Errc::bad_experiment, join(mistakes, "\n"));
+  std::map<std::string, std::string> digests;
+  for (const std::filesystem::path& file : files) {
+    PM_TRY(std::string digest, file_digest(file));
+    // Relative names know no way from a folder to an absolute file.
+    const std::filesystem::path name = file.lexically_relative(folder.lexically_normal());
+    digests.emplace((name.empty() ? file : name).string(), std::move(digest));
+  }
+  return digests;
+}
+
+Result<void> check_same_inputs(const std::map<std::string, std::string>& begun,
+                               const std::map<std::string, std::string>& now) {
+  for (const auto& [file, digest] : begun) {
+    const auto current = now.find(file);
+    if (current == now.end() || current->second == digest) continue;
+    return fail(Errc::bad_experiment,
+                fmt::format("is not the file that this folder was begun with: {}, then {}; put the "
+                            "old one back, or begin another folder",
+                            current->second, digest),
+                file);
+  }
+  return {};
 }
 
 }  // namespace pollmark

@@ -998,6 +998,7 @@ Json to_json(const Provenance& provenance) {
           {"experiment_folder", provenance.experiment_folder},
           {"overrides", provenance.overrides},
           {"quick", provenance.quick},
+          {"inputs", object_of(provenance.inputs)},
           {"host", object_of(provenance.host)},
           {"libraries", object_of(provenance.libraries)},
           {"calibration", object_of(provenance.calibration)},
@@ -1015,6 +1016,7 @@ Result<Provenance> provenance_from_json(const Json& json) {
   in.read("experiment_folder", provenance.experiment_folder);
   in.read("overrides", provenance.overrides);
   in.read("quick", provenance.quick);
+  in.read_since("inputs", provenance.inputs);
   in.read("host", provenance.host);
   in.read("libraries", provenance.libraries);
   in.read("calibration", provenance.calibration);

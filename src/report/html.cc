@@ -864,6 +864,7 @@ class Page {
     if (!input_.folder.empty()) run["folder"] = input_.folder;
     if (!from.experiment_folder.empty()) run["experiment_folder"] = from.experiment_folder;
     write_pairs("Run", run);
+    write_pairs("Input files", from.inputs);
     write_pairs("Host", from.host);
     write_pairs("Libraries", from.libraries);
     write_pairs("Calibration", from.calibration);

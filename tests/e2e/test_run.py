@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zlib
 
 import harness
 
@@ -177,6 +178,26 @@ class Run(harness.Case):
         self.pollmark("run", self.experiment(blocks=1), "-o", out)
         other = self.experiment(blocks=2, name="other.toml")
         self.assert_refused(self.pollmark("run", other, "-o", out, "--resume"), 2, "experiment")
+
+    def test_resume_with_another_capture_is_refused(self):
+        out = self.scratch / "out"
+        capture = self.scratch / "lab.pcap"
+        shutil.copy(harness.CAPTURE, capture)
+        text = harness.SMALL.format(blocks=1)
+        udp = 'kind = "udp"\nframe = 128\nflows = 64\n'
+        self.assertIn(udp, text)
+        experiment = self.experiment(text.replace(udp, 'kind = "replay"\npcap = "lab.pcap"\n'))
+        self.assertEqual(self.pollmark("run", experiment, "-o", out).returncode, 0)
+        inputs = json.loads((out / "provenance.json").read_text())["inputs"]
+        self.assertEqual(inputs, {"lab.pcap": f"{capture.stat().st_size} bytes, crc32 "
+                                              f"{zlib.crc32(capture.read_bytes()):08x}"})
+        again = self.pollmark("run", experiment.name, "-o", out, "--resume")
+        self.assertEqual(again.returncode, 0, "the same file by another path: " + again.stderr)
+        changed = bytearray(capture.read_bytes())
+        changed[-1] ^= 1
+        capture.write_bytes(changed)
+        self.assert_refused(self.pollmark("run", experiment, "-o", out, "--resume"), 2,
+                            "lab.pcap", "is not the file that this folder was begun with")
 
     @harness.needs_root
     def test_a_full_disk_leaves_whole_lines(self):

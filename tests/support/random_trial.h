@@ -128,8 +128,8 @@ class RandomTrial {
   }
 
   Provenance provenance() {
-    return {text(), text(),          text(),          text(),          texts(),
-            coin(), texts_by_name(), texts_by_name(), texts_by_name(), texts()};
+    return {text(),          text(),          text(),          text(),          texts(), coin(),
+            texts_by_name(), texts_by_name(), texts_by_name(), texts_by_name(), texts()};
   }
 
   std::int64_t integer() {
