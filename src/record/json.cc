@@ -323,6 +323,14 @@ Json stage_json(const std::optional<StageAccount>& stage) {
           {"matched_pkts", nullable(stage->matched_pkts)}};
 }
 
+Json capture_json(const std::optional<CaptureAccount>& capture) {
+  if (!capture) return nullptr;
+  return {{"replayed_pkts", capture->replayed_pkts},
+          {"filtered_pkts", capture->filtered_pkts},
+          {"padded_pkts", capture->padded_pkts},
+          {"rewritten_pkts", capture->rewritten_pkts}};
+}
+
 Json knobs_json(const std::map<std::string, Knob>& knobs) {
   Json json = Json::object();
   for (const auto& [name, knob] : knobs) {
@@ -766,7 +774,8 @@ Json to_json(const TrialResult& result) {
                         {{"p50", nullable(result.generator.late_p50_ns)},
                          {"p99", nullable(result.generator.late_p99_ns)},
                          {"max", nullable(result.generator.late_max_ns)}}},
-                       {"gap_within_256ns", nullable(result.generator.gap_within_256ns)}};
+                       {"gap_within_256ns", nullable(result.generator.gap_within_256ns)},
+                       {"capture", capture_json(result.generator.capture)}};
   json["stalls"] = {{"injected", result.stalls.injected},
                     {"excised", result.stalls.excised},
                     {"longest_ns", result.stalls.longest_ns},
@@ -860,6 +869,14 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
   late.read("p99", result.generator.late_p99_ns);
   late.read("max", result.generator.late_max_ns);
   generator.read("gap_within_256ns", result.generator.gap_within_256ns);
+  if (generator.has("capture") && !generator.is_null("capture")) {
+    Fields capture = generator.object("capture");
+    CaptureAccount& account = result.generator.capture.emplace();
+    capture.read("replayed_pkts", account.replayed_pkts);
+    capture.read("filtered_pkts", account.filtered_pkts);
+    capture.read("padded_pkts", account.padded_pkts);
+    capture.read("rewritten_pkts", account.rewritten_pkts);
+  }
   Fields stalls = in.object("stalls");
   stalls.read("injected", result.stalls.injected);
   stalls.read("excised", result.stalls.excised);

@@ -85,11 +85,21 @@ struct Knob {
   bool exercised = false;
 };
 
+// Of the capture that was replayed; packets of the file, however often it was played.
+struct CaptureAccount {
+  std::int64_t replayed_pkts = 0;   // that are sent
+  std::int64_t filtered_pkts = 0;   // did not pass the filter: not sent
+  std::int64_t padded_pkts = 0;     // cut short by the snap length, sent with zeros in its place
+  std::int64_t rewritten_pkts = 0;  // an address or a tag differs from the file
+  friend bool operator==(const CaptureAccount&, const CaptureAccount&) = default;
+};
+
 struct GeneratorAccount {
   std::optional<std::int64_t> late_p50_ns;  // lateness against the schedule; nullopt on the model
   std::optional<std::int64_t> late_p99_ns;
   std::optional<std::int64_t> late_max_ns;
   std::optional<double> gap_within_256ns;  // share of departure gaps
+  std::optional<CaptureAccount> capture;   // nullopt: nothing was replayed
 };
 
 // One direction of traffic.

@@ -320,6 +320,14 @@ std::string stalls_text(const StallOrder& stalls) {
                      length_text(stalls.every_ns), length_text(stalls.for_ns));
 }
 
+std::string capture_text(const CaptureAccount& capture) {
+  std::string text = fmt::format("{} captured frames", capture.replayed_pkts);
+  if (capture.filtered_pkts > 0) text += fmt::format(", {} filtered out", capture.filtered_pkts);
+  if (capture.padded_pkts > 0) text += fmt::format(", {} padded", capture.padded_pkts);
+  if (capture.rewritten_pkts > 0) text += fmt::format(", {} rewritten", capture.rewritten_pkts);
+  return text;
+}
+
 std::string intended_text(const TrafficOrder& traffic) {
   const bool said_in_pps = traffic.load.unit == LoadUnit::pps;
   if (traffic.intended_pps <= 0.0 || said_in_pps) return traffic.load.text();
@@ -330,9 +338,9 @@ std::string intended_text(const TrafficOrder& traffic) {
 
 void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials) {
   if (trials.empty()) return;
-  std::vector<std::string> ports, kinds, frames, flows, arrivals, loads, links, stalls, dma, clocks,
-      receiver_ports, queues, rings, retas, fields, offloads, buffers, bursts, workers, sw_rings,
-      cpus, stages, paths;
+  std::vector<std::string> ports, kinds, frames, flows, captures, arrivals, loads, links, stalls,
+      dma, clocks, receiver_ports, queues, rings, retas, fields, offloads, buffers, bursts, workers,
+      sw_rings, cpus, stages, paths;
   for (const TrialResult* trial : trials) {
     const TrialOrder& order = trial->order;
     const bool model = order.path == Path::model;
@@ -345,6 +353,7 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
                                                    : order.traffic.frame);
       add_once(flows, fmt::format("{}", order.traffic.flows));
     }
+    if (trial->generator.capture) add_once(captures, capture_text(*trial->generator.capture));
     add_once(arrivals, arrivals_text(order.traffic.arrivals));
     add_once(loads, intended_text(order.traffic));
     add_once(clocks, std::string(name_of(order.clock)));
@@ -384,6 +393,7 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
 
   Station generator{"generator", {listed(ports, "port "), listed(kinds)}};
   if (!frames.empty()) generator.facts.back() += fmt::format(" {}", listed(frames));
+  if (!captures.empty()) generator.facts.push_back(listed(captures));
   if (!flows.empty()) generator.facts.push_back(listed(flows, "", " flows"));
   generator.facts.push_back(listed(arrivals, "", " arrivals"));
   generator.facts.push_back(listed(loads, "load "));

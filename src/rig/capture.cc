@@ -196,6 +196,11 @@ class Rewriter {
 
 }  // namespace
 
+CaptureAccount account_of(const Capture& capture) {
+  return {static_cast<std::int64_t>(capture.frames.size()), capture.filtered_pkts,
+          capture.padded_pkts, capture.rewritten_pkts};
+}
+
 CaptureOrder capture_order(const TrafficOrder& traffic) {
   return {traffic.pcap, traffic.filter, traffic.cut_short, traffic.rewrite, std::nullopt};
 }

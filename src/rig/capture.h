@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "record/trial_order.h"
+#include "record/trial_result.h"
 
 namespace pollmark {
 
@@ -49,6 +50,8 @@ struct Capture {
 //   more memory than there is, with how much.
 [[nodiscard]] Result<Capture> load_capture(const CaptureOrder& order);
 [[nodiscard]] Result<Capture> load_capture(const std::filesystem::path& path);
+
+[[nodiscard]] CaptureAccount account_of(const Capture& capture);
 
 // Gaps before each frame in ns, the first one's behind the last of the pass before: the mean of the
 // others. Time that runs backwards in the file counts as none. One frame alone: 0.

@@ -123,6 +123,7 @@ class DpdkSender final : public Sender {
             static_cast<double>(paced.near[kNear256]) / static_cast<double>(gaps);
       }
     }
+    account.generator.capture = source_.capture_account();
     account.lcores.push_back(health());
     return account;
   }

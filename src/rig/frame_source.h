@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -49,6 +50,10 @@ class FrameSource {
   // The last `frames` were not taken: they come next.
   void take_back(std::uint32_t frames) noexcept;
 
+  // nullopt: no replay.
+  [[nodiscard]] std::optional<CaptureAccount> capture_account() const {
+    return is_replay() ? std::optional(account_of(capture_)) : std::nullopt;
+  }
   // Bytes incl. FCS of the first `frames` frames.
   [[nodiscard]] std::int64_t bytes_of_first(std::int64_t frames) const;
   // Empty for a replay.

@@ -263,7 +263,8 @@ class ModelTrial {
     std::vector<std::uint32_t> tcp_bytes;
   };
   std::vector<Group> group_;
-  std::vector<Group> link_;                   // wall clock: queues and place_of of each link
+  std::vector<Group> link_;  // wall clock: queues and place_of of each link
+  std::optional<CaptureAccount> capture_account_;
   std::vector<std::uint32_t> sent_per_flow_;  // wall clock; a flow is one link's
   std::vector<ModelGroup> groups_;
   ModelRun run_;
@@ -279,6 +280,7 @@ Result<void> ModelTrial::open() {
   std::optional<Capture> capture;
   if (order_.traffic.kind == TrafficKind::replay) {
     PM_TRY(capture, load_capture(capture_order(order_.traffic)));
+    capture_account_ = account_of(*capture);
   }
   if (order_.receiver.stage == StageKind::hyperscan) {
     PM_TRY(patterns_, PatternSet::load(order_.receiver.patterns));
@@ -600,6 +602,7 @@ Result<SenderAccount> ModelTrial::sender_account() const {
     account.generator = wall_->generator();
     account.lcores = wall_->link_health();
   }
+  account.generator.capture = capture_account_;
   return account;
 }
 

@@ -104,6 +104,25 @@ class Traffic(harness.Case):
                     'filter = "udp and and"')))
         self.assert_refused(run, 2, "filter", "pcap-filter")
 
+    def test_a_replay_counts_what_was_filtered_and_rewritten(self):
+        text = TRAFFIC.format(
+            traffic=f'kind = "replay"\npcap = "{harness.CAPTURE}"\nload = "1 Mpps"\n'
+                    'filter = "udp"\nrewrite = { dst_mac = "02:00:00:00:00:09" }')
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(text), "-o", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        capture = self.trials(out)[0]["generator"]["capture"]
+        data = harness.CAPTURE.read_bytes()
+        at, frames = 24, 0
+        while at < len(data):
+            at += 16 + struct.unpack_from("<I", data, at + 8)[0]
+            frames += 1
+        self.assertEqual(capture["replayed_pkts"] + capture["filtered_pkts"], frames)
+        self.assertGreater(capture["filtered_pkts"], 0)
+        self.assertEqual(capture["rewritten_pkts"], capture["replayed_pkts"])
+        self.assertEqual(capture["padded_pkts"], 0)
+        self.assertIn(f"{capture['filtered_pkts']} filtered out", (out / "report.html").read_text())
+
     @unittest.skipUnless(shutil.which("tshark"), "needs tshark")
     def test_wireshark_finds_nothing_wrong(self):
         for name, traffic in KINDS.items():

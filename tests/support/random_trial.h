@@ -105,7 +105,8 @@ class RandomTrial {
     trial.cycles_per_pkt = maybe_real();
     trial.busy_fraction = maybe_real();
     trial.cpu_cores_used = maybe_real();
-    trial.generator = {maybe_integer(), maybe_integer(), maybe_integer(), maybe_real()};
+    trial.generator = {maybe_integer(), maybe_integer(), maybe_integer(), maybe_real(), {}};
+    if (coin()) trial.generator.capture = {integer(), integer(), integer(), integer()};
     trial.stalls = {integer(), integer(), integer(), integer(), maybe_integer()};
     for (std::int64_t i = integer(0, 3); i > 0; --i) {
       trial.knobs[text()] = {text(), text(), pick<KnobState>(3), text(), coin()};
