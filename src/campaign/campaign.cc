@@ -20,6 +20,7 @@
 #include "campaign/stored_question.h"
 #include "campaign/trial_process.h"
 #include "plan/experiment.h"
+#include "record/json.h"
 #include "report/report.h"
 #include "store/folder.h"
 
@@ -158,8 +159,8 @@ class Campaign {
  private:
   Result<void> write_report_files(const ReportInput& input) {
     if (!folder_) return tl::unexpected<Error>(folder_.error());
-    PM_TRYV(folder_->write_file("provenance.json", to_json(provenance_).dump(2) + "\n"));
-    PM_TRYV(folder_->write_file("summary.json", summary_json(input).dump(2) + "\n"));
+    PM_TRYV(folder_->write_file("provenance.json", json_text(to_json(provenance_), 2) + "\n"));
+    PM_TRYV(folder_->write_file("summary.json", json_text(summary_json(input), 2) + "\n"));
     PM_TRYV(folder_->write_file("summary.csv", render_csv(input)));
     PM_TRYV(folder_->write_file("metrics.prom", render_prom(input)));
     return folder_->write_file("report.html", render_html(input));
@@ -224,7 +225,7 @@ class Campaign {
         progress_.say(fmt::format("calibrating the generator on {}", order.generator_port));
         auto result = runner_.run(order);
         if (!result) {
-          if (result.error().code == Errc::interrupted) return {};
+          if (stop_requested()) return {};
           PM_TRYV(refuse(cell.index, std::move(result).error()));
           break;
         }
@@ -272,7 +273,7 @@ class Campaign {
                                   plan_.experiment.aa_blocks));
         auto result = runner_.run(order);
         if (!result) {
-          if (result.error().code == Errc::interrupted) return {};
+          if (stop_requested()) return {};
           PM_TRYV(refuse(gate.cell, std::move(result).error()));
           break;
         }
@@ -293,8 +294,8 @@ class Campaign {
     (void)store(refused_trial(order, why));
   }
 
-  // What this host cannot, it cannot for any cell of that path; what is wrong with one cell's order
-  // leaves the others alone. Anything else ends the campaign.
+  // What this host cannot for one cell it may well for others of the path: a placement, a pool, a
+  // capture. The same reason is said once. Other errors end the campaign.
   Result<void> refuse(std::size_t index, Error error) {
     const Path path = plan_.cells[index].order.path;
     if (error.code == Errc::bad_experiment) {
@@ -303,10 +304,9 @@ class Campaign {
       return {};
     }
     if (error.code != Errc::host_cannot) return tl::unexpected<Error>(std::move(error));
-    progress_.say(fmt::format("{}: not measured: {}", name_of(path), error.text()));
-    for (const Cell& cell : plan_.cells)
-      if (cell.order.path == path && !cell.refused && !states_[cell.index].refused)
-        refuse_cell(cell.index, error.text());
+    if (said_.emplace(path, error.text()).second)
+      progress_.say(fmt::format("{}: not measured: {}", name_of(path), error.text()));
+    refuse_cell(index, error.text());
     return {};
   }
 
@@ -323,7 +323,7 @@ class Campaign {
       const auto before = std::chrono::steady_clock::now();
       auto result = runner_.run(order);
       if (!result) {
-        if (result.error().code == Errc::interrupted) return {};
+        if (stop_requested()) return {};
         return refuse(which.cell, std::move(result).error());
       }
       count_time(before);
@@ -391,7 +391,7 @@ class Campaign {
                       return run_and_store(scheduled, trial, what);
                     });
     if (!search) {
-      if (search.error().code == Errc::interrupted) return {};
+      if (stop_requested()) return {};
       return refuse(which.cell, std::move(search).error());
     }
     count_time(before);
@@ -448,13 +448,14 @@ class Campaign {
     for (std::size_t i = 0; i < plan_.schedule.size(); ++i) {
       const ScheduledTrial& which = plan_.schedule[i];
       const Cell& cell = plan_.cells[which.cell];
-      if (which.block != block || !pdr_of(cell, block)) continue;
+      if (which.block != block || !pdr_of(cell, block) || states_[which.cell].refused) continue;
       for (const double percent : plan_.experiment.search->latency_at) {
         if (stop_requested()) return {};
         auto measured = measure_latency_at(i, percent, least_pdr.at(cell.order.group));
         if (measured) continue;
-        if (measured.error().code == Errc::interrupted) return {};
-        return refuse(which.cell, std::move(measured).error());
+        if (stop_requested()) return {};
+        PM_TRYV(refuse(which.cell, std::move(measured).error()));
+        break;
       }
     }
     return {};
@@ -508,6 +509,7 @@ class Campaign {
   std::vector<CellState> states_;
   std::map<std::size_t, double> reach_;  // cell on a wall clock -> pps that its generator holds
   bool quick_;
+  std::set<std::pair<Path, std::string>> said_;  // why something was not measured
   Progress progress_;
   TrialRunner runner_;
   double spent_seconds_ = 0.0;

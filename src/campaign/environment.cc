@@ -29,7 +29,7 @@ Facts provenance_facts(const Provenance& provenance) {
     if (key.starts_with("hugepages_") && of != std::string::npos) value = value.substr(of + 6);
   }
   facts.insert(provenance.libraries.begin(), provenance.libraries.end());
-  facts.insert(provenance.inputs.begin(), provenance.inputs.end());
+  for (const auto& [file, digest] : provenance.inputs) facts["input " + file] = digest;
   facts["pollmark_version"] = provenance.pollmark_version;
   return facts;
 }

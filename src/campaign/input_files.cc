@@ -10,12 +10,23 @@
 #include <vector>
 
 #include "base/text.h"
-#include "record/file_digest.h"
 #include "rig/capture.h"
 #include "rig/hit_payloads.h"
 #include "rig/model_stalls.h"
+#include "store/file_digest.h"
 
 namespace pollmark {
+namespace {
+
+// The same however the experiment was named, and wherever its folder is moved with its files.
+std::string name_from(const std::filesystem::path& folder, const std::filesystem::path& file) {
+  const std::filesystem::path whole = std::filesystem::absolute(file).lexically_normal();
+  const auto name =
+      whole.lexically_relative(std::filesystem::absolute(folder / ".").lexically_normal());
+  return (name.empty() || *name.begin() == ".." ? whole : name).string();
+}
+
+}  // namespace
 
 Result<std::map<std::string, std::string>> check_input_files(const Plan& plan,
                                                              const std::filesystem::path& folder) {
@@ -62,9 +73,7 @@ Result<std::map<std::string, std::string>> check_input_files(const Plan& plan,
   std::map<std::string, std::string> digests;
   for (const std::filesystem::path& file : files) {
     PM_TRY(std::string digest, file_digest(file));
-    // Relative names know no way from a folder to an absolute file.
-    const std::filesystem::path name = file.lexically_relative(folder.lexically_normal());
-    digests.emplace((name.empty() ? file : name).string(), std::move(digest));
+    digests.emplace(name_from(folder, file), std::move(digest));
   }
   return digests;
 }
@@ -73,7 +82,13 @@ Result<void> check_same_inputs(const std::map<std::string, std::string>& begun,
                                const std::map<std::string, std::string>& now) {
   for (const auto& [file, digest] : begun) {
     const auto current = now.find(file);
-    if (current == now.end() || current->second == digest) continue;
+    if (current == now.end())
+      return fail(Errc::bad_experiment,
+                  fmt::format("was an input when this folder was begun ({}); now there is none of "
+                              "that name beside the experiment",
+                              digest),
+                  file);
+    if (current->second == digest) continue;
     return fail(Errc::bad_experiment,
                 fmt::format("is not the file that this folder was begun with: {}, then {}; put the "
                             "old one back, or begin another folder",

@@ -116,7 +116,7 @@ int serve_trials(int socket_fd) {
     if (result)
       for (const TimelinePoint& point : result->timeline)
         reply["timeline"].push_back(to_json(point));
-    if (!send_all(socket_fd, reply.dump() + "\n")) break;
+    if (!send_all(socket_fd, json_text(reply) + "\n")) break;
   }
   return 0;
 }
@@ -200,7 +200,7 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
     return result;
   };
 
-  if (!send_all(child->fd, to_json(order).dump() + "\n")) return died(child->last_words());
+  if (!send_all(child->fd, json_text(to_json(order)) + "\n")) return died(child->last_words());
   std::string line;
   const auto deadline = std::chrono::steady_clock::now() + patience(order);
   switch (child->reader.next(line, deadline, true)) {

@@ -343,7 +343,10 @@ class Wire {
       case ArrivalLaw::poisson: {
         const double gap = -std::log(drawn_unit(traffic_->seed ^ kPoissonSalt ^ epoch_, index_)) *
                            traffic_->mean_gap_ticks;
-        scheduled_ += FixedTicks{static_cast<std::uint64_t>(gap * 0x1.0p32)} << 32;
+        const auto whole_ticks = static_cast<std::uint64_t>(gap);
+        const double rest = gap - static_cast<double>(whole_ticks);
+        scheduled_ += FixedTicks{whole_ticks} << 64;
+        scheduled_ += FixedTicks{static_cast<std::uint64_t>(rest * 0x1.0p32)} << 32;
         break;
       }
       case ArrivalLaw::burst:

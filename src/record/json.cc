@@ -1007,6 +1007,10 @@ Result<SearchResult> search_result_from_json(const Json& json) {
   return search;
 }
 
+std::string json_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 Json to_json(const Provenance& provenance) {
   return {{"schema", kSchemaVersion},
           {"pollmark_version", provenance.pollmark_version},

@@ -26,6 +26,9 @@ using Json = nlohmann::ordered_json;
 // A line of timeline/<trial>.jsonl. Errors: as above.
 [[nodiscard]] Json to_json(const TimelinePoint& point);
 [[nodiscard]] Result<TimelinePoint> timeline_point_from_json(const Json& json);
+// Text of it in UTF-8; a byte that is none becomes U+FFFD (a file may be named so). indent: columns
+// a level; -1: one line.
+[[nodiscard]] std::string json_text(const Json& json, int indent = -1);
 [[nodiscard]] Json to_json(const Provenance& provenance);
 [[nodiscard]] Result<Provenance> provenance_from_json(const Json& json);
 // JSON Schema (draft 2020-12) of one line of trials.jsonl; shipped in every results folder.

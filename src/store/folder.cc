@@ -351,7 +351,7 @@ Result<int> open_to_append(const fs::path& path) {
 
 // A line is there whole or not at all.
 Result<void> append_line(int fd, const fs::path& path, const Json& json) {
-  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string line = json_text(json) + "\n";
   const off_t begin = ::lseek(fd, 0, SEEK_END);
   if (begin < 0) return io_error(errno, path, "be appended to");
   int code = write_all(fd, line);
@@ -394,9 +394,9 @@ Result<ResultsFolder> ResultsFolder::create(const fs::path& path, std::string_vi
     undo.add(folder_path / name);
   }
   PM_TRYV(folder.write_file(kExperimentName, experiment_text));
-  PM_TRYV(folder.write_file(kProvenanceName, to_json(provenance).dump(2) + "\n"));
-  PM_TRYV(folder.write_file(kSchemaName, trial_schema().dump(2) + "\n"));
-  PM_TRYV(folder.write_file(kSearchSchemaName, search_schema().dump(2) + "\n"));
+  PM_TRYV(folder.write_file(kProvenanceName, json_text(to_json(provenance), 2) + "\n"));
+  PM_TRYV(folder.write_file(kSchemaName, json_text(trial_schema(), 2) + "\n"));
+  PM_TRYV(folder.write_file(kSearchSchemaName, json_text(search_schema(), 2) + "\n"));
   if (!fs::create_directory(folder_path / kHistName, error) && error) {
     return io_error(error.value(), folder_path / kHistName, "be made");
   }
@@ -490,7 +490,8 @@ Result<void> ResultsFolder::append(const TrialResult& trial) {
   if (!hist_text.empty()) PM_TRYV(write_file(hist_name, hist_text));
   const std::string timeline_name = timeline_file_name(trial.order);
   std::string timeline_text;
-  for (const TimelinePoint& point : trial.timeline) timeline_text += to_json(point).dump() + "\n";
+  for (const TimelinePoint& point : trial.timeline)
+    timeline_text += json_text(to_json(point)) + "\n";
   if (!timeline_text.empty()) PM_TRYV(write_file(timeline_name, timeline_text));
   Result<void> appended = append_line(trials_fd_, path, to_json(trial));
   if (!appended && !hist_text.empty()) ::unlink((path_ / hist_name).c_str());

@@ -279,7 +279,7 @@ TEST(Knobs, ABurstAndAPoolShowWhetherTheyActed) {
   order.model.stalls = {StallKind::periodic, 500'000, 100'000, ""};  // a thousand frames wait then
   const auto busy = run(order);
   ASSERT_TRUE(busy) << busy.error().text();
-  EXPECT_EQ(busy->receiver.knobs.at("burst").evidence, "an iteration took at most 8 frames");
+  EXPECT_EQ(busy->receiver.knobs.at("burst").evidence, "a call of rx_burst gave at most 8 frames");
   EXPECT_TRUE(busy->receiver.knobs.at("burst").exercised);
   EXPECT_TRUE(busy->receiver.knobs.at("pool_mbufs").exercised);
   EXPECT_EQ(busy->receiver.knobs.at("pool_mbufs").effective, "2048");

@@ -1,8 +1,8 @@
-#include "record/file_digest.h"
+#include "store/file_digest.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>

@@ -1,4 +1,4 @@
-// What tells one input file from another: its size and its CRC-32.
+// What tells one version of an input file from another, read from the file.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,7 @@
 
 namespace pollmark {
 
-// "N bytes, crc32 xxxxxxxx" (IEEE 802.3, as gzip has it) of the whole file: finds a changed file,
-// not a forged one.
+// InputDigest of the whole file: "N bytes, crc32 xxxxxxxx".
 //   Errors: bad_experiment, the system's words, where the file cannot be read.
 [[nodiscard]] Result<std::string> file_digest(const std::filesystem::path& path);
 

@@ -1,29 +1,25 @@
-#include "record/file_digest.h"
-
-#include <fmt/format.h>
-#include <zlib.h>
+#include "store/file_digest.h"
 
 #include <array>
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <string_view>
+
+#include "record/input_digest.h"
 
 namespace pollmark {
 
 Result<std::string> file_digest(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::array<char, 65536> chunk{};
-  uLong crc = ::crc32(0, nullptr, 0);
-  std::uint64_t bytes = 0;
+  InputDigest digest;
   while (file) {
     file.read(chunk.data(), chunk.size());
-    const auto got = static_cast<uInt>(file.gcount());
-    crc = ::crc32(crc, reinterpret_cast<const Bytef*>(chunk.data()), got);
-    bytes += got;
+    digest.add(std::string_view(chunk.data(), static_cast<std::size_t>(file.gcount())));
   }
   if (!file.eof()) return fail(Errc::bad_experiment, std::strerror(errno), path.string());
-  return fmt::format("{} bytes, crc32 {:08x}", bytes, crc);
+  return digest.text();
 }
 
 }  // namespace pollmark
