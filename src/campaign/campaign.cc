@@ -19,6 +19,7 @@
 #include "campaign/stop_signal.h"
 #include "campaign/stored_question.h"
 #include "campaign/trial_process.h"
+#include "host/numa_placement.h"
 #include "plan/experiment.h"
 #include "record/json.h"
 #include "report/report.h"
@@ -115,6 +116,7 @@ class Campaign {
         progress_(order.voice, plan_.schedule.size()) {}
 
   Result<void> run() {
+    refuse_misplaced();
     PM_TRYV(calibrate());
     PM_TRYV(pass_gate());
     for (std::size_t i = 0; i < plan_.schedule.size() && !stop_requested(); ++i) {
@@ -194,6 +196,17 @@ class Campaign {
                                                   (attempts == state.attempts.end() ||
                                                    attempts->second <= plan_.experiment.retries);
                                          });
+  }
+
+  // Placements that this host's NUMA nodes do not give; the other cells of the path run.
+  void refuse_misplaced() {
+    for (const Cell& cell : plan_.cells) {
+      if (cell.refused || !has_work_left(cell.index)) continue;
+      const auto placed = numa_plan(cell.order);
+      if (placed) continue;
+      progress_.say(fmt::format("{}: not measured: {}", cell.label, placed.error().text()));
+      refuse_cell(cell.index, placed.error().text());
+    }
   }
 
   // What the generator reaches on each real-time port that the plan uses, once per campaign and

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/numa_placement.h"
 #include "kernel/books.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
@@ -50,7 +51,14 @@ Result<Ends> make_veth_ends(const TrialOrder& order) {
 Result<Ends> make_ends(const TrialOrder& order) {
   EalOrder eal;
   if (order.path == Path::model) eal.memory_mib = std::max(eal.memory_mib, model_memory_mib(order));
-  PM_TRYV(start_eal(eal).map([](const EalFacts&) {}));
+  PM_TRY(const NumaPlan numa, numa_plan(order));
+  eal.cpu = numa.receiver_cpus.front();
+  eal.memory_node = numa.memory_node.value_or(-1);
+  PM_TRY(const EalFacts facts, start_eal(eal));
+  if (facts.memory_node != numa.memory_node ||
+      std::ranges::find(numa.receiver_cpus, facts.cpu) == numa.receiver_cpus.end()) {
+    return fail(Errc::host_cannot, "this process has started EAL on other NUMA nodes");
+  }
   switch (order.path) {
     case Path::model:
       return make_model_ends(order);

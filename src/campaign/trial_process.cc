@@ -185,7 +185,7 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
   if (stop_requested()) return fail(Errc::interrupted, "stopped by a signal");
   const bool fresh = needs_fresh_process(order);
   std::unique_ptr<Child> own;
-  std::unique_ptr<Child>& child = fresh ? own : kept_;
+  std::unique_ptr<Child>& child = fresh ? own : kept_[order.receiver.numa];
   const bool has_served = child != nullptr;
   if (!child) {
     PM_TRY(child, spawn());

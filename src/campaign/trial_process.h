@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,8 +23,8 @@ inline constexpr const char* kTrialProcessVerb = "trial-process";
 // The child's side: serves orders from the socket until it closes. Returns the exit code.
 [[nodiscard]] int serve_trials(int socket_fd);
 
-// Runs trials in child processes: one kept for every trial on the model, a fresh one for each trial
-// that opens a netdev. One thread.
+// Runs trials in child processes: one kept for every trial on the model with the same NUMA
+// placement, a fresh one for each trial that opens a netdev. One thread.
 class TrialRunner {
  public:
   TrialRunner();
@@ -40,7 +41,7 @@ class TrialRunner {
  private:
   struct Child;
   [[nodiscard]] Result<std::unique_ptr<Child>> spawn() const;
-  std::unique_ptr<Child> kept_;
+  std::map<NumaPlacement, std::unique_ptr<Child>> kept_;  // EAL binds memory once
 };
 
 }  // namespace pollmark

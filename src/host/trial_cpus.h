@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "host/numa_placement.h"
 #include "record/trial_order.h"
 
 namespace pollmark {
@@ -11,8 +12,11 @@ struct TrialCpus {
   int receiver = 1;
 };
 
-// The order's first lcore of each end; where it names none, the first and the second CPU that this
-// process may use. Errors: host_cannot "needs 2 CPUs", also when both ends name the same one.
+// The order's first lcore of each end. Where it names none: the receiver takes a CPU that the plan
+// has for it, the sender the first of its own; the receiver the second where it could be either.
+// Errors: host_cannot "needs 2 CPUs", also when both ends name the same one.
+[[nodiscard]] Result<TrialCpus> trial_cpus(const TrialOrder& order, const NumaPlan& plan);
+// With the order's plan on this host. Errors: those of numa_plan too.
 [[nodiscard]] Result<TrialCpus> trial_cpus(const TrialOrder& order);
 
 }  // namespace pollmark

@@ -42,6 +42,7 @@ std::string remedy_of(const std::string& code) {
       {"drain_timeout", "keep other traffic off the link"},
       {"generator_short", "lower the load, or give the generator a core of its own"},
       {"generator_stalled", "give the generator a core of its own, or validity = \"as_is\""},
+      {"numa_misplaced", "let the process use CPUs and memory of the node, or name other lcores"},
       {"receiver_stalled", "give the receiver a core of its own, or validity = \"as_is\""},
       {"receiver_starved", "give the receiver a core of its own, or validity = \"as_is\""},
       {"too_disturbed", "quieten the machine, or validity = \"as_is\""},

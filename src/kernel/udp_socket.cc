@@ -24,6 +24,7 @@
 #include "base/tsc.h"
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
+#include "host/numa_placement.h"
 #include "host/pinned_thread.h"
 #include "host/trial_cpus.h"
 #include "kernel/payload_stamp.h"
@@ -83,6 +84,7 @@ struct Tally {
   std::uint64_t last_arrival_tsc = 0;
   std::uint64_t first_loss_tsc = 0;
   std::uint64_t last_loss_tsc = 0;
+  std::optional<int> node;  // NUMA node of the thread when the window opened
   std::int64_t window_opened_cpu_ns = 0;
   std::int64_t window_opened_wall_ns = 0;
   std::optional<SchedulerTimes> window_opened_times;
@@ -305,6 +307,7 @@ class UdpSocketReceiver final : public Receiver {
 
   void open_window(std::uint64_t now) {
     tally_.window_opened_tsc = now;
+    tally_.node = node_of_this_thread();
     tally_.window_opened_cpu_ns = thread_cpu_ns();
     tally_.window_opened_wall_ns = wall_ns();
     tally_.window_opened_times = scheduler_times();
@@ -342,6 +345,7 @@ class UdpSocketReceiver final : public Receiver {
     LcoreHealth health;
     health.role = "receiver socket";
     health.polling = false;
+    health.node = tally_.node;
     const std::int64_t window_ns = tally_.last_arrival_wall_ns - tally_.window_opened_wall_ns;
     const std::int64_t cpu_ns = tally_.last_arrival_cpu_ns - tally_.window_opened_cpu_ns;
     if (tally_.window_opened_tsc != 0 && window_ns > 0) {

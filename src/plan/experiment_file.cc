@@ -209,7 +209,6 @@ std::vector<Reader::Key> Reader::end_keys() {
           &Reader::read_receiver_port),
       key("receiver", "lcores", std::string(kLcoresAllowed), "Unset: chosen.",
           &Reader::read_receiver_lcores),
-      later("receiver", "numa", "placement by node"),
   };
 }
 
@@ -227,7 +226,6 @@ std::vector<Reader::Key> Reader::model_and_trial_keys() {
       key("model.faults", "delay_time", "\"1 ns\" to \"1 s\"", "How long a delayed frame waits.",
           &Reader::read_delay_time),
       later("factors", "design", "other designs than every combination"),
-      later("factors", "numa", "placement by node"),
       key("trial", "seconds", std::string(kSecondsAllowed), "Virtual seconds on the model.",
           &Reader::read_seconds),
       key("trial", "packets", std::string(kPacketsAllowed), "Instead of seconds.",
@@ -268,7 +266,6 @@ const std::vector<std::string>& later_factors() {
                                                   "flow_control",
                                                   "promiscuous",
                                                   "page_size",
-                                                  "numa",
                                                   "tso",
                                                   "gso",
                                                   "gro",

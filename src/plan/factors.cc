@@ -270,6 +270,14 @@ std::string pool_mbufs_level(const TrialOrder& order) {
   return order.receiver.pool_mbufs == 0 ? "auto" : fmt::format("{}", order.receiver.pool_mbufs);
 }
 
+constexpr std::string_view kNumaAllowed = "local, remote (on a host with two NUMA nodes or more)";
+Applied apply_numa(std::string_view text, TrialOrder& order) {
+  return set_enum(text, {}, order.receiver.numa);
+}
+std::string numa_level(const TrialOrder& order) {
+  return std::string(name_of(order.receiver.numa));
+}
+
 constexpr std::int64_t kLeastSocketBuffer = 2048;
 constexpr std::int64_t kMostSocketBuffer = 1 << 30;
 constexpr std::string_view kSocketBufferAllowed = "\"default\", or \"2 KiB\" to \"1 GiB\"";
@@ -598,6 +606,18 @@ std::vector<Factor> make_factors() {
         .forms = {integer, text}},
        apply_pool_mbufs,
        pool_mbufs_level},
+      {{.name = "numa",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = std::string(kNumaAllowed),
+        .testpmd = "--port-numa-config, --socket-num",
+        .paths = polled,
+        .sentence = "Where the receiving lcores run. local: on the port's NUMA node; remote: on "
+                    "another. Pools and rings lie on the port's node; a port without one takes "
+                    "that of its local lcores.",
+        .forms = {text}},
+       apply_numa,
+       numa_level},
       {{.name = "stage",
         .table = "receiver",
         .syntax = "text, or { kind = text, patterns = text }",

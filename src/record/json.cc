@@ -152,6 +152,7 @@ void put_details(Json& json, const TrialOrder& order) {
       {"burst", receiver.burst},
       {"socket_buffer_bytes", receiver.socket_buffer_bytes},
       {"pool_mbufs", receiver.pool_mbufs},
+      {"numa", name_of(receiver.numa)},
   };
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
@@ -309,6 +310,7 @@ Json lcores_json(const std::vector<LcoreHealth>& lcores) {
                     {"thread_cpu_fraction", nullable(lcore.thread_cpu_fraction)},
                     {"runnable_waiting_fraction", nullable(lcore.runnable_waiting_fraction)},
                     {"busy_fraction", nullable(lcore.busy_fraction)},
+                    {"node", nullable(lcore.node)},
                     {"bursts", lcore.bursts},
                     {"poll_gap_ns", histogram_json(lcore.poll_gap_ns)}});
   }
@@ -640,6 +642,7 @@ void read_receiver(Fields in, ReceiverOrder& receiver) {
   in.read("burst", receiver.burst);
   in.read("socket_buffer_bytes", receiver.socket_buffer_bytes);
   in.read("pool_mbufs", receiver.pool_mbufs);
+  in.read_since("numa", receiver.numa);
 }
 
 void read_details(Fields in, TrialOrder& order) {
@@ -718,6 +721,7 @@ void read_lcore(Fields& in, LcoreHealth& lcore) {
   in.read("thread_cpu_fraction", lcore.thread_cpu_fraction);
   in.read("runnable_waiting_fraction", lcore.runnable_waiting_fraction);
   in.read("busy_fraction", lcore.busy_fraction);
+  in.read_since("node", lcore.node);
   in.read("bursts", lcore.bursts);
   read_histogram(in, "poll_gap_ns", lcore.poll_gap_ns);
 }
@@ -746,6 +750,7 @@ Json to_json(const TrialResult& result) {
   json["schema"] = kSchemaVersion;
   put_identity(json, result.order);
   json["page_size"] = nullable(result.page_size_bytes);
+  json["pool_nodes"] = result.pool_nodes;
   json["isa"] = result.isa;
   json["started_utc"] = result.started_utc;
   json["virtual_seconds"] = number(result.virtual_seconds);
@@ -818,6 +823,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
   read_identity(in, result.order);
   read_details(in.object("order"), result.order);
   in.read("page_size", result.page_size_bytes);
+  in.read_since("pool_nodes", result.pool_nodes);
   in.read("isa", result.isa);
   in.read("started_utc", result.started_utc);
   in.read("virtual_seconds", result.virtual_seconds);

@@ -25,6 +25,8 @@ enum class ReplayTiming : std::uint8_t { rate, original, scaled };
 enum class CutShort : std::uint8_t { refuse, pad };
 enum class DmaPlacement : std::uint8_t { llc, hot, memory };
 enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
+// Where the receiving lcores run: on the NUMA node of pools and rings (the port's), or on another.
+enum class NumaPlacement : std::uint8_t { local, remote };
 enum class StageKind : std::uint8_t { none, touch, checksum, forward, hyperscan };
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
@@ -114,6 +116,7 @@ struct ReceiverOrder {
   int burst = 32;                        // frames per rx_burst, 1..64
   std::int64_t socket_buffer_bytes = 0;  // udp_socket; 0 = the host's default
   int pool_mbufs = 0;                    // 0 = enough for every queue; smaller provokes rx_no_mbuf
+  NumaPlacement numa = NumaPlacement::local;
   friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
 };
 
@@ -152,6 +155,7 @@ struct TrialOrder {
 [[nodiscard]] std::string_view name_of(CutShort);
 [[nodiscard]] std::string_view name_of(DmaPlacement);
 [[nodiscard]] std::string_view name_of(StallKind);
+[[nodiscard]] std::string_view name_of(NumaPlacement);
 [[nodiscard]] std::string_view name_of(StageKind);
 [[nodiscard]] std::string_view name_of(TrialKind);
 [[nodiscard]] std::string_view name_of(ValidityRule);

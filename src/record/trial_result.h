@@ -38,6 +38,7 @@ struct LcoreHealth {
   std::optional<double> runnable_waiting_fraction;  // schedstat run delay / wall
   std::int64_t tolerated_gap_ns = 0;                // ring / pps of its queue; 0: none known
   std::optional<double> busy_fraction;              // of the window
+  std::optional<int> node;                          // NUMA node it ran on; nullopt: not told
   std::vector<std::int64_t> bursts;  // calls of rx_burst by the frames that they gave, from
                                      // 0 on; empty: it calls none, or was not told. In
                                      // lockstep empty rounds are skipped, not called
@@ -140,6 +141,7 @@ struct TrialResult {
   TrialOrder order;
   std::string started_utc;
   std::optional<std::int64_t> page_size_bytes;  // of the mbuf pool
+  std::vector<int> pool_nodes;  // NUMA nodes that its pages lie on, ascending; empty: not told
   std::string isa;  // level of the hot loops that received: "v3"; empty: a kernel socket's loop
   double virtual_seconds = 0.0;
   double wall_seconds = 0.0;

@@ -78,7 +78,7 @@ Result<void> DpdkPort::start(const DpdkPortOrder& order) {
   const unsigned cache = mbufs >= 256 ? 64 : 0;
   const unsigned room = slot + RTE_PKTMBUF_HEADROOM;
   pool_ = rte_pktmbuf_pool_create((name_ + "_pool").c_str(), mbufs, cache, 0,
-                                  static_cast<std::uint16_t>(room), SOCKET_ID_ANY);
+                                  static_cast<std::uint16_t>(room), memory_socket());
   if (pool_ == nullptr) return tl::unexpected<Error>(with_dpdk_message(rte_errno, "mbuf pool"));
   const rte_eth_conf configuration{};
   int error = rte_eth_dev_configure(port_, 1, 1, &configuration);

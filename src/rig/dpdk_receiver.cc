@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,11 +20,13 @@
 #include "datapath/receive.h"
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
+#include "host/numa_placement.h"
 #include "host/trial_cpus.h"
 #include "rig/dpdk_port.h"
 #include "rig/dpdk_thread.h"
 #include "rig/eal.h"
 #include "rig/flow_set.h"
+#include "rig/mbuf_pool.h"
 #include "rig/patterns.h"
 #include "rig/stage_account.h"
 #include "rig/tally_memory.h"
@@ -67,6 +70,7 @@ struct Watch {
   Ticks busy_ticks = 0;  // of rounds that found frames, in the window
   std::array<std::uint64_t, kMostBurst + 1> bursts_before{};
   std::uint64_t polled_before = 0;  // until the window opened
+  std::optional<int> node;          // NUMA node of the thread when the window opened
   std::int64_t opened_cpu_ns = 0;
   std::int64_t opened_wall_ns = 0;
   std::int64_t last_cpu_ns = 0;
@@ -190,6 +194,7 @@ class DpdkReceiver final : public Receiver {
         {.queue = 0, .polled_pkts = static_cast<std::int64_t>(tallies.polled), .share = 1.0});
     account.isa = "v2";
     if (const auto eal = eal_facts()) account.page_size_bytes = eal->page_size_bytes;
+    account.pool_nodes = nodes_of_pool(*port_->pool());
     if (tracked) {
       if (!sent_per_flow.empty()) tracker_.finish(sent_per_flow);
       account.tracker = tracker_.totals();
@@ -284,6 +289,7 @@ class DpdkReceiver final : public Receiver {
     watch_.polled_before = lcore_.tallies.polled - count;
     std::copy_n(lcore_.tallies.burst_of, watch_.bursts_before.size(), watch_.bursts_before.begin());
     --watch_.bursts_before[count];  // this one is the window's
+    watch_.node = node_of_this_thread();
     watch_.opened_cpu_ns = thread_cpu_ns();
     watch_.opened_wall_ns = wall_ns();
   }
@@ -326,6 +332,7 @@ class DpdkReceiver final : public Receiver {
     LcoreHealth health;
     health.role = "receiver q0";
     health.polling = true;
+    health.node = watch_.node;
     health.longest_gap_ns = watch_.longest_gap_ns;
     health.gaps = watch_.gaps;
     health.gap_sum_ns = watch_.gap_sum_ns;
@@ -386,6 +393,9 @@ class DpdkReceiver final : public Receiver {
     account.knobs["burst"] = {burst, burst, KnobState::confirmed,
                               fmt::format("rx_burst gave at most {} frames", watch_.most_pkts),
                               watch_.most_pkts >= lcore_.burst};
+    const auto eal = eal_facts();
+    account.knobs["numa"] = numa_knob(order_.receiver.numa, eal ? eal->memory_node : std::nullopt,
+                                      account.pool_nodes, account.lcores);
     return {};
   }
 

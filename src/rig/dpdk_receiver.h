@@ -24,7 +24,7 @@ namespace pollmark {
 //
 // start_eal must have been called.
 //   Errors: bad_experiment for what this path has not (several queues, workers, receive offloads);
-//   host_cannot "needs 2 CPUs".
+//   host_cannot as trial_cpus.
 [[nodiscard]] Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
                                                                    const NetdevPlace& place);
 

@@ -6,6 +6,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_memory.h>
 #include <rte_version.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+
+#include "host/numa_placement.h"
 
 namespace pollmark {
 namespace {
@@ -107,15 +110,18 @@ int lowest_allowed_cpu() {
 }
 
 // EAL cannot be started twice, so what it would stumble over is tried here first: that many
-// hugepages, mapped and touched as this user.
-Result<void> try_hugepages(std::int64_t memory_mib) {
+// hugepages, mapped and touched as this user; with a node, as many are free there.
+Result<void> try_hugepages(std::int64_t memory_mib, int node) {
   const std::int64_t needed = (memory_mib * (1 << 20) + kHugepageBytes - 1) / kHugepageBytes;
-  std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+  const std::string of_node =
+      node < 0 ? "/sys/kernel/mm" : fmt::format("/sys/devices/system/node/node{}", node);
+  std::ifstream file(of_node + "/hugepages/hugepages-2048kB/free_hugepages");
   std::int64_t free_pages = 0;
   if (!(file >> free_pages)) return fail(Errc::host_cannot, "the kernel has no 2 MiB hugepages");
   if (free_pages < needed)
     return fail(Errc::host_cannot,
-                fmt::format("{} of {} hugepages of 2 MiB are free", free_pages, needed));
+                fmt::format("{} of {} hugepages of 2 MiB are free{}", free_pages, needed,
+                            node < 0 ? std::string() : fmt::format(" on NUMA node {}", node)));
   const int file_descriptor = memfd_create("pollmark-try", MFD_CLOEXEC | MFD_HUGETLB);
   if (file_descriptor < 0)
     return fail(Errc::host_cannot, fmt::format("hugepages: {}", std::strerror(errno)));
@@ -136,6 +142,24 @@ Result<void> try_hugepages(std::int64_t memory_mib) {
   return {};
 }
 
+// Without hugepages DPDK knows one node only: its memory is one mapping, of which it has touched
+// little by now.
+Result<void> bind_mapped_memory(int node) {
+  struct Binding {
+    int node;
+    Result<void> done;
+  } binding{node, {}};
+  rte_memseg_list_walk(
+      [](const rte_memseg_list* list, void* found) {
+        auto& each = *static_cast<Binding*>(found);
+        if (list->base_va != nullptr && list->len > 0)
+          each.done = bind_memory(list->base_va, list->len, each.node);
+        return each.done ? 0 : 1;
+      },
+      &binding);
+  return binding.done;
+}
+
 Result<EalFacts> start_once(const EalOrder& order) {
   EalFacts facts;
   facts.memory_mib = order.memory_mib;
@@ -148,18 +172,25 @@ Result<EalFacts> start_once(const EalOrder& order) {
                                  "--no-pci",
                                  "--no-telemetry",
                                  fmt::format("--file-prefix=pollmark-{}", getpid()),
-                                 "--log-level=*:notice",
-                                 "-m",
-                                 fmt::format("{}", order.memory_mib)};
+                                 "--log-level=*:notice"};
   if (!order.use_hugepages) {
     facts.hugepages = "not asked for";
-  } else if (auto usable = try_hugepages(order.memory_mib); usable) {
+  } else if (auto usable = try_hugepages(order.memory_mib, order.memory_node); usable) {
     facts.hugepages = "2 MiB pages are free and usable";
     facts.page_size_bytes = kHugepageBytes;
   } else {
     facts.hugepages = usable.error().what;
   }
-  if (facts.page_size_bytes == kHugepageBytes) {
+  const bool hugepages = facts.page_size_bytes == kHugepageBytes;
+  if (hugepages && order.memory_node >= 0) {
+    std::string mib_of_nodes;
+    for (int node = 0; node < order.memory_node; ++node) mib_of_nodes += "0,";
+    words.push_back(fmt::format("--socket-mem={}{}", mib_of_nodes, order.memory_mib));
+  } else {
+    words.emplace_back("-m");
+    words.push_back(fmt::format("{}", order.memory_mib));
+  }
+  if (hugepages) {
     words.emplace_back("--in-memory");  // never together with --no-huge: EAL refuses it
   } else {
     words.emplace_back("--no-huge");
@@ -193,6 +224,10 @@ Result<EalFacts> start_once(const EalOrder& order) {
     return fail(Errc::host_cannot, "DPDK does not start: " + reason);
   }
   (void)take_dpdk_message();
+  if (order.memory_node >= 0) {
+    if (!hugepages) PM_TRYV(bind_mapped_memory(order.memory_node));
+    facts.memory_node = order.memory_node;
+  }
   facts.tsc_hz = static_cast<double>(rte_get_tsc_hz());
   facts.dpdk_version = rte_version();
   return facts;
@@ -213,6 +248,11 @@ std::optional<EalFacts> eal_facts() {
   const std::lock_guard lock(start_mutex);
   if (!first_start || !*first_start) return std::nullopt;
   return **first_start;
+}
+
+int memory_socket() {
+  const std::optional<EalFacts> facts = eal_facts();
+  return facts ? facts->memory_node.value_or(SOCKET_ID_ANY) : SOCKET_ID_ANY;
 }
 
 std::string take_dpdk_message() {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 struct rte_mempool;
 
@@ -18,5 +19,9 @@ namespace pollmark {
 [[nodiscard]] rte_mempool* create_mbuf_pool(const std::string& name, std::uint32_t mbufs,
                                             std::uint32_t cache, std::uint32_t data_room_bytes,
                                             const char* ops = nullptr);
+
+// NUMA nodes that the mbufs lie on now, ascending; empty: not told. Looks at every
+// mbuf, of more than 4096 at that many, evenly spread.
+[[nodiscard]] std::vector<int> nodes_of_pool(rte_mempool& pool);
 
 }  // namespace pollmark

@@ -9,12 +9,14 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <thread>
 
 #include "base/line_rate.h"
 #include "base/text.h"
 #include "datapath/model_run.h"
 #include "host/cpu_time.h"
+#include "host/numa_placement.h"
 #include "plan/factors.h"
 #include "rig/capture.h"
 #include "rig/core_speed.h"
@@ -237,7 +239,9 @@ class ModelTrial {
   bool opened_ = false;
   bool ran_ = false;
   std::atomic<bool> abandoned_{false};
-  Ticks run_ticks_ = 0;  // lockstep: real time of the run
+  Ticks run_ticks_ = 0;      // lockstep: real time of the run
+  std::optional<int> node_;  // lockstep: NUMA node of the run
+  std::optional<int> memory_node_;
 
   std::shared_ptr<const PatternSet> patterns_;  // of stage hyperscan
   std::vector<Scratch> scratches_;
@@ -276,6 +280,7 @@ Result<void> ModelTrial::open() {
   const std::optional<EalFacts> eal = eal_facts();
   if (!eal) return fail(Errc::host_cannot, "DPDK has not been started in this process");
   tsc_hz_ = eal->tsc_hz;
+  memory_node_ = eal->memory_node;
 
   std::optional<Capture> capture;
   if (order_.traffic.kind == TrafficKind::replay) {
@@ -440,7 +445,8 @@ Result<void> ModelTrial::build_groups() {
 
 // As many links as generators; each feeds its part of the queues.
 Result<void> ModelTrial::build_wall() {
-  PM_TRY(WallCpus cpus, wall_cpus(order_, layout_.rx_lcores, layout_.workers, allowed_cpus()));
+  PM_TRY(const NumaPlan numa, numa_plan(order_));
+  PM_TRY(WallCpus cpus, wall_cpus(order_, layout_.rx_lcores, layout_.workers, numa));
   const std::vector<std::uint16_t> queue_of = prepared_->queue_of();
   const std::vector<double> shares = prepared_->expected_shares(order_.receiver.queues);
   const double pps = order_.traffic.intended_pps > 0.0
@@ -541,6 +547,7 @@ Result<void> ModelTrial::run() {
   const Ticks from = HardwareTsc::now();
   level_.run_model(run_);
   run_ticks_ = HardwareTsc::now() - from;
+  node_ = node_of_this_thread();
   ran_ = true;
   if (abandoned_.load(std::memory_order_relaxed))
     return fail(Errc::interrupted, "the trial was stopped");
@@ -734,6 +741,7 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
   if (order_.receiver.stage != StageKind::none)
     account.stage = stage_account(sum, order_.receiver.stage);
   account.page_size_bytes = nic_->page_size_bytes();
+  account.pool_nodes = nic_->pool_nodes();
   account.knobs = knobs(account, sum);
   return account;
 }
@@ -763,6 +771,7 @@ void ModelTrial::add_lockstep_cost(ReceiverAccount& account) const {
       LcoreHealth health;
       health.role = layout_.role(static_cast<int>(&one - lcores_.data()));
       health.busy_fraction = static_cast<double>(clock.busy_ticks) / static_cast<double>(window);
+      health.node = node_;
       health.bursts = bursts_of(one);
       account.lcores.push_back(std::move(health));
       busy += clock.busy_ticks;
@@ -982,6 +991,7 @@ std::map<std::string, Knob> ModelTrial::knobs(const ReceiverAccount& account,
   dma.state = dma.requested == dma.effective ? KnobState::confirmed : KnobState::unverifiable;
   dma.exercised = dma.requested == dma.effective && sum.polled > 0;
   knobs["dma"] = dma;
+  knobs["numa"] = numa_knob(receiver.numa, memory_node_, account.pool_nodes, account.lcores);
 
   if (layout_.workers > 0) {
     std::int64_t high_water = 0;

@@ -65,7 +65,7 @@ StampField register_stamp_field() {
 template <typename T>
 T* zeroed(std::vector<void*>& blocks, std::size_t count) {
   // NOLINTNEXTLINE(bugprone-sizeof-expression): T may well be a pointer
-  void* block = rte_zmalloc("pollmark", count * sizeof(T), 64);
+  void* block = rte_zmalloc_socket("pollmark", count * sizeof(T), 64, memory_socket());
   if (block != nullptr) blocks.push_back(block);
   return static_cast<T*>(block);
 }
@@ -120,7 +120,7 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
   if (pool_ == nullptr) return no_memory(fmt::format("a pool of {} mbufs", mbufs_needed(order)));
   for (int lcore = 0; lcore < order.lcores && cache_mbufs(order) > 0; ++lcore) {
     rte_mempool_cache* cache =
-        rte_mempool_cache_create(static_cast<std::uint32_t>(cache_mbufs(order)), SOCKET_ID_ANY);
+        rte_mempool_cache_create(static_cast<std::uint32_t>(cache_mbufs(order)), memory_socket());
     if (cache == nullptr) return no_memory("a pool cache");
     caches_.push_back(cache);
   }
@@ -139,7 +139,7 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
   for (int number = 0; number < order.queues; ++number) {
     ModelQueue& queue = this->queue(number);
     queue.ring = rte_ring_create(fmt::format("{}_rx{}", name, number).c_str(), descriptors,
-                                 SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+                                 memory_socket(), RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
     if (queue.ring == nullptr) return no_memory("a receive ring");
     rx_rings_.push_back(queue.ring);
     queue.posted = zeroed<rte_mbuf*>(blocks_, slots);
@@ -158,7 +158,7 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
     SoftwareRing& ring = this->ring(number);
     const bool many = order.ring_has_many_takers[static_cast<std::size_t>(number)];
     ring.ring = rte_ring_create(fmt::format("{}_sw{}", name, number).c_str(),
-                                static_cast<unsigned>(order.ring), SOCKET_ID_ANY,
+                                static_cast<unsigned>(order.ring), memory_socket(),
                                 RING_F_SP_ENQ | RING_F_EXACT_SZ | (many ? 0U : RING_F_SC_DEQ));
     const std::size_t batches = std::bit_ceil(static_cast<std::size_t>(order.ring) + 1);
     ring.batches = zeroed<VisibleFrom>(blocks_, batches);
@@ -180,7 +180,7 @@ Result<void> ModelNic::build(const ModelNicOrder& order) {
 
   // The ring driver wants a transmit queue, and a configuration without any RSS or offload.
   tx_ring_ =
-      rte_ring_create((name + "_tx").c_str(), 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+      rte_ring_create((name + "_tx").c_str(), 64, memory_socket(), RING_F_SP_ENQ | RING_F_SC_DEQ);
   if (tx_ring_ == nullptr) return no_memory("a transmit ring");
   port_ = rte_eth_from_rings(name.c_str(), rx_rings_.data(),
                              static_cast<unsigned>(rx_rings_.size()), &tx_ring_, 1, 0);
@@ -256,6 +256,8 @@ std::int64_t ModelNic::page_size_bytes() const {
       &bytes);
   return bytes;
 }
+
+std::vector<int> ModelNic::pool_nodes() const { return nodes_of_pool(*pool_); }
 
 std::int64_t ModelNic::pool_mbufs() const { return static_cast<std::int64_t>(pool_->size); }
 

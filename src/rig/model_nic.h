@@ -51,6 +51,7 @@ class ModelNic {
   }
   [[nodiscard]] std::uint32_t stamp_offset() const { return stamp_offset_; }
   [[nodiscard]] std::int64_t page_size_bytes() const;  // of the pool's memory
+  [[nodiscard]] std::vector<int> pool_nodes() const;   // as nodes_of_pool()
   [[nodiscard]] std::int64_t pool_mbufs() const;
   // mbufs that are neither in the pool, nor in a cache, nor posted, nor on their way out: 0 after a
   // drained trial.

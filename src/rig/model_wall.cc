@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "host/cpu_time.h"
 
@@ -22,7 +23,7 @@ std::string plural(std::size_t count, std::string_view noun) {
 }  // namespace
 
 Result<WallCpus> wall_cpus(const TrialOrder& order, int rx_lcores, int workers,
-                           const std::vector<int>& allowed) {
+                           const NumaPlan& plan) {
   const auto lcores = static_cast<std::size_t>(rx_lcores + workers);
   const std::size_t links = std::max<std::size_t>(1, order.generator_lcores.size());
   WallCpus cpus;
@@ -34,22 +35,30 @@ Result<WallCpus> wall_cpus(const TrialOrder& order, int rx_lcores, int workers,
                std::count(cpus.lcores.begin(), cpus.lcores.end(), cpu) >
            0;
   };
-  for (const int cpu : allowed) {
+  const auto is_free = [&](int cpu) { return !taken(cpu); };
+  for (const int cpu : plan.sender_cpus) {
+    if (cpus.links.size() == links) break;
     if (taken(cpu)) continue;
-    if (cpus.links.size() < links)
+    const auto spare = std::ranges::count_if(plan.receiver_cpus, is_free) -
+                       static_cast<std::ptrdiff_t>(lcores - cpus.lcores.size());
+    if (spare > 0 || std::ranges::find(plan.receiver_cpus, cpu) == plan.receiver_cpus.end())
       cpus.links.push_back(cpu);
-    else if (cpus.lcores.size() < lcores)
-      cpus.lcores.push_back(cpu);
   }
+  for (const int cpu : plan.receiver_cpus)
+    if (cpus.lcores.size() < lcores && is_free(cpu)) cpus.lcores.push_back(cpu);
   if (cpus.links.size() == links && cpus.lcores.size() == lcores) return cpus;
+  const std::string of_the_node =
+      plan.receiver_cpus.size() == plan.sender_cpus.size()
+          ? std::string()
+          : fmt::format(", {} of them on the lcores' NUMA node", plan.receiver_cpus.size());
   return fail(Errc::bad_experiment,
               fmt::format("clock: \"wall\" needs a CPU for each of {}, {} and {}; this process may "
-                          "use {}; allowed: clock = \"lockstep\", fewer queues or workers, or "
+                          "use {}{}; allowed: clock = \"lockstep\", fewer queues or workers, or "
                           "fewer lcores that poll several queues",
                           plural(links, "generator"),
                           plural(static_cast<std::size_t>(rx_lcores), "receiving lcore"),
                           plural(static_cast<std::size_t>(workers), "worker"),
-                          plural(allowed.size(), "CPU")));
+                          plural(plan.sender_cpus.size(), "CPU"), of_the_node));
 }
 
 ModelWall::ModelWall(const HotLevel& level, const ModelRun& run, double tsc_hz, WallCpus cpus,
@@ -115,6 +124,7 @@ void ModelWall::prepare(const std::vector<LinkOrder>& links,
 void ModelWall::ring(void* runner, WallPhase phase) noexcept {
   auto& listener = *static_cast<Runner*>(runner);
   const int at = phase == WallPhase::window ? 0 : 1;
+  if (at == 0) listener.node = node_of_this_thread();
   listener.cpu_ns[at] = thread_cpu_ns();
   listener.wall_ns[at] = pollmark::wall_ns();
 }
@@ -226,6 +236,7 @@ LcoreHealth ModelWall::health(const Runner& runner, const LoopWatch& watch) cons
   LcoreHealth health;
   health.role = runner.role;
   health.polling = true;
+  health.node = runner.node;
   health.longest_gap_ns = ns_of(watch.gaps.min > watch.gaps.max ? 0 : watch.gaps.max);
   health.gaps = static_cast<std::int64_t>(watch.stalls);
   health.gap_sum_ns = ns_of(watch.stalled_ticks);

@@ -5,12 +5,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "datapath/hot_level.h"
 #include "datapath/wall.h"
+#include "host/numa_placement.h"
 #include "host/pinned_thread.h"
 #include "record/trial_order.h"
 #include "rig/tally_memory.h"
@@ -25,10 +27,10 @@ struct WallCpus {
 
 // CPUs for one link for each of the order's generator lcores (one at least) and as many receiving
 // lcores as said. CPUs that the order names are taken in its order, also where one stands twice;
-// the rest come from `allowed`.
+// the rest come from the plan, where links leave to the lcores what these need.
 //   Errors: bad_experiment: too few CPUs, with what would do.
 [[nodiscard]] Result<WallCpus> wall_cpus(const TrialOrder& order, int rx_lcores, int workers,
-                                         const std::vector<int>& allowed);
+                                         const NumaPlan& plan);
 
 struct WallLcoreOrder {
   ReceiveLcore* lcore = nullptr;
@@ -79,6 +81,7 @@ class ModelWall {
   struct Runner {
     std::string role;
     int cpu = 0;
+    std::optional<int> node;  // as found when the window opened
     double pps = 0.0;
     int slots = 0;
     std::int64_t cpu_ns[2] = {0, 0};  // at the window's opening and close

@@ -51,6 +51,7 @@ struct ReceiverAccount {
   std::optional<double> excised_share;      // lockstep rule 7: share of iterations
   std::map<std::string, Knob> knobs;
   std::optional<std::int64_t> page_size_bytes;
+  std::vector<int> pool_nodes;  // NUMA nodes of the mbuf pool; empty: not told
   std::string isa;  // ISA level of the hot loops that received: "v3"; empty: none of them did
   std::vector<LcoreHealth> lcores;
 };

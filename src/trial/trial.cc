@@ -175,6 +175,7 @@ Result<TrialResult> run_trial(const TrialOrder& order, Ends ends, const TrialLim
   result.generator = sent.generator;
   result.stalls = stalls_of(order, got);
   result.page_size_bytes = got.page_size_bytes;
+  result.pool_nodes = std::move(got.pool_nodes);
   result.isa = std::move(got.isa);
   result.queues = std::move(got.queues);
   result.rings = std::move(got.rings);

@@ -39,9 +39,11 @@ struct Validity {
 // receiver_stalled   | wall clock, polling receiver: a gap above tolerated_gap_ns, too little CPU
 // generator_stalled  | the same of a polling generator
 // receiver_starved   | wall clock, blocking receiver: runnable but waited too long, frames lost
-// too_disturbed      | lockstep: too many iterations excised, the halves' cost differs, the core has
+// too_disturbed      | lockstep: too many iterations excised, the halves' cost differs, the core
+// has
 //                    | another frequency, or another thread used it too often and not as usual
 // knob_differs       | a knob reads back another value than was requested
+// numa_misplaced     | memory or a receiving lcore is on another NUMA node than was ordered
 // tsc_step           | the TSC and CLOCK_MONOTONIC_RAW came apart
 // link_flap          | a counter of link changes moved
 // pause_frames       | a counter of pause frames moved

@@ -199,6 +199,38 @@ class Run(harness.Case):
         self.assert_refused(self.pollmark("run", experiment, "-o", out, "--resume"), 2,
                             "lab.pcap", "is not the file that this folder was begun with")
 
+    def test_a_placement_that_the_host_has_not_is_said_and_the_others_run(self):
+        nodes = list(pathlib.Path("/sys/devices/system/node").glob("node[0-9]*"))
+        if len(nodes) > 1:
+            self.skipTest("needs one NUMA node")
+        text = harness.SMALL.format(blocks=1).replace("rx_ring = [64, 512]",
+                                                      'numa = ["local", "remote"]')
+        text = text.replace("rx_ring = 64", 'numa = "local"')
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(text), "-o", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        said = [line for line in run.stderr.splitlines() if "not measured" in line]
+        self.assertEqual(len(said), 1, run.stderr)
+        self.assertIn('numa = "remote" needs ', said[0])
+        trials = {t["cell"]["numa"]: t for t in self.trials(out)}
+        self.assertTrue(trials["local"]["valid"])
+        self.assertFalse(trials["remote"]["valid"])
+        self.assertTrue(trials["remote"]["invalid_reasons"][0].startswith("refused: numa = "))
+        if nodes:
+            self.assertIn("this host has one", said[0])
+            node = int(nodes[0].name.removeprefix("node"))
+            self.assertEqual(trials["local"]["pool_nodes"], [node])
+            self.assertEqual({lcore["node"] for lcore in trials["local"]["lcores"]}, {node})
+            self.assertEqual(trials["local"]["knobs"]["numa"]["state"], "confirmed")
+        alone = self.pollmark("run", self.experiment(text), "--set", 'factors.numa=["remote"]',
+                              "--set", 'judge.baseline={numa="remote"}',
+                              "-o", self.scratch / "alone")
+        self.assertEqual(alone.returncode, 3, alone.stderr)
+        again = self.pollmark("run", self.experiment(text), "-o", out, "--resume")
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(len([t for t in self.trials(out) if t["cell"]["numa"] == "local"
+                              and t["valid"]]), 1)
+
     @harness.needs_root
     def test_a_full_disk_leaves_whole_lines(self):
         disk = self.scratch / "disk"

@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <fstream>
 #include <optional>
+#include <vector>
 
+#include "host/numa_placement.h"
 #include "model_outcome.h"
 #include "rig/eal.h"
 #include "rig/isa.h"
@@ -209,6 +211,10 @@ TEST(LockstepRule10, ThePageSizeIsThatOfThisRun) {
   const auto outcome = run(small_order());
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_EQ(outcome->receiver.page_size_bytes, eal_facts()->page_size_bytes);
+  const auto node = node_of_this_thread();
+  EXPECT_EQ(outcome->receiver.pool_nodes, node ? std::vector<int>{*node} : std::vector<int>{});
+  EXPECT_EQ(outcome->receiver.lcores.at(0).node, node);
+  EXPECT_EQ(outcome->receiver.knobs.at("numa").exercised, node.has_value());
 }
 
 // Frames that come in one stall, less the descriptors that hold them.

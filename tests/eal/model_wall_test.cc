@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "host/cpu_time.h"
+#include "host/numa_placement.h"
 #include "model_outcome.h"
 #include "rig/eal.h"
 
 namespace pollmark {
 namespace {
 
-// CPUs of this machine, again and again: where there are too few, lcores share them.
+// CPUs of one NUMA node of this machine, again and again: where there are too few, lcores share
+// them.
 std::vector<int> cpus(std::size_t count, std::size_t from) {
-  const std::vector<int> allowed = allowed_cpus();
+  const std::vector<int> allowed = numa_plan({}, numa_topology())->receiver_cpus;
   std::vector<int> chosen;
   for (std::size_t i = 0; i < count; ++i) chosen.push_back(allowed[(from + i) % allowed.size()]);
   return chosen;
@@ -34,6 +35,9 @@ TEST(ModelWall, ClosesItsBooksWithOneLcoreAtEachEnd) {
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_EQ(outcome->sender.intended_pkts, 20000);
   EXPECT_EQ(open_books(*outcome), "");
+  const auto node = node_of_this_thread();
+  EXPECT_EQ(outcome->receiver.lcores.at(0).node.has_value(), node.has_value());
+  EXPECT_EQ(outcome->receiver.knobs.at("numa").exercised, node.has_value());
   EXPECT_GT(outcome->receiver.received_pkts, 0);
   EXPECT_EQ(outcome->receiver.latency_ns.rx->count(), outcome->receiver.received_pkts);
   EXPECT_EQ(outcome->receiver.latency_ns.done->count(), outcome->receiver.received_pkts);

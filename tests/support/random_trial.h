@@ -70,6 +70,7 @@ class RandomTrial {
     order.receiver.burst = static_cast<int>(integer(1, 64));
     order.receiver.socket_buffer_bytes = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
+    order.receiver.numa = pick<NumaPlacement>(2);
     order.seconds = real();
     order.warmup_seconds = real();
     order.seed = random_();
@@ -84,6 +85,7 @@ class RandomTrial {
     trial.order = order();
     trial.started_utc = "2026-11-21T10:25:00Z";
     trial.page_size_bytes = maybe_integer();
+    trial.pool_nodes = integers();
     trial.isa = text();
     trial.virtual_seconds = real();
     trial.wall_seconds = real();
@@ -239,6 +241,7 @@ class RandomTrial {
     }
     lcore.runnable_waiting_fraction = maybe_real();
     lcore.busy_fraction = maybe_real();
+    if (coin()) lcore.node = static_cast<int>(integer(0, 31));
     for (std::int64_t i = integer(0, 4); i > 0; --i) lcore.bursts.push_back(integer());
     lcore.poll_gap_ns = histogram();
     return lcore;

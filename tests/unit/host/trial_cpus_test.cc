@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "host/cpu_time.h"
 
 namespace pollmark {
@@ -26,6 +28,22 @@ TEST(TrialCpus, OrderDecidesAndDefaultsAreTwoDifferentOnes) {
   ASSERT_TRUE(chosen);
   EXPECT_EQ(chosen->sender, cpus[1]);
   EXPECT_EQ(chosen->receiver, cpus[0]);
+}
+
+TEST(TrialCpus, ReceiverKeepsToItsNodeAndTheSenderToTheMemory) {
+  const auto chosen = [](const NumaPlan& plan, const TrialOrder& order = {}) {
+    const auto cpus = trial_cpus(order, plan);
+    return cpus ? std::pair(cpus->sender, cpus->receiver) : std::pair(-1, -1);
+  };
+  // Even CPUs are node 0, odd ones node 1.
+  EXPECT_EQ(chosen({0, {0, 2, 1, 3}, {0, 2}}), std::pair(0, 2));
+  EXPECT_EQ(chosen({0, {0, 2, 1, 3}, {1, 3}}), std::pair(0, 1));
+  // The only CPU of its node is the receiver's.
+  EXPECT_EQ(chosen({0, {0, 1, 3}, {0}}), std::pair(1, 0));
+  TrialOrder order;
+  order.generator_lcores = {1};
+  EXPECT_EQ(chosen({0, {0, 2, 1, 3}, {1, 3}}, order), std::pair(1, 3));
+  EXPECT_EQ(chosen({0, {0, 2, 1}, {1}}, order), std::pair(-1, -1));
 }
 
 TEST(TrialCpus, SameCpuForBothEndsIsRefusedByName) {

@@ -50,6 +50,7 @@ reta = [3, 1, 1, 1]
 rx_offloads = ["rss_hash", "checksum"]
 burst = 16
 pool_mbufs = 8192
+numa = "remote"
 [traffic]
 kind = "udp"
 frame = [64, 1518]
@@ -103,7 +104,8 @@ choose = "smallest rx_ring equivalent to the best"
                                .workers = 2,
                                .ring = 1024,
                                .burst = 16,
-                               .pool_mbufs = 8192};
+                               .pool_mbufs = 8192,
+                               .numa = NumaPlacement::remote};
   EXPECT_EQ(order.receiver, receiver);
   EXPECT_THAT(order.traffic.frame_bytes, ElementsAre(64, 1518));
   EXPECT_EQ(order.traffic.flows, 4096);
@@ -297,7 +299,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "not yet: \"af_xdp\"; allowed: dpdk, model, udp_socket"},
         Refused{"rx_ring = [64, 512]", "path = [\"tcp_stream\"]", "10:9",
                 "not yet: \"tcp_stream\""},
-        Refused{"rx_ring = [64, 512]", "numa = [\"remote\"]", "10:1", "not yet: placement by node"},
+        Refused{"[receiver]", "numa = \"local\"\n[receiver]", "4:1", "not yet: placement by node"},
+        Refused{"rx_ring = [64, 512]", "numa = [\"near\"]", "10:9", "allowed: local, remote"},
         Refused{"rx_ring = [64, 512]", "gro = [\"on\"]", "10:1",
                 "not yet: a factor of a later release"},
         Refused{"rx_ring = [64, 512]", "design = \"one_at_a_time\"", "10:1",

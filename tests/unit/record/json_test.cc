@@ -213,53 +213,22 @@ TEST(TrialJson, TheSchemaNoticesEveryMissingAndEveryForeignKey) {
 }
 
 TEST(TrialJson, TheKeysAreTheContract) {
-  const std::vector<std::string> contract = {"schema",
-                                             "kind",
-                                             "trial",
-                                             "group",
-                                             "block",
-                                             "attempt",
-                                             "cell",
-                                             "path",
-                                             "clock",
-                                             "page_size",
-                                             "isa",
-                                             "seed",
-                                             "started_utc",
-                                             "virtual_seconds",
-                                             "wall_seconds",
-                                             "valid",
-                                             "invalid_reasons",
-                                             "not_checked",
-                                             "intended_pps",
-                                             "offered_pps",
-                                             "offered_pkts",
-                                             "offered_bytes",
-                                             "received_pkts",
-                                             "received_bytes",
-                                             "ledger",
-                                             "unaccounted_pkts",
-                                             "loss_ratio",
-                                             "first_loss_s",
-                                             "last_loss_s",
-                                             "loss_runs",
-                                             "reordered_pkts",
-                                             "limited_by",
-                                             "limited_why",
-                                             "streams",
-                                             "queues",
-                                             "rings",
-                                             "lcores",
-                                             "stage",
-                                             "latency_ns",
-                                             "cycles_per_pkt",
-                                             "busy_fraction",
-                                             "cpu_cores_used",
-                                             "generator",
-                                             "stalls",
-                                             "knobs",
-                                             "counters",
-                                             "order"};
+  const std::vector<std::string> contract = {"schema",         "kind",           "trial",
+                                             "group",          "block",          "attempt",
+                                             "cell",           "path",           "clock",
+                                             "page_size",      "pool_nodes",     "isa",
+                                             "seed",           "started_utc",    "virtual_seconds",
+                                             "wall_seconds",   "valid",          "invalid_reasons",
+                                             "not_checked",    "intended_pps",   "offered_pps",
+                                             "offered_pkts",   "offered_bytes",  "received_pkts",
+                                             "received_bytes", "ledger",         "unaccounted_pkts",
+                                             "loss_ratio",     "first_loss_s",   "last_loss_s",
+                                             "loss_runs",      "reordered_pkts", "limited_by",
+                                             "limited_why",    "streams",        "queues",
+                                             "rings",          "lcores",         "stage",
+                                             "latency_ns",     "cycles_per_pkt", "busy_fraction",
+                                             "cpu_cores_used", "generator",      "stalls",
+                                             "knobs",          "counters",       "order"};
   std::set<std::string> got;
   const Json json = to_json(RandomTrial(1).result());
   for (const auto& entry : json.items()) got.insert(entry.key());
@@ -338,7 +307,8 @@ TEST(TrialJson, EveryMissingOrMistypedKeyIsRefusedByName) {
   const std::set<std::string> derived = {
       "offered_pkts", "offered_bytes", "received_pkts", "ledger",    "received_bytes",
       "loss_ratio",   "first_loss_s",  "last_loss_s",   "loss_runs", "reordered_pkts"};
-  const std::set<std::string> later = {"lcores", "stage"};  // earlier records lack them
+  const std::set<std::string> later = {"lcores", "stage",
+                                       "pool_nodes"};  // earlier records lack them
   for (const auto& entry : json.items()) {
     if (derived.count(entry.key()) != 0) continue;
     Json without = json;
@@ -361,8 +331,14 @@ TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   trial.queues.push_back({0, 10, 0, 1.0, 5, std::nullopt});
   trial.stage = StageAccount{5, 1.0, 2, 2};
   trial.lcores.resize(1);
+  trial.pool_nodes = {1};
+  trial.order.receiver.numa = NumaPlacement::remote;
   Json json = to_json(trial);
+  json["lcores"][0].erase("node");
+  EXPECT_FALSE(trial_result_from_json(json)->lcores[0].node);
   json.erase("lcores");
+  json.erase("pool_nodes");
+  json["order"]["receiver"].erase("numa");
   json.erase("stage");
   json["queues"][0].erase("latency_rx_ns");
   json["order"]["traffic"].erase("hit_ratio");
@@ -371,6 +347,8 @@ TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   ASSERT_TRUE(read.has_value()) << read.error().text();
   EXPECT_FALSE(read->stage);
   EXPECT_TRUE(read->lcores.empty());
+  EXPECT_TRUE(read->pool_nodes.empty());
+  EXPECT_EQ(read->order.receiver.numa, NumaPlacement::local);
   EXPECT_FALSE(read->queues[0].latency_rx_ns);
 }
 

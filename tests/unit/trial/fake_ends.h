@@ -83,6 +83,7 @@ struct Story {
     got.knobs["rx_ring"] = Knob{"1024", "1024", KnobState::confirmed, "", false};
     got.isa = "v3";
     got.page_size_bytes = 4096;
+    got.pool_nodes = {1};
     charged[Fate::kernel_socket_buffer] = 40;
     count("sender.link.tx_packets", CounterRole::echo, 5, 100'005);
     count("receiver.socket.drops", CounterRole::owner, 7, 47);

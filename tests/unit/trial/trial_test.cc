@@ -78,6 +78,7 @@ TEST(Trial, TheResultCarriesWhatTheEndsTold) {
   EXPECT_EQ(result->started_utc, utc_text(1'795'256'700.0));
   EXPECT_EQ(result->isa, "v3");
   EXPECT_EQ(result->page_size_bytes, 4096);
+  EXPECT_EQ(result->pool_nodes, std::vector<int>{1});
   EXPECT_DOUBLE_EQ(result->virtual_seconds, 0.1);
   EXPECT_DOUBLE_EQ(result->wall_seconds, 0.103);  // window, 1 ms of drain, one pause
   EXPECT_DOUBLE_EQ(result->intended_pps.value(), 1e6);

@@ -117,6 +117,12 @@ const std::vector<Cause>& causes() {
        [](Story& s) {
          s.got.knobs["rx_ring"] = Knob{"4096", "2048", KnobState::differs, "", false};
        }},
+      {"numa_misplaced", "an lcore on another node than was ordered",
+       [](Story& s) {
+         s.got.knobs["numa"] =
+             Knob{"local", "mbuf pool on node 0, receiving lcores on node 1", KnobState::differs,
+                  "mbuf pool on node 0, receiving lcores on node 1", false};
+       }},
       {"tsc_step", "a TSC that stepped", [](Story& s) { s.tsc_steps_ns = 400'000; }},
       {"link_flap", "a carrier that changed",
        [](Story& s) { s.count("receiver.link.carrier_changes", CounterRole::context, 2, 4); }},
@@ -155,8 +161,8 @@ TEST(Validity, EveryCodeHasACause) {
   EXPECT_EQ(codes, (std::set<std::string>{"books_open", "generator_short", "counter_backwards",
                                           "echo_disagrees", "tracker_disagrees", "receiver_stalled",
                                           "generator_stalled", "receiver_starved", "too_disturbed",
-                                          "knob_differs", "tsc_step", "link_flap", "pause_frames",
-                                          "path_drift", "drain_timeout"}));
+                                          "knob_differs", "numa_misplaced", "tsc_step", "link_flap",
+                                          "pause_frames", "path_drift", "drain_timeout"}));
 }
 
 TEST(Validity, JustInsideEveryLimitIsValid) {
