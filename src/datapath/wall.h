@@ -3,7 +3,8 @@
 //
 // A trial goes through three phases. Links send warm-up frames, say so when their next frame is the
 // window's, and wait until every receiving lcore has opened its window: a frame of the window is
-// never met by a lcore that still counts the warm-up. When every link is done the phase is over;
+// never met by a lcore that still counts the warm-up. From there on all links keep one schedule,
+// however far apart they started. When every link is done the phase is over;
 // receiving lcores poll until they find nothing, workers until their producers have ended and
 // nothing is left.
 #pragma once
@@ -30,6 +31,7 @@ struct WallBoard {
   const std::atomic<bool>* abandoned = nullptr;
   alignas(64) std::atomic<WallPhase> phase{WallPhase::warmup};
   alignas(64) std::atomic<std::uint32_t> links_at_window{0};
+  std::atomic<Ticks> window_at{0};  // TSC when its schedule begins: the latest link's
   std::atomic<std::uint32_t> lcores_opened{0};
   std::atomic<std::uint32_t> links_over{0};
 };
@@ -126,8 +128,13 @@ void poll_wall(WallLcore& self, WallBoard& board, const Traffic& traffic, Step s
   self.ended.store(true, std::memory_order_release);
 }
 
-// False: the trial was abandoned meanwhile.
-inline bool wait_for_window(WallBoard& board) noexcept {
+// window_at: when this link's schedule has the window begin. False: the trial was abandoned
+// meanwhile.
+inline bool wait_for_window(WallBoard& board, Ticks window_at) noexcept {
+  Ticks latest = board.window_at.load(std::memory_order_relaxed);
+  while (latest < window_at &&
+         !board.window_at.compare_exchange_weak(latest, window_at, std::memory_order_relaxed)) {
+  }
   if (board.links_at_window.fetch_add(1, std::memory_order_acq_rel) + 1 == board.links)
     board.phase.store(WallPhase::window, std::memory_order_release);
   while (board.lcores_opened.load(std::memory_order_acquire) != board.lcores) {
@@ -152,7 +159,8 @@ void send_wall(WallLink& self, WallBoard& board, const Traffic& traffic) noexcep
   const auto open = [&] {
     self.bell(self.listener, WallPhase::window);
     in_window = true;
-    if (!wait_for_window(board)) return;
+    if (!wait_for_window(board, start + traffic.window_start)) return;
+    start = board.window_at.load(std::memory_order_relaxed) - traffic.window_start;
     self.pacing.window_open = true;
     self.watch.opened_at = round_start = WallClock::now();
     deadline = self.watch.opened_at + self.lead_ticks + self.catch_up_ticks +

@@ -11,10 +11,10 @@
 namespace pollmark {
 namespace {
 
-constexpr double kStallNs = 20'000.0;     // a longer round is none of ours
-constexpr double kCatchUpNs = 1'000'000;  // debt that a link works off
+constexpr double kStallNs = 20'000.0;         // a longer round is none of ours
+constexpr double kLinkCatchUpNs = 1'000'000;  // debt that a link works off
 constexpr double kLeadNs = 50'000.0;
-constexpr double kNearNs = 256.0;
+constexpr double kLinkNearNs = 256.0;
 
 std::string plural(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -25,9 +25,11 @@ std::string plural(std::size_t count, std::string_view noun) {
 Result<WallCpus> wall_cpus(const TrialOrder& order, int rx_lcores, int workers,
                            const NumaPlan& plan) {
   const auto lcores = static_cast<std::size_t>(rx_lcores + workers);
-  const std::size_t links = std::max<std::size_t>(1, order.generator_lcores.size());
+  const std::size_t links = std::clamp<std::size_t>(
+      order.generator_lcores.size(), 1, static_cast<std::size_t>(order.receiver.queues));
   WallCpus cpus;
   cpus.links = order.generator_lcores;
+  cpus.links.resize(std::min(cpus.links.size(), links));
   cpus.lcores = order.receiver_lcores;
   cpus.lcores.resize(std::min(cpus.lcores.size(), lcores));
   const auto taken = [&](int cpu) {
@@ -88,9 +90,9 @@ void ModelWall::prepare(const std::vector<LinkOrder>& links,
     link->role = links.size() == 1 ? "generator" : fmt::format("generator {}", at);
     link->cpu = cpus_.links[at];
     link->hot.order = links[at];
-    link->hot.catch_up_ticks = ticks_of(kCatchUpNs);
+    link->hot.catch_up_ticks = ticks_of(kLinkCatchUpNs);
     link->hot.lead_ticks = ticks_of(kLeadNs);
-    link->hot.pacing.near_ticks = ticks_of(kNearNs);
+    link->hot.pacing.near_ticks = ticks_of(kLinkNearNs);
     link->hot.pacing.late = link->late.tally();
     link->hot.watch.gaps = link->gaps.tally();
     link->hot.watch.disturbed_ticks = ticks_of(kStallNs);
@@ -256,7 +258,7 @@ std::vector<LcoreHealth> ModelWall::link_health() const {
   for (const auto& link : links_) {
     LcoreHealth one = health(*link, link->hot.watch);
     // A longer gap leaves a debt that is not worked off any more.
-    one.tolerated_gap_ns = static_cast<std::int64_t>(kCatchUpNs);
+    one.tolerated_gap_ns = static_cast<std::int64_t>(kLinkCatchUpNs);
     all.push_back(one);
   }
   return all;

@@ -25,9 +25,10 @@ struct WallCpus {
   std::vector<int> lcores;  // rx lcores, then workers
 };
 
-// CPUs for one link for each of the order's generator lcores (one at least) and as many receiving
-// lcores as said. CPUs that the order names are taken in its order, also where one stands twice;
-// the rest come from the plan, where links leave to the lcores what these need.
+// CPUs for one link for each of the order's generator lcores (one at least, and no more than
+// queues: each is fed by one link) and as many receiving lcores as said. CPUs that the order names
+// are taken in its order, also where one stands twice; the rest come from the plan, where links
+// leave to the lcores what these need.
 //   Errors: bad_experiment: too few CPUs, with what would do.
 [[nodiscard]] Result<WallCpus> wall_cpus(const TrialOrder& order, int rx_lcores, int workers,
                                          const NumaPlan& plan);

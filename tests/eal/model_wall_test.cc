@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "datapath/wall.h"
+#include "host/cpu_time.h"
 #include "host/numa_placement.h"
 #include "model_outcome.h"
 #include "rig/eal.h"
@@ -116,6 +120,29 @@ TEST(ModelWall, EveryLcoreTellsOfItsGaps) {
   }
   EXPECT_TRUE(outcome->sender.generator.late_p99_ns);
   EXPECT_TRUE(outcome->sender.generator.gap_within_256ns);
+}
+
+TEST(ModelWall, LinksThatStartApartBeginTheWindowTogether) {
+  WallBoard board;
+  const std::atomic<bool> abandoned{false};
+  board.abandoned = &abandoned;
+  board.links = 3;
+  board.lcores = 1;
+  std::vector<Ticks> began(board.links);
+  {
+    std::vector<std::jthread> threads;
+    threads.emplace_back([&] {
+      while (board.phase.load(std::memory_order_acquire) != WallPhase::window)
+        std::this_thread::yield();
+      board.lcores_opened.fetch_add(1, std::memory_order_release);
+    });
+    for (std::size_t link = 0; link < began.size(); ++link)
+      threads.emplace_back([&, link] {
+        EXPECT_TRUE(wait_for_window(board, 500 - (link == 1 ? 0 : 100 * link)));
+        began[link] = board.window_at.load(std::memory_order_relaxed);
+      });
+  }
+  EXPECT_EQ(began, std::vector<Ticks>(3, 500));
 }
 
 TEST(ModelWall, AnAbandonedTrialEnds) {

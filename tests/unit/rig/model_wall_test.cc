@@ -22,6 +22,7 @@ TEST(WallCpus, AreTakenFromThoseAllowedEachOnce) {
 TEST(WallCpus, AreThoseThatTheOrderNames) {
   TrialOrder order;
   order.generator_lcores = {4, 5};
+  order.receiver.queues = 2;
   order.receiver_lcores = {0, 2};
   const auto cpus = wall_cpus(order, 2, 1, any_of({0, 1, 2, 3, 4, 5}));
   ASSERT_TRUE(cpus);
@@ -30,6 +31,9 @@ TEST(WallCpus, AreThoseThatTheOrderNames) {
   // More than are needed: the first ones.
   order.receiver_lcores = {0, 2, 3};
   EXPECT_THAT(wall_cpus(order, 2, 0, any_of({0, 1}))->lcores, ElementsAre(0, 2));
+  order.receiver.queues = 1;
+  EXPECT_THAT(wall_cpus(order, 1, 0, any_of({0, 1}))->links, ElementsAre(4))
+      << "it feeds the one queue";
 }
 
 TEST(WallCpus, TooFewAreSaidWithWhatWouldDo) {
