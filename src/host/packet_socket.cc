@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -110,7 +111,7 @@ int collect_ring(nl_msg* message, void* argument) {
 
 }  // namespace
 
-Result<int> find_packet_socket(int netns_fd, std::string_view netdev) {
+Result<std::vector<int>> find_packet_sockets(int netns_fd, std::string_view netdev) {
   int ifindex = 0;
   std::uint64_t wanted = 0;
   {
@@ -119,15 +120,12 @@ Result<int> find_packet_socket(int netns_fd, std::string_view netdev) {
     PM_TRY(const Netns here, Netns::current());
     wanted = here.inode();
   }
-  int found = -1;
-  for (const int fd : own_descriptors()) {
-    if (!is_bound_packet_socket(fd, ifindex) || namespace_of(fd) != wanted) continue;
-    if (found >= 0) {
-      return fail(Errc::broken, "two packet sockets of this process", std::string(netdev));
-    }
-    found = fd;
-  }
-  if (found < 0) return fail(Errc::host_cannot, "no packet socket is bound", std::string(netdev));
+  std::vector<int> found;
+  for (const int fd : own_descriptors())
+    if (is_bound_packet_socket(fd, ifindex) && namespace_of(fd) == wanted) found.push_back(fd);
+  if (found.empty())
+    return fail(Errc::host_cannot, "no packet socket is bound", std::string(netdev));
+  std::sort(found.begin(), found.end());
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -24,14 +25,15 @@ struct PacketStatistics {
   std::uint64_t drops = 0;    // tp_drops: no free slot in the ring
 };
 
-// The descriptor of this process' AF_PACKET socket that is bound to the device in that namespace.
-// Not owned. Errors: host_cannot when there is none; broken when there are several.
-[[nodiscard]] Result<int> find_packet_socket(int netns_fd, std::string_view netdev);
+// The descriptors of this process' AF_PACKET sockets that are bound to the device in that
+// namespace, in ascending order: as they were opened, where nobody opened or closed others
+// meanwhile. Not owned. Errors: host_cannot when there is none.
+[[nodiscard]] Result<std::vector<int>> find_packet_sockets(int netns_fd, std::string_view netdev);
 
 // PACKET_STATISTICS since the last reading: reading resets them.
 [[nodiscard]] Result<PacketStatistics> take_packet_statistics(int fd);
 
-// The receive ring of the socket bound to the device, by sock_diag; the transmit ring is like it.
+// The receive ring of a socket bound to the device, by sock_diag; the transmit ring is like it.
 [[nodiscard]] Result<PacketRing> read_packet_ring(int netns_fd, std::string_view netdev);
 
 // A second, read-only mapping of a TPACKET_V2 socket's rings.

@@ -1,6 +1,8 @@
 // Which CPUs the two ends of a wall-clock trial take on this host.
 #pragma once
 
+#include <vector>
+
 #include "base/error.h"
 #include "host/numa_placement.h"
 #include "record/trial_order.h"
@@ -8,13 +10,16 @@
 namespace pollmark {
 
 struct TrialCpus {
-  int sender = 0;
+  std::vector<int> senders;  // one for each of the order's generator lcores, one at least
   int receiver = 1;
+  [[nodiscard]] std::vector<int> all() const;  // each once
 };
 
-// The order's first lcore of each end. Where it names none: the receiver takes a CPU that the plan
-// has for it, the sender the first of its own; the receiver the second where it could be either.
-// Errors: host_cannot "needs 2 CPUs", also when both ends name the same one.
+// The order's generator lcores and its first receiving one. Where it names none: the receiver takes
+// a CPU that the plan has for it, the sender the first of its own; the receiver the second where it
+// could be either.
+// Errors: host_cannot "needs 2 CPUs", "needs 3 CPUs: ...", also when both ends name the same one.
+// (That the generator names one twice is the caller's wish: its lcores share it.)
 [[nodiscard]] Result<TrialCpus> trial_cpus(const TrialOrder& order, const NumaPlan& plan);
 // With the order's plan on this host. Errors: those of numa_plan too.
 [[nodiscard]] Result<TrialCpus> trial_cpus(const TrialOrder& order);

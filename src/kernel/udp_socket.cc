@@ -137,7 +137,7 @@ class UdpSocketReceiver final : public Receiver {
   UdpSocketReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz)
       : order_(order),
         place_(std::move(place)),
-        cpus_(cpus),
+        cpus_(std::move(cpus)),
         tsc_hz_(tsc_hz),
         tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {}
 
@@ -364,7 +364,7 @@ class UdpSocketReceiver final : public Receiver {
             static_cast<double>(window_ns);
       }
       // The kernel receives in the softirq of the CPU that sends (veth), or of the receiver's.
-      const std::array cpus{cpus_.sender, cpus_.receiver};
+      const std::vector<int> cpus = cpus_.all();
       const auto softirq_ns = softirq_ns_between(cpu_before_, cpu_after, cpus);
       if (softirq_ns && wall_total_ns > 0) {
         account.cpu_cores_used =
@@ -432,9 +432,9 @@ Result<void> refuse_what_it_has_not(const TrialOrder& order) {
 Result<std::unique_ptr<Receiver>> make_udp_socket_receiver(const TrialOrder& order,
                                                            const NetdevPlace& place) {
   PM_TRYV(refuse_what_it_has_not(order));
-  PM_TRY(const TrialCpus cpus, trial_cpus(order));
+  PM_TRY(TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
-  return std::make_unique<UdpSocketReceiver>(order, place, cpus, tsc.hz);
+  return std::make_unique<UdpSocketReceiver>(order, place, std::move(cpus), tsc.hz);
 }
 
 }  // namespace pollmark

@@ -86,6 +86,27 @@ Broken veth_has_no_offloads(const TrialOrder& order) {
   return "rx_offloads on veth: its poll-mode driver has none; allowed: []";
 }
 
+constexpr std::size_t kMostVethSenders = 16;  // queue pairs of net_af_packet
+
+Broken flow_for_each_generator(const TrialOrder& order) {
+  const std::size_t lcores = order.generator_lcores.size();
+  if (order.path == Path::model) return std::nullopt;
+  if (lcores > kMostVethSenders) {
+    return fmt::format(
+        "{} generator lcores on veth: its poll-mode driver has {} queues; allowed: "
+        "up to {}",
+        lcores, kMostVethSenders, kMostVethSenders);
+  }
+  const auto flows = static_cast<std::size_t>(std::max(1, order.traffic.flows));
+  if (order.traffic.kind == TrafficKind::replay || lcores < 2 || lcores <= flows) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "{} generator lcores for {} flow{}: each flow is sent by one of them; allowed: "
+      "up to {}",
+      lcores, flows, flows == 1 ? "" : "s", flows);
+}
+
 Broken replay_to_a_socket(const TrialOrder& order) {
   if (order.traffic.kind != TrafficKind::replay || order.path != Path::udp_socket) {
     return std::nullopt;
@@ -242,6 +263,9 @@ const std::vector<Rule>& all_rules() {
        corruption_can_be_found},
       {{"queues", "path", "port"}, "dpdk on veth has one queue", veth_has_one_queue},
       {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
+      {{"lcores", "flows", "kind", "path"},
+       "every generator lcore has a flow to send",
+       flow_for_each_generator},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
       {{"stage", "path"}, "frames are sent back on the model", forward_on_the_kernel_path},

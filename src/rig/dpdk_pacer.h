@@ -93,6 +93,15 @@ class Pacer {
         break;
     }
   }
+  // As so many times advance().
+  void advance_by(std::uint32_t slots) noexcept {
+    if (order_.gaps == nullptr && order_.law == ArrivalLaw::constant) {
+      slot_ += slots;
+      due_ += step_ * slots;
+      return;
+    }
+    for (; slots > 0; --slots) advance();
+  }
   // Slots that were due before `oldest` are given up; returns how many.
   std::int64_t give_up_before(Ticks oldest) noexcept {
     if (order_.law == ArrivalLaw::back_to_back) return 0;

@@ -64,8 +64,8 @@ Result<void> DpdkPort::start(const DpdkPortOrder& order) {
   const unsigned block = std::max(slot, static_cast<unsigned>(getpagesize()));
   name_ = next_name(order.role);
   const std::string arguments =
-      fmt::format("iface={},blocksz={},framesz={},framecnt={},qdisc_bypass=0", order.place.netdev,
-                  block, slot, order.ring_frames);
+      fmt::format("iface={},qpairs={},blocksz={},framesz={},framecnt={},qdisc_bypass=0",
+                  order.place.netdev, order.queues, block, slot, order.ring_frames);
   (void)take_dpdk_message();
   if (const int error = rte_vdev_init(name_.c_str(), arguments.c_str()); error != 0) {
     return tl::unexpected<Error>(with_dpdk_message(error, "net_af_packet"));
@@ -81,21 +81,32 @@ Result<void> DpdkPort::start(const DpdkPortOrder& order) {
                                   static_cast<std::uint16_t>(room), memory_socket());
   if (pool_ == nullptr) return tl::unexpected<Error>(with_dpdk_message(rte_errno, "mbuf pool"));
   const rte_eth_conf configuration{};
-  int error = rte_eth_dev_configure(port_, 1, 1, &configuration);
-  if (error == 0) error = rte_eth_rx_queue_setup(port_, 0, 512, 0, nullptr, pool_);
-  if (error == 0) error = rte_eth_tx_queue_setup(port_, 0, 512, 0, nullptr);
+  const auto queues = static_cast<std::uint16_t>(order.queues);
+  int error = rte_eth_dev_configure(port_, queues, queues, &configuration);
+  for (std::uint16_t queue = 0; queue < queues && error == 0; ++queue) {
+    error = rte_eth_rx_queue_setup(port_, queue, 512, 0, nullptr, pool_);
+    if (error == 0) error = rte_eth_tx_queue_setup(port_, queue, 512, 0, nullptr);
+  }
   if (error == 0) error = rte_eth_dev_start(port_);
   if (error != 0) return tl::unexpected<Error>(with_dpdk_message(error, "port"));
   started_ = true;
-  PM_TRY(socket_fd_, find_packet_socket(-1, order.place.netdev));
+  // The driver opened them queue by queue.
+  PM_TRY(socket_fds_, find_packet_sockets(-1, order.place.netdev));
+  if (socket_fds_.size() != queues)
+    return fail(Errc::broken,
+                fmt::format("{} packet sockets of this process for {} queues", socket_fds_.size(),
+                            order.queues),
+                order.place.netdev);
   PM_TRY(ring_, read_packet_ring(-1, order.place.netdev));
-  PM_TRY(PacketRingView view, PacketRingView::map(socket_fd_, ring_));
-  view_ = std::make_unique<PacketRingView>(std::move(view));
+  for (const int fd : socket_fds_) {
+    PM_TRY(PacketRingView view, PacketRingView::map(fd, ring_));
+    views_.push_back(std::move(view));
+  }
   return {};
 }
 
 DpdkPort::~DpdkPort() {
-  view_.reset();
+  views_.clear();
   if (started_) (void)rte_eth_dev_stop(port_);  // the driver closes its socket here
   if (probed_) {
     (void)rte_eth_dev_close(port_);

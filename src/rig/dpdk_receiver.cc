@@ -87,7 +87,7 @@ class DpdkReceiver final : public Receiver {
                const FrameStack& stack)
       : order_(order),
         place_(std::move(place)),
-        cpus_(cpus),
+        cpus_(std::move(cpus)),
         tsc_hz_(tsc_hz),
         tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {
     lcore_.rx_of[0] = rx_memory_.tally();
@@ -357,7 +357,7 @@ class DpdkReceiver final : public Receiver {
             static_cast<double>(watch_.busy_ticks) / static_cast<double>(polled);
       }
       // The kernel's part of receiving runs in softirq on the CPU that sends.
-      const std::array cpus{cpus_.sender, cpus_.receiver};
+      const std::vector<int> cpus = cpus_.all();
       const auto softirq_ns = softirq_ns_between(cpu_before_, cpu_after, cpus);
       if (softirq_ns && wall_total_ns > 0) {
         account.cpu_cores_used =
@@ -450,13 +450,13 @@ Result<void> refuse_what_it_has_not(const TrialOrder& order) {
 Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
                                                      const NetdevPlace& place) {
   PM_TRYV(refuse_what_it_has_not(order));
-  PM_TRY(const TrialCpus cpus, trial_cpus(order));
+  PM_TRY(TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
   FrameStack stack;
   if (order.traffic.kind != TrafficKind::replay) {
     PM_TRY(stack, frame_stack(order.traffic));
   }
-  return std::make_unique<DpdkReceiver>(order, place, cpus, tsc.hz, stack);
+  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), tsc.hz, stack);
 }
 
 }  // namespace pollmark

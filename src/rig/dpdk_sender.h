@@ -11,10 +11,14 @@
 
 namespace pollmark {
 
-// One thread on the sending CPU of trial_cpus(order), at most 32 frames per burst. The schedule is
+// One thread on each sending CPU of trial_cpus(order), at most 32 frames per burst. The schedule is
 // absolute (dpdk_pacer.h): a late generator catches up, but gives slots up that are older than
 // 1 ms (kCatchUpNs) and than 32 slots, which are tx_unsent. `load = "max"` has no schedule:
 // intended = offered.
+//
+// Several lcores share the schedule flow by flow (lcore_share.h), each with a transmit queue of its
+// own: the same frames at the same instants as from one. Under `load = "max"` each sends its own
+// flows as fast as it can. A capture in which an lcore has no flow leaves it idle.
 //
 // What is offered: frames that the transmit ring took, less those that the kernel still had not
 // taken from it at the end (looked up in the ring itself; net_af_packet counts them as sent). A

@@ -6,11 +6,13 @@
 namespace pollmark {
 
 FrameImages::FrameImages(std::span<const Flow> flows, std::span<const FrameShape> shapes,
-                         const std::uint8_t* payload, std::uint64_t rearm)
+                         const std::uint8_t* payload, std::uint64_t rearm,
+                         std::span<const std::uint16_t> chosen)
     : shape_count_(static_cast<std::uint32_t>(shapes.size())), payload_(payload) {
-  for (std::size_t number = 0; number < flows.size(); ++number) {
-    const Flow& flow = flows[number];
-    const auto stamped = static_cast<std::uint16_t>(number);
+  const std::size_t count = chosen.empty() ? flows.size() : chosen.size();
+  for (std::size_t at = 0; at < count; ++at) {
+    const std::uint16_t stamped = chosen.empty() ? static_cast<std::uint16_t>(at) : chosen[at];
+    const Flow& flow = flows[stamped];
     FlowImage image{};
     std::memcpy(image.bytes, flow.header, kHeaderBytes);
     std::memcpy(image.bytes + kHeaderBytes + offsetof(Stamp, flow), &stamped, sizeof stamped);

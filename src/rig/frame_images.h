@@ -10,12 +10,14 @@
 namespace pollmark {
 
 // rearm: of the mbufs to send (rearm_of). payload: what lies behind the stamp of every frame; kept
-// by the caller, readable to 64 bytes beyond the longest frame's.
+// by the caller, readable to 64 bytes beyond the longest frame's. chosen: the flows to lay out, by
+// number, in the order that they are sent in; empty: all.
 class FrameImages {
  public:
   FrameImages() = default;
   FrameImages(std::span<const Flow> flows, std::span<const FrameShape> shapes,
-              const std::uint8_t* payload, std::uint64_t rearm);
+              const std::uint8_t* payload, std::uint64_t rearm,
+              std::span<const std::uint16_t> chosen = {});
 
   [[nodiscard]] PreparedTraffic traffic() const;  // points into this object
 

@@ -104,13 +104,16 @@ Result<std::int64_t> write_model(const TrialOrder& order, std::int64_t packets, 
 
 Result<std::int64_t> write_port(const TrialOrder& order, const NetdevPlace& place,
                                 std::int64_t packets, double tsc_hz, PcapWriter& writer) {
-  PM_TRY(FrameSource source, FrameSource::open(order, place, tsc_hz));
+  TrialOrder by_one = order;  // what several lcores send together
+  by_one.generator_lcores.clear();
+  PM_TRY(const FrameSource source, FrameSource::open(by_one, place, tsc_hz));
+  FrameStream stream(source, source.shares().front());
   std::vector<std::uint8_t> data(static_cast<std::size_t>(std::max(kSnapBytes, place.mtu + 128)));
   Pacer pacer(source.pacing(0, order.seconds, 0));
   std::int64_t written = 0;
   for (; written < packets && pacer.has_slot(); ++written, pacer.advance()) {
     const Ticks due = source.has_schedule() ? pacer.due() : 0;
-    const std::uint32_t bytes = source.next(data.data(), order.epoch, due, due);
+    const std::uint32_t bytes = stream.next<Sharing::alone>(data.data(), order.epoch, due, due);
     writer.write(data.data(), bytes, ns_of(due, tsc_hz));
   }
   return written;

@@ -32,7 +32,7 @@ Result<FrameSource> FrameSource::open(const TrialOrder& order, const NetdevPlace
     return fail(Errc::bad_experiment, "load: must be above zero");
   made.says_lateness_ =
       carries_lateness(order.traffic, made.set_.stack, made.ticks_per_frame_, tsc_hz);
-  made.open_cursor();
+  made.share_frames();
   return made;
 }
 
@@ -71,15 +71,28 @@ Result<void> FrameSource::take_capture(const NetdevPlace& place) {
   return {};
 }
 
-void FrameSource::open_cursor() {
-  traffic_ = std::make_unique<Traffic>(set_.traffic());
+void FrameSource::share_frames() {
+  const std::size_t lcores = std::max<std::size_t>(1, order_.generator_lcores.size());
+  std::vector<std::uint8_t> owner_of;
   if (is_replay()) {
-    traffic_->replay = replay_.data();
-    traffic_->replay_count = static_cast<std::uint32_t>(replay_.size());
-  } else if (set_.stack.l4 == L4Kind::tcp) {
-    tcp_bytes_.resize(set_.flows.size());
+    owner_of = owners_of_capture(replay_, static_cast<int>(lcores));
+  } else if (set_.slots.empty()) {
+    for (std::size_t flow = 0; flow < set_.flows.size(); ++flow)
+      owner_of.push_back(static_cast<std::uint8_t>(flow % lcores));
+  } else {
+    for (const FlowSlot& slot : set_.slots)
+      owner_of.push_back(static_cast<std::uint8_t>(slot.flow % lcores));
   }
-  cursor_.open(*traffic_, tcp_bytes_.empty() ? nullptr : tcp_bytes_.data());
+  shares_ = share_out(owner_of, static_cast<int>(lcores));
+}
+
+Traffic FrameSource::traffic() const {
+  Traffic traffic = set_.traffic();
+  if (is_replay()) {
+    traffic.replay = replay_.data();
+    traffic.replay_count = static_cast<std::uint32_t>(replay_.size());
+  }
+  return traffic;
 }
 
 PacerOrder FrameSource::pacing(Ticks start, double seconds, std::uint64_t salt) const {
@@ -127,50 +140,21 @@ double FrameSource::window_seconds() const {
   return std::min(order_.seconds, frames * ticks_per_frame_ / tsc_hz_);
 }
 
-std::uint32_t FrameSource::next(std::uint8_t* data, std::uint8_t epoch, Ticks due,
-                                Ticks now) noexcept {
-  FrameIdentity frame;
-  cursor_.identify(frame);
-  cursor_.advance();
-  if (is_replay()) {
-    const ReplayFrame& replayed = replay_[frame.position];
-    std::memcpy(data, replayed.data, replayed.data_bytes);
-    return replayed.data_bytes;
-  }
-  const FrameShape& shape = traffic_->shapes[frame.position];
-  const Stamp stamp{kStampMagic, epoch, static_cast<std::uint16_t>(frame.flow), frame.sequence,
-                    now};
-  if (traffic_->tall == nullptr)
-    build_frame(data, traffic_->flows[frame.flow], shape, stamp, traffic_->payload);
-  else
-    build_any_frame(data, traffic_->stack, traffic_->tall[frame.flow], shape, stamp,
-                    frame.tcp_sequence, traffic_->payload);
-  if (says_lateness_) put_lateness(data, traffic_->stack, now - due);
-  return shape.data_bytes;
-}
-
-void FrameSource::take_back(std::uint32_t frames) noexcept {
-  for (; frames > 0; --frames) cursor_.step_back();
-}
-
-std::int64_t FrameSource::bytes_of_first(std::int64_t frames) const {
-  std::vector<std::int64_t> sizes;
-  for (const ReplayFrame& frame : replay_)
-    sizes.push_back(std::int64_t{frame.data_bytes} + kFcsBytes);
+std::int64_t FrameSource::bytes_of_first(const LcoreShare& share, std::int64_t frames) const {
+  std::vector<std::uint32_t> sizes;
+  for (const ReplayFrame& frame : replay_) sizes.push_back(frame.data_bytes + kFcsBytes);
   for (const FrameShape& shape : set_.shapes) sizes.push_back(shape.wire_bytes);
-  const auto period = static_cast<std::int64_t>(sizes.size());
-  std::int64_t whole = 0;
-  std::int64_t rest = 0;
-  for (std::int64_t i = 0; i < period; ++i) {
-    whole += sizes[static_cast<std::size_t>(i)];
-    if (i < frames % period) rest += sizes[static_cast<std::size_t>(i)];
-  }
-  return frames / period * whole + rest;
+  return pollmark::bytes_of_first(share, frames, sizes);
 }
 
-std::vector<std::uint32_t> FrameSource::sent_per_flow(std::int64_t frames) const {
-  if (is_replay()) return {};
-  return set_.sent_per_flow(static_cast<std::uint64_t>(frames));
+void FrameSource::count_sent(const LcoreShare& share, std::int64_t frames,
+                             std::vector<std::uint32_t>& sent_per_flow) const {
+  if (is_replay()) return;
+  sent_per_flow.resize(set_.flows.size());
+  visit_first(share, frames, [&](std::uint32_t position, std::int64_t times) {
+    const std::uint32_t flow = set_.slots.empty() ? position : set_.slots[position].flow;
+    sent_per_flow[flow] += static_cast<std::uint32_t>(times);
+  });
 }
 
 std::uint32_t FrameSource::largest_data_bytes() const {
@@ -179,5 +163,64 @@ std::uint32_t FrameSource::largest_data_bytes() const {
   for (const FrameShape& shape : set_.shapes) largest = std::max(largest, shape.data_bytes);
   return largest;
 }
+
+FrameStream::FrameStream(const FrameSource& source, const LcoreShare& share)
+    : traffic_(source.traffic()), share_(share), says_lateness_(source.says_lateness()) {
+  if (!source.is_replay() && source.set().stack.l4 == L4Kind::tcp)
+    tcp_bytes_.resize(source.set().flows.size());
+  cursor_.open(traffic_, tcp_bytes_.empty() ? nullptr : tcp_bytes_.data());
+  restart();
+}
+
+void FrameStream::restart() noexcept {
+  cursor_.restart();
+  at_ = 0;
+  for (std::uint32_t other = 0; other < share_.first; ++other) cursor_.advance();
+}
+
+template <Sharing kSharing>
+std::uint32_t FrameStream::next(std::uint8_t* data, std::uint8_t epoch, Ticks due,
+                                Ticks now) noexcept {
+  FrameIdentity frame;
+  cursor_.identify(frame);
+  cursor_.advance();
+  if constexpr (kSharing == Sharing::shared) {
+    for (std::uint32_t step = share_.steps[at_]; step > 1; --step) cursor_.advance();
+    if (++at_ == share_.steps.size()) at_ = 0;
+  }
+  if (traffic_.replay != nullptr) {
+    const ReplayFrame& replayed = traffic_.replay[frame.position];
+    std::memcpy(data, replayed.data, replayed.data_bytes);
+    return replayed.data_bytes;
+  }
+  const FrameShape& shape = traffic_.shapes[frame.position];
+  const Stamp stamp{kStampMagic, epoch, static_cast<std::uint16_t>(frame.flow), frame.sequence,
+                    now};
+  if (traffic_.tall == nullptr)
+    build_frame(data, traffic_.flows[frame.flow], shape, stamp, traffic_.payload);
+  else
+    build_any_frame(data, traffic_.stack, traffic_.tall[frame.flow], shape, stamp,
+                    frame.tcp_sequence, traffic_.payload);
+  if (says_lateness_) put_lateness(data, traffic_.stack, now - due);
+  return shape.data_bytes;
+}
+
+template <Sharing kSharing>
+void FrameStream::take_back(std::uint32_t frames) noexcept {
+  for (; frames > 0; --frames) {
+    cursor_.step_back();
+    if constexpr (kSharing == Sharing::shared) {
+      at_ = (at_ == 0 ? share_.steps.size() : at_) - 1;
+      for (std::uint32_t step = share_.steps[at_]; step > 1; --step) cursor_.step_back();
+    }
+  }
+}
+
+template std::uint32_t FrameStream::next<Sharing::alone>(std::uint8_t*, std::uint8_t, Ticks,
+                                                         Ticks) noexcept;
+template std::uint32_t FrameStream::next<Sharing::shared>(std::uint8_t*, std::uint8_t, Ticks,
+                                                          Ticks) noexcept;
+template void FrameStream::take_back<Sharing::alone>(std::uint32_t) noexcept;
+template void FrameStream::take_back<Sharing::shared>(std::uint32_t) noexcept;
 
 }  // namespace pollmark

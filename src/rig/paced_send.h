@@ -1,6 +1,6 @@
 // The loop of a generator that keeps a schedule (dpdk_pacer.h): spins until a slot is due, sends
-// what is due, and keeps account of how well it did. Template over the time source and over what
-// sends.
+// what is due, and keeps account of how well it did. Template over the time source, the slots
+// (all of a schedule or one lcore's) and what sends.
 #pragma once
 
 #include <array>
@@ -40,13 +40,14 @@ struct PacedTallies {
 };
 
 // Until the schedule is over (or its end, where it has none), or somebody gives it up.
+//   Schedule                  Pacer, or SharedPacer
 //   Time::now()               ticks
 //   send(due, count, now)     sends the next `count` frames; due: their slots. Returns how many
 //   were
 //                             taken; the others come again.
-template <typename Time, typename Send>
-void send_paced(Pacer& pacer, Ticks end, const PacedOrder& order, const std::atomic<bool>& given_up,
-                Send&& send, PacedTallies& tallies) {
+template <typename Time, typename Schedule, typename Send>
+void send_paced(Schedule& pacer, Ticks end, const PacedOrder& order,
+                const std::atomic<bool>& given_up, Send&& send, PacedTallies& tallies) {
   const bool scheduled = pacer.is_scheduled();
   Ticks due[kSenderBurst];
   Ticks last_departure = 0;
@@ -70,7 +71,7 @@ void send_paced(Pacer& pacer, Ticks end, const PacedOrder& order, const std::ato
     }
     tallies.given_up_pkts +=
         pacer.give_up_before(now > order.catch_up_ticks ? now - order.catch_up_ticks : 0);
-    Pacer ahead = pacer;
+    Schedule ahead = pacer;
     std::uint32_t wanted = 0;
     while (wanted < kSenderBurst && ahead.has_slot() && ahead.due() <= now) {
       due[wanted++] = ahead.due();

@@ -149,7 +149,7 @@ TEST(Books, EachFaultAloneIsFoundToThePacket) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  const auto eal = pollmark::start_eal({.memory_mib = 256, .use_hugepages = false});
+  const auto eal = pollmark::start_eal({.memory_mib = 1024, .use_hugepages = false});
   if (!eal) {
     std::fprintf(stderr, "%s\n", eal.error().text().c_str());
     return 1;

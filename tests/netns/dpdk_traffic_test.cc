@@ -3,8 +3,11 @@
 #include <pcap/pcap.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "datapath/lateness.h"
@@ -12,7 +15,9 @@
 #include "rig/capture.h"
 #include "rig/flow_set.h"
 #include "rig/frame_preview.h"
+#include "rig/frame_source.h"
 #include "support/parsed_frame.h"
+#include "trial/clocks.h"
 
 namespace pollmark {
 namespace {
@@ -104,6 +109,22 @@ class Tap {
   std::unique_ptr<pcap_t, Closer> pcap_;
 };
 
+struct SentToTap {
+  SenderAccount account;
+  std::vector<std::vector<std::uint8_t>> frames;
+};
+Result<SentToTap> send_to_tap(const TrialOrder& order) {
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  Tap tap(lab.receiver_place());
+  PM_TRY(const auto sender, make_dpdk_sender(order, lab.sender_place()));
+  PM_TRYV(sender->open());
+  PM_TRYV(sender->start());
+  SentToTap sent;
+  PM_TRY(sent.account, sender->join());
+  sent.frames = tap.frames();
+  return sent;
+}
+
 class ScratchFile {
  public:
   ScratchFile()
@@ -137,17 +158,11 @@ TEST(DpdkTraffic, ThePortSendsByteForByteWhatThePreviewShows) {
     order.traffic.popularity = 0.8;
     order.seconds = 0.02;
     order.warmup_seconds = 0.0;
-    const auto lab = VethLab::create(order);
-    ASSERT_TRUE(lab) << lab.error().text();
-    Tap tap(lab->receiver_place());
-    const auto sender = make_dpdk_sender(order, lab->sender_place());
-    ASSERT_TRUE(sender) << sender.error().text();
-    ASSERT_TRUE((*sender)->open());
-    ASSERT_TRUE((*sender)->start());
-    const auto account = (*sender)->join();
-    ASSERT_TRUE(account) << account.error().text();
-    std::vector<std::vector<std::uint8_t>> received = tap.frames();
-    ASSERT_EQ(received.size(), static_cast<std::size_t>(account->offered_pkts));
+    auto sent_to_tap = send_to_tap(order);
+    ASSERT_TRUE(sent_to_tap) << sent_to_tap.error().text();
+    const SenderAccount& account = sent_to_tap->account;
+    std::vector<std::vector<std::uint8_t>>& received = sent_to_tap->frames;
+    ASSERT_EQ(received.size(), static_cast<std::size_t>(account.offered_pkts));
 
     const ScratchFile file;
     const auto place = lab_sender_place(order);
@@ -171,7 +186,7 @@ TEST(DpdkTraffic, ThePortSendsByteForByteWhatThePreviewShows) {
       forget_departure(shown, *stack);
       ASSERT_EQ(received[i], shown) << i;
     }
-    EXPECT_EQ(offered_bytes, account->offered_bytes);
+    EXPECT_EQ(offered_bytes, account.offered_bytes);
     EXPECT_EQ(preview->frames[1].timestamp_ns, 100'000);
   }
 }
@@ -186,24 +201,160 @@ TEST(DpdkTraffic, ACaptureIsSentFromItsOwnMbufsAgainAndAgain) {
   order.traffic.loops = 30;
   order.traffic.intended_pps = 20'000;
   order.seconds = 1.0;
-  const auto lab = VethLab::create(order);
-  ASSERT_TRUE(lab) << lab.error().text();
-  Tap tap(lab->receiver_place());
-  const auto sender = make_dpdk_sender(order, lab->sender_place());
-  ASSERT_TRUE(sender) << sender.error().text();
-  ASSERT_TRUE((*sender)->open());
-  ASSERT_TRUE((*sender)->start());
-  const auto account = (*sender)->join();
-  ASSERT_TRUE(account) << account.error().text();
-  EXPECT_EQ(account->intended_pkts, 690);
-  EXPECT_NEAR(account->window_seconds, 0.0345, 1e-6);
-  const auto received = tap.frames();
-  ASSERT_EQ(received.size(), static_cast<std::size_t>(account->offered_pkts));
+  auto sent_to_tap = send_to_tap(order);
+  ASSERT_TRUE(sent_to_tap) << sent_to_tap.error().text();
+  const SenderAccount& account = sent_to_tap->account;
+  EXPECT_EQ(account.intended_pkts, 690);
+  EXPECT_NEAR(account.window_seconds, 0.0345, 1e-6);
+  const auto& received = sent_to_tap->frames;
+  ASSERT_EQ(received.size(), static_cast<std::size_t>(account.offered_pkts));
   for (std::size_t i = 0; i < received.size(); ++i) {
     auto sent = frames[i % 23];
     sent.resize(std::max<std::size_t>(sent.size(), 60), 0);
     ASSERT_EQ(received[i], sent) << i;
   }
+}
+
+// As many sending lcores, all on one CPU: this asks for what they send, not for how well.
+std::vector<int> sharing_a_cpu(std::size_t lcores) {
+  return std::vector<int>(lcores, trial_cpus(TrialOrder{})->senders.front());
+}
+
+TEST(DpdkTraffic, SeveralLcoresCloseTheirBooksToThePacket) {
+  NEEDS_NETWORK_LAB();
+  for (const Path path : {Path::dpdk, Path::udp_socket}) {
+    for (const std::vector<int>& sizes : {std::vector<int>{64}, {64, 594, 1518}}) {
+      for (const double popularity : {0.0, 1.0}) {
+        TrialOrder order = order_of(path);
+        order.validity = ValidityRule::as_is;
+        order.generator_lcores = sharing_a_cpu(3);
+        order.traffic.frame_bytes = sizes;
+        order.traffic.popularity = popularity;
+        order.traffic.arrivals = {.kind = ArrivalKind::poisson};
+        order.seed = 5;
+        const auto result = run(order);
+        ASSERT_TRUE(result) << result.error().text();
+        expect_closed(*result);
+        EXPECT_FALSE(has_reason(*result, "generator_stalled"));
+        // The slots of the one schedule, whoever was late for them.
+        const auto place = lab_sender_place(order);
+        ASSERT_TRUE(place);
+        const double tsc_hz = host_clocks().tsc_hz;
+        const auto source = FrameSource::open(order, *place, tsc_hz);
+        ASSERT_TRUE(source);
+        std::int64_t slots = 0;
+        for (Pacer pacer(source->pacing(0, order.seconds, 0)); pacer.has_slot(); pacer.advance())
+          ++slots;
+        EXPECT_NEAR(static_cast<double>(result->ledger().intended_pkts()),
+                    static_cast<double>(slots), 3.0)
+            << "the TSC was measured twice";
+        EXPECT_GT(result->ledger().pkts_or_zero(Fate::received), 0);
+        std::vector<std::string> roles;
+        for (const LcoreHealth& lcore : result->lcores) roles.push_back(lcore.role);
+        for (const char* role : {"generator 0", "generator 1", "generator 2"})
+          EXPECT_EQ(std::count(roles.begin(), roles.end(), role), 1) << role;
+      }
+    }
+  }
+}
+
+TEST(DpdkTraffic, SeveralLcoresSendByteForByteWhatThePreviewShowsFlowByFlow) {
+  NEEDS_NETWORK_LAB();
+  for (const TrafficOrder& traffic : all_stacks()) {
+    TrialOrder order = order_of(Path::dpdk);
+    order.traffic = traffic;
+    order.traffic.load.unit = LoadUnit::pps;
+    // Slow enough that a lcore without its CPU for a while gives nothing up.
+    order.traffic.intended_pps = 1000;
+    order.seconds = 0.1;
+    order.warmup_seconds = 0.0;
+    order.generator_lcores = sharing_a_cpu(2);
+    auto sent_to_tap = send_to_tap(order);
+    ASSERT_TRUE(sent_to_tap) << sent_to_tap.error().text();
+    const SenderAccount& account = sent_to_tap->account;
+    EXPECT_EQ(account.intended_pkts, 100);
+    ASSERT_EQ(account.offered_pkts, 100);
+    const std::vector<std::vector<std::uint8_t>>& received = sent_to_tap->frames;
+    ASSERT_EQ(received.size(), 100U);
+
+    const ScratchFile file;
+    const auto place = lab_sender_place(order);
+    ASSERT_TRUE(place);
+    const auto written = write_frames(order, *place, 10'000, file.path());
+    ASSERT_TRUE(written) << written.error().text();
+    ASSERT_EQ(*written, 100);
+    const auto preview = load_capture(file.path());
+    ASSERT_TRUE(preview) << preview.error().text();
+    const auto stack = frame_stack(order.traffic);
+    ASSERT_TRUE(stack);
+    // By flow: addresses and ports.
+    using Flows = std::map<std::vector<std::uint8_t>, std::vector<std::vector<std::uint8_t>>>;
+    Flows sent;
+    Flows shown;
+    const auto keep = [&](Flows& flows, std::vector<std::uint8_t> frame) {
+      if (!order.traffic.qinq.empty()) frame[12] = frame[13] = 0;
+      forget_departure(frame, *stack);
+      const auto begin = frame.begin() + static_cast<std::ptrdiff_t>(stack->addresses_at());
+      const auto end = frame.begin() + static_cast<std::ptrdiff_t>(stack->l4_at + 4);
+      flows[{begin, end}].push_back(std::move(frame));
+    };
+    for (const auto& frame : received) keep(sent, frame);
+    for (const CapturedFrame& frame : preview->frames) keep(shown, frame.bytes);
+    EXPECT_GT(shown.size(), 1U);
+    EXPECT_EQ(sent, shown);
+    std::int64_t bytes = 0;
+    for (const auto& frame : received) bytes += static_cast<std::int64_t>(frame.size()) + 4;
+    EXPECT_EQ(account.offered_bytes, bytes);
+  }
+}
+
+TEST(DpdkTraffic, SeveralLcoresSendACaptureOnceEachConversationInOrder) {
+  NEEDS_NETWORK_LAB();
+  const auto frames = support::udp_and_tcp_frames(40);
+  const support::CaptureFile file(frames);
+  TrialOrder order = order_of(Path::dpdk);
+  order.traffic.kind = TrafficKind::replay;
+  order.traffic.pcap = file.path().string();
+  order.traffic.loops = 3;
+  order.traffic.intended_pps = 400;
+  order.seconds = 1.0;
+  order.generator_lcores = sharing_a_cpu(3);
+  auto sent_to_tap = send_to_tap(order);
+  ASSERT_TRUE(sent_to_tap) << sent_to_tap.error().text();
+  const SenderAccount& account = sent_to_tap->account;
+  EXPECT_EQ(account.intended_pkts, 120);
+  ASSERT_EQ(account.offered_pkts, 120);
+  ASSERT_EQ(account.lcores.size(), 3U);
+  // A conversation by its source port here; what is not IP by nothing.
+  using Conversations = std::map<std::uint32_t, std::vector<std::vector<std::uint8_t>>>;
+  const auto sorted = [](const std::vector<std::vector<std::uint8_t>>& all) {
+    Conversations conversations;
+    for (auto frame : all) {
+      frame.resize(std::max<std::size_t>(frame.size(), 60), 0);
+      const bool ip = frame[12] == 8 && frame[13] == 0;
+      const std::uint32_t key =
+          ip ? std::uint32_t{frame[23]} << 16 | std::uint32_t{frame[34]} << 8 | frame[35] : 0;
+      conversations[key].push_back(std::move(frame));
+    }
+    return conversations;
+  };
+  std::vector<std::vector<std::uint8_t>> passes;
+  for (int pass = 0; pass < 3; ++pass) passes.insert(passes.end(), frames.begin(), frames.end());
+  EXPECT_EQ(sorted(sent_to_tap->frames), sorted(passes));
+}
+
+TEST(DpdkTraffic, SeveralLcoresWithoutAScheduleSendEachItsOwnFlows) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = order_of(Path::dpdk);
+  order.validity = ValidityRule::as_is;
+  order.traffic.load.unit = LoadUnit::max;
+  order.traffic.intended_pps = 0.0;
+  order.generator_lcores = sharing_a_cpu(2);
+  order.seconds = 0.1;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_GT(result->ledger().offered_pkts(), 0);
 }
 
 TEST(DpdkTraffic, RecordedGapsAreTheSchedule) {

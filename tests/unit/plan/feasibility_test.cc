@@ -112,6 +112,18 @@ TEST(Feasibility, ASocketTakesOnlyPlainDatagramsToItself) {
               Optional(HasSubstr("dst_ip on udp_socket")));
 }
 
+TEST(Feasibility, EveryGeneratorLcoreOnVethHasAFlowAndAQueue) {
+  TrialOrder order = veth_with({{"flows", "2"}});
+  order.generator_lcores = {1, 2};
+  EXPECT_EQ(refusal(order), std::nullopt);
+  order.generator_lcores = {1, 2, 3};
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("3 generator lcores for 2 flows")));
+  order.traffic.kind = TrafficKind::replay;
+  EXPECT_EQ(refusal(order), std::nullopt) << "a capture's flows are known when it is read";
+  order.generator_lcores.resize(17);
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("17 generator lcores on veth")));
+}
+
 TEST(Feasibility, IntendedRateFollowsLinkAndFrame) {
   // 25G, 64 B: 25e9 / (8 x 84).
   EXPECT_NEAR(*intended_pps(order_with({{"load", "line"}})), 25e9 / (8 * 84.0), 1e-3);

@@ -119,6 +119,29 @@ TEST(Pacer, OnAndOffSlotsFallIntoTheOnTimesAndKeepTheMeanRate) {
   EXPECT_EQ(slots_of(order), (std::vector<Ticks>{1000, 1100, 1200, 1300, 2600, 2700, 2800, 2900}));
 }
 
+TEST(Pacer, AdvancingByManyIsAdvancingThatOften) {
+  EXPECT_TRUE(rc::check([] {
+    PacerOrder order;
+    order.law = *rc::gen::element(ArrivalLaw::constant, ArrivalLaw::poisson, ArrivalLaw::burst,
+                                  ArrivalLaw::on_off, ArrivalLaw::back_to_back);
+    order.burst_frames = *rc::gen::inRange<std::uint32_t>(1, 64);
+    order.ticks_per_frame = *rc::gen::inRange(10, 5000) / 3.0;
+    order.on_ticks = 3000;
+    order.off_ticks = 500;
+    order.end = ~Ticks{0};
+    order.slots = 300;
+    Pacer by_many(order);
+    Pacer one_by_one(order);
+    for (int i = 0; i < 10; ++i) {
+      const auto slots = *rc::gen::inRange<std::uint32_t>(0, 40);
+      by_many.advance_by(slots);
+      for (std::uint32_t slot = 0; slot < slots; ++slot) one_by_one.advance();
+      RC_ASSERT(by_many.due() == one_by_one.due());
+      RC_ASSERT(by_many.has_slot() == one_by_one.has_slot());
+    }
+  }));
+}
+
 TEST(Pacer, GapsGoInTurnAndSlotsEndWithTheirNumber) {
   const std::vector<FixedTicks> gaps = {FixedTicks{50} << 64, FixedTicks{7} << 64, 0};
   PacerOrder order;

@@ -13,25 +13,16 @@
 #include "datapath/stage.h"
 #include "plan/header_fields.h"
 #include "support/parsed_frame.h"
+#include "support/veth_like.h"
 
 namespace pollmark {
 namespace {
-
-NetdevPlace veth_like() {
-  NetdevPlace place;
-  place.netdev = "a0";
-  place.mac = {2, 0, 0, 0, 0, 1};
-  place.frames_to_mac = {2, 0, 0, 0, 0, 2};
-  place.frames_to_ipv4 = 0xC6120002;
-  place.frames_to_port = 9;
-  return place;
-}
 
 TEST(FlowSet, FramesOfAllSizesHaveTheChecksumsThatTheirReceiverComputes) {
   TrafficOrder traffic;
   traffic.frame_bytes = {64, 65, 127, 594, 1517, 1518};
   traffic.flows = 300;
-  const auto made = FlowSet::prepare(traffic, 1, veth_like());
+  const auto made = FlowSet::prepare(traffic, 1, support::veth_like());
   ASSERT_TRUE(made) << made.error().text();
   for (const auto& flow : made->flows) {
     for (const auto& shape : made->shapes) {
@@ -46,7 +37,7 @@ TEST(FlowSet, FramesOfAllSizesHaveTheChecksumsThatTheirReceiverComputes) {
 TEST(FlowSet, AllGoToOneMacAddressAndPort) {
   TrafficOrder traffic;
   traffic.flows = 1000;
-  const auto made = FlowSet::prepare(traffic, 1, veth_like());
+  const auto made = FlowSet::prepare(traffic, 1, support::veth_like());
   ASSERT_TRUE(made);
   for (const auto& flow : made->flows) {
     EXPECT_EQ(
@@ -60,7 +51,7 @@ TEST(FlowSet, AllGoToOneMacAddressAndPort) {
 TEST(FlowSet, NoTwoOf65536AreAlikeAndNoneComesFromAnAddressThatTheKernelRefuses) {
   TrafficOrder traffic;
   traffic.flows = 65'536;
-  const auto made = FlowSet::prepare(traffic, 1, veth_like());
+  const auto made = FlowSet::prepare(traffic, 1, support::veth_like());
   ASSERT_TRUE(made);
   std::set<std::string> tuples;
   for (const auto& flow : made->flows) {
@@ -76,16 +67,16 @@ TEST(FlowSet, SizesThatTheDeviceDoesNotCarryAreRefused) {
   TrafficOrder traffic;
   for (const int bytes : {63, 1519}) {
     traffic.frame_bytes = {64, bytes};
-    const auto refused = FlowSet::prepare(traffic, 1, veth_like());
+    const auto refused = FlowSet::prepare(traffic, 1, support::veth_like());
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::bad_experiment);
     EXPECT_NE(refused.error().what.find(std::to_string(bytes)), std::string::npos);
   }
   traffic.frame_bytes = {};
-  EXPECT_FALSE(FlowSet::prepare(traffic, 1, veth_like()));
+  EXPECT_FALSE(FlowSet::prepare(traffic, 1, support::veth_like()));
   traffic.frame_bytes = {64};
   traffic.flows = 0;
-  EXPECT_FALSE(FlowSet::prepare(traffic, 1, veth_like()));
+  EXPECT_FALSE(FlowSet::prepare(traffic, 1, support::veth_like()));
 }
 
 // The first frames that are sent, taken apart by another parser.

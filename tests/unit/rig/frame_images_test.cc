@@ -164,6 +164,18 @@ TEST(Generate, WhateverThePortTakesEveryNumberIsSentOnceAndInOrder) {
   }));
 }
 
+TEST(Generate, ChosenFlowsAreSentInTurnUnderTheirOwnNumbers) {
+  Rig rig(9, {64});
+  rig.prefill();
+  const std::vector<std::uint16_t> chosen = {1, 4, 7};
+  const FrameImages images(rig.flows, rig.shapes, rig.payload.data(), 0x0003'0001'0001'0080U,
+                           chosen);
+  rig.lcore.traffic = images.traffic();
+  ASSERT_EQ((send_burst<PayloadFrom::mbuf, Stamping::stamped>(rig.lcore, 8, 5)), 8U);
+  for (std::uint32_t i = 0; i < 8; ++i)
+    EXPECT_EQ(Rig::written(Rig::sent[i]), rig.frame(i / 3 * 9 + chosen[i % 3], 5)) << i;
+}
+
 TEST(Generate, EverySmallSumIsFoldedAsRfc1071Says) {
   for (std::uint32_t sum = 0; sum < 1U << 20; ++sum)
     ASSERT_EQ(inverse_of_small_sum(sum), 0xffffU ^ folded(sum)) << sum;
