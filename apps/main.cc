@@ -57,7 +57,7 @@ int tell(const Error& error) {
 }
 
 int run_program(int argc, char** argv) {
-  for (int i = 0; i < argc; ++i) typed += (i ? " " : "") + std::string(argv[i]);
+  for (int i = 0; i < argc; ++i) typed += (i ? " " : "") + shell_quoted(argv[i]);
 
   CLI::App app{
       "pollmark: how much traffic does this host take on this NIC, with these settings; where does "

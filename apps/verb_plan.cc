@@ -75,8 +75,9 @@ void add_plan(CLI::App& app, Action& action) {
         std::fputs(detectable_text(plan).c_str(), stdout);
         return 0;
       }
-      PM_TRY(const std::int64_t written,
-             write_planned_frames(plan, cell, packets.value_or(kUsualPackets), capture));
+      PM_TRY(
+          const std::int64_t written,
+          write_planned_frames(plan, experiment, cell, packets.value_or(kUsualPackets), capture));
       std::fputs(fmt::format("{}: {} frames\n", capture.string(), written).c_str(), stdout);
       return 0;
     };

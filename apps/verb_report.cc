@@ -16,6 +16,8 @@ void add_report(CLI::App& app, Action& action) {
       for (const auto& folder : folders) {
         PM_TRY(CampaignOutcome outcome, report_folder(folder));
         std::fputs(outcome.text.c_str(), stdout);
+        if (outcome.record_was_cut)
+          std::fprintf(stderr, "%s: the last record is cut short and left out\n", folder.c_str());
         if (outcome.files_not_written)
           return tl::unexpected<Error>(std::move(*outcome.files_not_written));
       }

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "apps/verbs.h"
+#include "base/text.h"
 #include "campaign/campaign.h"
 
 namespace pollmark {
@@ -35,9 +36,10 @@ void add_run(CLI::App& app, Action& action) {
       if (outcome.files_not_written) return tl::unexpected<Error>(*outcome.files_not_written);
       if (outcome.interrupted) {
         std::fprintf(stderr, "stopped; go on with: %s%s\n", command_line().c_str(),
-                     order.resume           ? ""
-                     : order.folder.empty() ? (" --resume -o " + outcome.folder.string()).c_str()
-                                            : " --resume");
+                     order.resume ? ""
+                     : order.folder.empty()
+                         ? (" --resume -o " + shell_quoted(outcome.folder.string())).c_str()
+                         : " --resume");
         return static_cast<int>(Errc::interrupted);
       }
       if (outcome.nothing_could_run) return static_cast<int>(Errc::host_cannot);

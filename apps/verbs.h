@@ -23,7 +23,7 @@ void add_rss(CLI::App& app, Action& action);
 void add_ports(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);
 
-// The command line as typed, for provenance.
+// The command line, quoted for a shell: for provenance, and to be typed again.
 [[nodiscard]] const std::string& command_line();
 
 }  // namespace pollmark

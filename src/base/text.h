@@ -14,6 +14,8 @@ namespace pollmark {
                                        std::span<const std::string> candidates);
 [[nodiscard]] std::string join(std::span<const std::string> parts, std::string_view separator);
 [[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);
+// One word of a POSIX shell: as it is where nothing in it is special, else in single quotes.
+[[nodiscard]] std::string shell_quoted(std::string_view word);
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 // UTC as "2026-11-21T10:25:00Z" from seconds since the epoch.
 [[nodiscard]] std::string utc_text(double epoch_seconds);

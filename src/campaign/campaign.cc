@@ -591,9 +591,12 @@ Result<CampaignOutcome> report_folder(const std::filesystem::path& folder_path) 
   auto folder = ResultsFolder::reopen_for_report(folder_path);
   if (!folder && folder.error().code != Errc::host_cannot)
     return tl::unexpected<Error>(std::move(folder).error());
-  return Campaign(std::move(plan), folder_path, std::move(folder), std::move(stored.provenance),
-                  std::move(stored.trials), std::move(stored.searches), order)
-      .finish();
+  CampaignOutcome outcome =
+      Campaign(std::move(plan), folder_path, std::move(folder), std::move(stored.provenance),
+               std::move(stored.trials), std::move(stored.searches), order)
+          .finish();
+  outcome.record_was_cut = stored.last_line_torn;
+  return outcome;
 }
 
 }  // namespace pollmark

@@ -27,6 +27,7 @@ struct CampaignOutcome {
   std::filesystem::path folder;
   std::string text;                        // the final table, as printed
   std::optional<Error> files_not_written;  // report.html and the files beside it; text is whole
+  bool record_was_cut = false;             // the last one of the folder: left out
   bool interrupted = false;
   bool cell_without_result = false;  // a cell that could run has no valid trial
   bool nothing_could_run = false;    // this host refuses every cell

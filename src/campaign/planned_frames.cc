@@ -3,14 +3,36 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <system_error>
 
 #include "kernel/veth_lab.h"
 #include "rig/frame_preview.h"
 
 namespace pollmark {
+namespace {
 
-Result<std::int64_t> write_planned_frames(const Plan& plan, std::optional<std::size_t> cell,
-                                          std::int64_t packets, const std::filesystem::path& path) {
+Result<void> refuse_inputs(const Plan& plan, const std::filesystem::path& experiment,
+                           const std::filesystem::path& path) {
+  std::set<std::string> inputs{experiment.string()};
+  for (const Cell& cell : plan.cells)
+    inputs.insert(
+        {cell.order.traffic.pcap, cell.order.receiver.patterns, cell.order.model.stalls.trace});
+  for (const std::string& input : inputs) {
+    std::error_code neither;
+    if (!input.empty() && std::filesystem::equivalent(input, path, neither))
+      return fail(Errc::bad_experiment, "is an input of this experiment; allowed: another file",
+                  path.string());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::int64_t> write_planned_frames(const Plan& plan, const std::filesystem::path& experiment,
+                                          std::optional<std::size_t> cell, std::int64_t packets,
+                                          const std::filesystem::path& path) {
   if (cell && (*cell < 1 || *cell > plan.cells.size())) {
     return fail(Errc::bad_experiment,
                 fmt::format("cell {}; allowed: 1 to {}", *cell, plan.cells.size()));
@@ -19,6 +41,7 @@ Result<std::int64_t> write_planned_frames(const Plan& plan, std::optional<std::s
     return fail(Errc::bad_experiment,
                 fmt::format("cell {} is refused: {}", *cell, *plan.cells[*cell - 1].refused));
   }
+  PM_TRYV(refuse_inputs(plan, experiment, path));
   const auto scheduled = std::min_element(
       plan.schedule.begin(), plan.schedule.end(), [&](const auto& a, const auto& b) {
         const auto rank = [&](const ScheduledTrial& trial) {

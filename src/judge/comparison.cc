@@ -56,13 +56,18 @@ std::vector<int> shared_blocks(const std::vector<SettingPair>& pairs) {
 
 // Without the combinations that have fewest blocks, where all of them together have too few: one
 // setting that was disturbed half of the time must not take the verdict from the others.
+// Where none has enough, as in a quick run, all that have as many as any stay: leaving some out
+// would help no verdict.
 std::vector<SettingPair> with_enough_blocks(std::vector<SettingPair> pairs) {
-  while (pairs.size() > 1 && shared_blocks(pairs).size() < kFewestBlocks) {
+  std::size_t most = 0;
+  for (const SettingPair& pair : pairs) most = std::max(most, shared_blocks({pair}).size());
+  const std::size_t enough = std::min<std::size_t>(most, kFewestBlocks);
+  while (pairs.size() > 1 && shared_blocks(pairs).size() < enough) {
     const auto fewest = std::min_element(
         pairs.begin(), pairs.end(), [](const SettingPair& a, const SettingPair& b) {
           return shared_blocks({a}).size() < shared_blocks({b}).size();
         });
-    if (shared_blocks({*fewest}).size() >= kFewestBlocks) break;
+    if (shared_blocks({*fewest}).size() >= enough) break;
     pairs.erase(fewest);
   }
   return pairs;

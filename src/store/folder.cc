@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -306,6 +307,15 @@ Result<StoredLines<TrialResult>> stored_trials(const fs::path& folder) {
   PM_TRY(const std::string text, required_text(folder, kTrialsName));
   auto stored = parse_lines(text, kTrialsName, trial_result_from_json);
   if (!stored) return tl::unexpected<Error>(std::move(stored).error().within(folder.string()));
+  // A trial that stands twice would count twice.
+  std::map<std::int64_t, std::size_t> line_of;
+  for (std::size_t i = 0; i < stored->records.size(); ++i) {
+    const std::int64_t number = stored->records[i].order.trial;
+    if (const auto [first, fresh] = line_of.emplace(number, i + 1); !fresh)
+      return fail(Errc::bad_experiment,
+                  fmt::format("line {} repeats trial {} of line {}", i + 1, number, first->second),
+                  (folder / kTrialsName).string());
+  }
   return stored;
 }
 

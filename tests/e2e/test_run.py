@@ -173,6 +173,23 @@ class Run(harness.Case):
             _, errors = run.communicate(timeout=120)
             self.assertEqual(run.returncode, 0, errors)
 
+    def test_a_trial_that_stands_twice_is_damage(self):
+        out = self.scratch / "out"
+        self.pollmark("run", self.experiment(blocks=1), "-o", out)
+        trials = out / "trials.jsonl"
+        lines = trials.read_text().splitlines(keepends=True)
+        trials.write_text("".join(lines) + lines[0])
+        self.assert_refused(self.pollmark("report", out), 2, f"line {len(lines) + 1} repeats trial")
+
+    def test_report_says_that_the_last_record_was_cut(self):
+        out = self.scratch / "out"
+        self.pollmark("run", self.experiment(blocks=2), "-o", out)
+        trials = out / "trials.jsonl"
+        trials.write_bytes(trials.read_bytes()[:-100])
+        run = self.pollmark("report", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("the last record is cut short", run.stderr)
+
     def test_resume_with_another_experiment_is_refused(self):
         out = self.scratch / "out"
         self.pollmark("run", self.experiment(blocks=1), "-o", out)

@@ -91,6 +91,27 @@ class Traffic(harness.Case):
         self.assert_refused(self.pollmark("plan", self.experiment(text), "-w", capture, "--cell", 3),
                             2, "1 to 2")
 
+    def test_plan_never_writes_over_what_it_reads(self):
+        capture = self.scratch / "lab.pcap"
+        shutil.copy(harness.CAPTURE, capture)
+        experiment = self.experiment(TRAFFIC.format(
+            traffic='kind = "replay"\npcap = "lab.pcap"\nload = "1 Mpps"'))
+        for path in (experiment, capture, self.scratch / "." / "lab.pcap"):
+            before = path.read_bytes()
+            self.assert_refused(self.pollmark("plan", experiment, "-w", path), 2, "is an input")
+            self.assertEqual(path.read_bytes(), before)
+
+    def test_plan_sees_that_a_disk_is_full(self):
+        experiment = self.experiment(TRAFFIC.format(traffic=KINDS["plain"]))
+        self.assert_refused(self.pollmark("plan", experiment, "-w", "/dev/full", "--packets", 20000),
+                            3, "/dev/full", "No space left")
+        before = sorted(self.scratch.iterdir())
+        run = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$0" "$@"', harness.PROGRAM, "plan", experiment, "-w",
+                              self.scratch / "x.pcap", "--packets", "20000"],
+                             capture_output=True, text=True, timeout=60)
+        self.assert_refused(run, 3, "x.pcap", "File too large")
+        self.assertEqual(sorted(self.scratch.iterdir()), before, "nothing half-written")
+
     def test_plan_says_where_it_cannot_write(self):
         self.assert_refused(self.pollmark("plan", self.experiment(), "-w", "/proc/x.pcap"), 3,
                             "/proc/x.pcap")

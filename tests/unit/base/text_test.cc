@@ -50,6 +50,14 @@ TEST(Text, SplitAndJoinAreInverse) {
   }));
 }
 
+TEST(Text, AShellReadsAQuotedWordAsItWas) {
+  EXPECT_EQ(shell_quoted("results/a-1.toml"), "results/a-1.toml");
+  EXPECT_EQ(shell_quoted("a b"), "'a b'");
+  EXPECT_EQ(shell_quoted("load=\"50 %\" $HOME"), "'load=\"50 %\" $HOME'");
+  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_quoted(""), "''");
+}
+
 TEST(Text, TrimmedTakesBlanksFromBothEndsOnly) {
   EXPECT_EQ(trimmed("  a b\t\r\n"), "a b");
   EXPECT_EQ(trimmed(" \t "), "");

@@ -174,6 +174,16 @@ TEST(Comparison, ACombinationWithFewBlocksDoesNotTakeTheVerdictFromTheOthers) {
   EXPECT_THAT(family[0].sentence, HasSubstr("mean of 1 of 2 combinations"));
 }
 
+TEST(Comparison, WhereNoCombinationHasEnoughBlocksAllOfThemCount) {
+  const Sides a = sides(3, 1.02, 0.0);
+  const Sides b = sides(3, 1.04, 0.0);
+  const Comparison both =
+      compare_paired("received_mpps", 0.01, {{&a.from, &a.to}, {&b.from, &b.to}});
+  EXPECT_EQ(both.values, 3);
+  EXPECT_EQ(both.left_out, 0);
+  EXPECT_NEAR(*both.difference, (std::log(1.02) + std::log(1.04)) / 2.0, 1e-9);
+}
+
 TEST(Comparison, DriftingDifferencesAreWarnedOf) {
   Sides made = sides(12, 1.0, 0.0);
   for (auto& [block, value] : made.to) value *= 1.0 + 0.01 * block;
