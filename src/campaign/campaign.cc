@@ -248,7 +248,7 @@ class Campaign {
       if (states_[cell.index].refused || !reach.pps) continue;
       provenance_.calibration[name] = fmt::format("{:.0f}", *reach.pps);
       reach_[cell.index] = kReachShare * *reach.pps;
-      if (cell.order.traffic.intended_pps > reach_[cell.index])
+      if (direction_count(cell.order) * cell.order.traffic.intended_pps > reach_[cell.index])
         refuse_cell(
             cell.index,
             fmt::format("the generator reaches {} on {}; allowed: a load of at most {:g} % of it",
@@ -331,7 +331,7 @@ class Campaign {
     while (attempts <= plan_.experiment.retries && !stop_requested()) {
       const TrialOrder order = order_of(plan_, scheduled, attempts, next_number());
       progress_.trial_starts(scheduled + 1, fmt::format("{} {}", cell.order.group, cell.label),
-                             order.traffic.intended_pps, order.attempt,
+                             direction_count(order) * order.traffic.intended_pps, order.attempt,
                              remaining_seconds(scheduled));
       const auto before = std::chrono::steady_clock::now();
       auto result = runner_.run(order);
@@ -368,11 +368,13 @@ class Campaign {
     SearchOrder order;
     order.goals = plan_.experiment.search->goals;
     order.retries = plan_.experiment.retries;
-    order.min_load_pps = plan_.cells[cell].min_load_pps;
-    order.max_load_pps = plan_.cells[cell].order.traffic.intended_pps;
+    const TrialOrder& own = plan_.cells[cell].order;
+    const int ways = direction_count(own);
+    order.min_load_pps = ways * plan_.cells[cell].min_load_pps;
+    order.max_load_pps = ways * own.traffic.intended_pps;
     const auto reach = reach_.find(cell);
     if (order.max_load_pps == 0.0 && reach != reach_.end()) order.max_load_pps = reach->second;
-    if (!stored.empty()) order.max_load_pps = stored.front().order.traffic.intended_pps;
+    if (!stored.empty()) order.max_load_pps = ways * stored.front().order.traffic.intended_pps;
     if (order.min_load_pps == 0.0) order.min_load_pps = order.max_load_pps / 1000.0;
     return order;
   }
@@ -419,17 +421,18 @@ class Campaign {
     return {};
   }
 
+  // load_pps: of both ways together.
   static void put_load(TrialOrder& order, double load_pps) {
-    order.traffic.load = Load{LoadUnit::pps, load_pps};
-    order.traffic.intended_pps = load_pps;
+    order.traffic.intended_pps = load_pps / direction_count(order);
+    order.traffic.load = Load{LoadUnit::pps, order.traffic.intended_pps};
   }
 
   // A stop signal is the error `interrupted`.
   Result<TrialResult> run_and_store(std::size_t scheduled, const TrialOrder& order,
                                     const std::string& what) {
     if (stop_requested()) return fail(Errc::interrupted, "stopped");
-    progress_.trial_starts(scheduled + 1, what, order.traffic.intended_pps, order.attempt,
-                           remaining_seconds(scheduled));
+    progress_.trial_starts(scheduled + 1, what, direction_count(order) * order.traffic.intended_pps,
+                           order.attempt, remaining_seconds(scheduled));
     PM_TRY(TrialResult result, runner_.run(order));
     if (!result.valid) progress_.trial_was_invalid(join(result.invalid_reasons, "; "));
     PM_TRYV(store(result));

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "host/numa_placement.h"
 #include "kernel/books.h"
@@ -20,7 +22,7 @@ namespace {
 // The books stand on the namespaces: they are closed last, so they hold them.
 class BooksOnVeth final : public CounterBooks {
  public:
-  BooksOnVeth(VethLab lab, std::unique_ptr<CounterBooks> books)
+  BooksOnVeth(std::shared_ptr<const VethLab> lab, std::unique_ptr<CounterBooks> books)
       : lab_(std::move(lab)), books_(std::move(books)) {}
   void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
               std::vector<std::string>& doubts) const override {
@@ -28,29 +30,55 @@ class BooksOnVeth final : public CounterBooks {
   }
 
  private:
-  VethLab lab_;
+  std::shared_ptr<const VethLab> lab_;
   std::unique_ptr<CounterBooks> books_;
 };
 
-Result<Ends> make_veth_ends(const TrialOrder& order) {
-  PM_TRY(VethLab lab, VethLab::create(order));
+// from, to: DPDK's ports on the devices of the sender and of the receiver.
+Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const VethLab> lab,
+                              std::shared_ptr<SharedPort> from, std::shared_ptr<SharedPort> to) {
   Ends ends;
-  PM_TRY(ends.sender, make_dpdk_sender(order, lab.sender_place()));
+  PM_TRY(ends.sender, make_dpdk_sender(order, lab->sender_of(order), std::move(from)));
+  const NetdevPlace place = lab->receiver_of(order);
   if (order.path == Path::udp_socket) {
-    PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
+    PM_TRY(ends.receiver, make_udp_socket_receiver(order, place));
   } else {
-    PM_TRY(ends.receiver, make_dpdk_receiver(order, lab.receiver_place()));
+    PM_TRY(ends.receiver, make_dpdk_receiver(order, place, std::move(to)));
   }
   PM_TRY(auto books, make_kernel_books(order));
   ends.books = std::make_unique<BooksOnVeth>(std::move(lab), std::move(books));
   return ends;
 }
 
+Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order) {
+  PM_TRY(VethLab created, VethLab::create(order));
+  const auto lab = std::make_shared<const VethLab>(std::move(created));
+  auto from = std::make_shared<SharedPort>();
+  auto to = std::make_shared<SharedPort>();
+  std::vector<Ends> ways;
+  for (const TrialOrder& way : directions_of(order)) {
+    PM_TRY(Ends ends, make_way_on_veth(way, lab, from, to));
+    ways.push_back(std::move(ends));
+    std::swap(from, to);
+  }
+  return ways;
+}
+
+Result<std::vector<Ends>> make_ends_on_model(const TrialOrder& order) {
+  std::vector<Ends> ways;
+  for (const TrialOrder& way : directions_of(order)) {
+    PM_TRY(Ends ends, make_model_ends(way));
+    ways.push_back(std::move(ends));
+  }
+  return ways;
+}
+
 }  // namespace
 
-Result<Ends> make_ends(const TrialOrder& order) {
+Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
   EalOrder eal;
-  if (order.path == Path::model) eal.memory_mib = std::max(eal.memory_mib, model_memory_mib(order));
+  if (order.path == Path::model)
+    eal.memory_mib = std::max(eal.memory_mib, direction_count(order) * model_memory_mib(order));
   PM_TRY(const NumaPlan numa, numa_plan(order));
   eal.cpu = numa.receiver_cpus.front();
   eal.memory_node = numa.memory_node.value_or(-1);
@@ -61,7 +89,7 @@ Result<Ends> make_ends(const TrialOrder& order) {
   }
   switch (order.path) {
     case Path::model:
-      return make_model_ends(order);
+      return make_ends_on_model(order);
     case Path::dpdk:
     case Path::udp_socket:
       return make_veth_ends(order);

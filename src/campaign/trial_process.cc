@@ -86,7 +86,7 @@ Result<TrialResult> carry_out(const std::string& line) {
   const Json json = Json::parse(line, nullptr, false);
   if (json.is_discarded()) return fail(Errc::broken, "the trial process got no JSON");
   PM_TRY(const TrialOrder order, trial_order_from_json(json));
-  PM_TRY(Ends ends, make_ends(order));
+  PM_TRY(std::vector<Ends> ends, make_ends(order));
   return run_trial(order, std::move(ends));
 }
 

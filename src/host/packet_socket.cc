@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
@@ -160,6 +161,14 @@ Result<PacketRing> read_packet_ring(int netns_fd, std::string_view netdev) {
     return fail(Errc::host_cannot, "no packet ring can be read back", std::string(netdev));
   }
   return *query.ring;
+}
+
+Result<void> take_no_frames(int fd) {
+  sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &none};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+    return fail(Errc::host_cannot, std::strerror(errno), "SO_ATTACH_FILTER");
+  return {};
 }
 
 std::size_t PacketRingView::ring_bytes() const {

@@ -36,6 +36,9 @@ struct PacketStatistics {
 // The receive ring of a socket bound to the device, by sock_diag; the transmit ring is like it.
 [[nodiscard]] Result<PacketRing> read_packet_ring(int netns_fd, std::string_view netdev);
 
+// From now on the socket takes no frame at all. Errors: host_cannot with the kernel's reason.
+[[nodiscard]] Result<void> take_no_frames(int fd);
+
 // A second, read-only mapping of a TPACKET_V2 socket's rings.
 class PacketRingView {
  public:

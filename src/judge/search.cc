@@ -435,7 +435,7 @@ std::vector<GoalResult> goal_results(const SearchOrder& order,
 
 SearchTrial search_trial_of(const TrialResult& trial) {
   SearchTrial seen;
-  seen.load_pps = trial.order.traffic.intended_pps;
+  seen.load_pps = direction_count(trial.order) * trial.order.traffic.intended_pps;
   seen.duration_ns = ns_of(trial.order.seconds);
   const Ledger books = trial.ledger();
   seen.offered_pkts = books.offered_pkts();

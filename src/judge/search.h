@@ -34,7 +34,7 @@ enum class SearchOutcome : std::uint8_t {
 };
 
 struct SearchTrial {
-  double load_pps = 0.0;  // as ordered
+  double load_pps = 0.0;  // as ordered; of both ways together
   std::int64_t duration_ns = 0;
   SearchOutcome outcome = SearchOutcome::measured;
   std::int64_t offered_pkts = 0;

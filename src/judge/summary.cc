@@ -148,7 +148,7 @@ std::vector<const TrialResult*> limited_trials(const std::vector<const TrialResu
   std::vector<const TrialResult*> limited;
   for (const TrialResult* trial : valid) {
     if (trial->order.kind != TrialKind::search) continue;
-    const double load_pps = trial->order.traffic.intended_pps;
+    const double load_pps = direction_count(trial->order) * trial->order.traffic.intended_pps;
     for (const SearchResult* search : searches) {
       if (search->block != trial->order.block) continue;
       const bool at_bound =

@@ -61,6 +61,13 @@ Result<void> wait_until_it_sends(Netlink& netlink, const NetdevPlace& place) {
   return fail(Errc::host_cannot, "not operational after 2 s", place.netdev);
 }
 
+// The place, with frames that go to the first sender's.
+NetdevPlace answering(NetdevPlace place, const NetdevPlace& first_sender) {
+  if (first_sender.frames_to_mac == kLabReceiverMac) place.frames_to_mac = first_sender.mac;
+  place.frames_to_ipv4 = first_sender.ipv4;
+  return place;
+}
+
 }  // namespace
 
 Result<NetdevPlace> lab_sender_place(const TrialOrder& order) {
@@ -113,7 +120,15 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
   PM_TRYV(of_sender.add_neighbour(sender.netdev, receiver.ipv4, receiver.mac));
   PM_TRYV(of_receiver.add_neighbour(receiver.netdev, sender.ipv4, sender.mac));
   PM_TRYV(wait_until_it_sends(of_sender, sender));
+  PM_TRYV(wait_until_it_sends(of_receiver, receiver));
   return lab;
+}
+
+NetdevPlace VethLab::sender_of(const TrialOrder& way) const {
+  return way.traffic.answers ? answering(receiver_place_, sender_place_) : sender_place_;
+}
+NetdevPlace VethLab::receiver_of(const TrialOrder& way) const {
+  return way.traffic.answers ? answering(sender_place_, sender_place_) : receiver_place_;
 }
 
 }  // namespace pollmark

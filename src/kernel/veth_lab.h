@@ -27,8 +27,8 @@ inline constexpr MacAddress kLabReceiverMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x02};
 // it costs little and is never answered by ICMP.
 inline constexpr MacAddress kLabNobodysMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0f};
 
-// Where the sender of that trial will stand, with whom it talks; in no namespace yet.
-//   Errors: bad_experiment for a frame beyond what veth carries.
+// Where the sender of that trial will stand (of its way there), with whom it talks; in no namespace
+// yet. Errors: bad_experiment for a frame beyond what veth carries.
 [[nodiscard]] Result<NetdevPlace> lab_sender_place(const TrialOrder& order);
 
 // Movable; one thread. Both namespaces and the pair are gone after destruction, and after any end
@@ -40,8 +40,12 @@ class VethLab {
   // bad_experiment for a frame beyond what veth carries.
   [[nodiscard]] static Result<VethLab> create(const TrialOrder& order);
 
+  // Of the way there.
   [[nodiscard]] const NetdevPlace& sender_place() const { return sender_place_; }
   [[nodiscard]] const NetdevPlace& receiver_place() const { return receiver_place_; }
+  // Of that way (directions_of).
+  [[nodiscard]] NetdevPlace sender_of(const TrialOrder& way) const;
+  [[nodiscard]] NetdevPlace receiver_of(const TrialOrder& way) const;
 
  private:
   VethLab() = default;

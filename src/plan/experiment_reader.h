@@ -239,7 +239,6 @@ class Reader {
   void read_rewrite(const Entry& entry, Draft& draft);
   void read_cut_short(const Entry& entry, Draft& draft);
   void read_timing(const Entry& entry, Draft& draft);
-  void read_direction(const Entry& entry, Draft& draft);
   void read_clock(const Entry& entry, Draft& draft);
   void read_drop(const Entry& entry, Draft& draft);
   void read_duplicate(const Entry& entry, Draft& draft);

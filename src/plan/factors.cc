@@ -408,6 +408,13 @@ std::string arrivals_level(const TrialOrder& order) {
   return std::string(name_of(arrivals.kind));
 }
 
+Applied apply_direction(std::string_view text, TrialOrder& order) {
+  return set_enum(text, {}, order.traffic.direction);
+}
+std::string direction_level(const TrialOrder& order) {
+  return std::string(name_of(order.traffic.direction));
+}
+
 Applied apply_load(std::string_view text, TrialOrder& order) {
   PM_TRY(order.traffic.load, Load::parse(text));
   return {};
@@ -711,6 +718,16 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_arrivals,
        arrivals_level},
+      {{.name = "direction",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = "\"one_way\", \"both\"",
+        .paths = every,
+        .sentence = "Frames go from the generator's port to the receiver's, or at the same time "
+                    "back as well, at the same load: rates are sums of both ways.",
+        .forms = {text}},
+       apply_direction,
+       direction_level},
       {{.name = "load",
         .table = "traffic",
         .syntax = "text",

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/line_rate.h"
+#include "base/text.h"
 #include "plan/header_fields.h"
 
 namespace pollmark {
@@ -238,6 +239,40 @@ Broken faults_in_real_time(const TrialOrder& order) {
   return "faults with clock = \"wall\"; allowed with clock = \"lockstep\"";
 }
 
+Broken replay_both_ways(const TrialOrder& order) {
+  if (order.traffic.direction == Direction::one_way || order.traffic.kind != TrafficKind::replay)
+    return std::nullopt;
+  return "direction \"both\" with replay: the capture says who sends what; allowed: \"one_way\"";
+}
+
+Broken lcores_of_both_ways(const TrialOrder& order) {
+  if (order.traffic.direction == Direction::one_way) return std::nullopt;
+  const ReceiverOrder& receiver = order.receiver;
+  const bool in_real_time = order.path != Path::model || order.clock == ClockKind::wall;
+  if (in_real_time && (order.generator_lcores.empty() || order.receiver_lcores.empty()))
+    return "direction \"both\" in real time: each way has lcores of its own; allowed: lcores of "
+           "[generator] and [receiver], the first half for the way there, the second for the way "
+           "back";
+  const int each = receiver.queues + receiver.workers;
+  if (in_real_time && receiver.workers > 0 &&
+      order.receiver_lcores.size() < 2 * static_cast<std::size_t>(each))
+    return fmt::format(
+        "{} receiving lcores with direction \"both\" and workers; allowed: {}, one for each queue "
+        "and worker of each way",
+        order.receiver_lcores.size(), 2 * each);
+  if (order.path == Path::dpdk && order.generator_lcores.size() > 2)
+    return "several generator lcores each way with direction \"both\" on veth: the port has one "
+           "queue; allowed: 2 lcores";
+  for (const auto& lcores : {order.generator_lcores, order.receiver_lcores}) {
+    if (lcores.size() % 2 != 0)
+      return fmt::format(
+          "{} lcores named with direction \"both\": the first half is for the way "
+          "there, the second for the way back; allowed: an even number",
+          lcores.size());
+  }
+  return std::nullopt;
+}
+
 Broken load_of_the_path(const TrialOrder& order) {
   const Result<double> pps = intended_pps(order);
   if (pps) return std::nullopt;
@@ -290,6 +325,10 @@ const std::vector<Rule>& all_rules() {
        stalls_in_real_time},
       {{"clock", "drop", "path"}, "faults are planted in lockstep", faults_in_real_time},
       {{"load", "path"}, "max is not offered on the model", max_is_not_judged},
+      {{"direction", "kind"}, "a capture is replayed one way", replay_both_ways},
+      {{"direction", "lcores", "clock", "path", "queues", "workers"},
+       "both ways have lcores of their own",
+       lcores_of_both_ways},
       {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
   };
   return kRules;

@@ -50,8 +50,9 @@ std::string path_names(const std::vector<Path>& paths) {
 // The load as asked, and in packets per second where that is another thing.
 std::string offered(const TrialOrder& order) {
   const Load& load = order.traffic.load;
-  if (load.unit == LoadUnit::pps || load.unit == LoadUnit::max) return load.text();
-  return fmt::format("{} = {}", load.text(), si(order.traffic.intended_pps, "pps"));
+  const char* each_way = direction_count(order) > 1 ? " each way" : "";
+  if (load.unit == LoadUnit::pps || load.unit == LoadUnit::max) return load.text() + each_way;
+  return fmt::format("{} = {}{}", load.text(), si(order.traffic.intended_pps, "pps"), each_way);
 }
 
 bool is_swept(const Group& group, std::string_view factor) {

@@ -144,7 +144,9 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
 double expected_seconds_of(const TrialOrder& order) {
   const double window = order.seconds + order.warmup_seconds;
   if (order.clock == ClockKind::wall) return window + kWallSetUpSeconds;
-  return kLockstepSetUpSeconds + window * order.traffic.intended_pps * kLockstepFrameSeconds;
+  // One way is simulated after the other.
+  return direction_count(order) *
+         (kLockstepSetUpSeconds + window * order.traffic.intended_pps * kLockstepFrameSeconds);
 }
 
 // A search's loads gather around what the device carries, which is not known: half of the highest

@@ -105,7 +105,6 @@ std::vector<Reader::Key> Reader::traffic_keys() {
       key("traffic", "cut_short", "\"refuse\", \"pad\"",
           "Frames that the snap length cut: refuse the capture, or zeros for what is missing.",
           &Reader::read_cut_short),
-      key("traffic", "direction", "\"one_way\"", "", &Reader::read_direction),
       later("traffic", "payload", "payloads by choice"),
   };
 }
@@ -266,10 +265,6 @@ void Reader::read_cut_short(const Entry& entry, Draft& draft) {
   std::string what(name_of(draft.group.base.traffic.cut_short));
   one_of(entry, "cut_short", enum_names<CutShort>(), {}, draft, &what);
   draft.group.base.traffic.cut_short = *enum_from_name<CutShort>(what);
-}
-
-void Reader::read_direction(const Entry& entry, Draft& draft) {
-  one_of(entry, "direction", {"one_way"}, {"both"}, draft, nullptr);
 }
 
 void Reader::check_traffic(Draft& draft) {

@@ -110,6 +110,7 @@ void put_details(Json& json, const TrialOrder& order) {
        {{"unit", name_of(traffic.load.unit)},
         {"value", number(traffic.load.value)},
         {"text", traffic.load.text()}}},
+      {"direction", name_of(traffic.direction)},
       {"intended_pps", number(traffic.intended_pps)},
       {"pcap", traffic.pcap},
       {"timing", name_of(traffic.timing)},
@@ -274,7 +275,8 @@ Json streams_json(const std::vector<StreamAccount>& streams) {
 Json queues_json(const std::vector<QueueAccount>& queues) {
   Json json = Json::array();
   for (const QueueAccount& queue : queues) {
-    json.push_back({{"queue", queue.queue},
+    json.push_back({{"stream", queue.stream},
+                    {"queue", queue.queue},
                     {"polled_pkts", queue.polled_pkts},
                     {"rx_missed_pkts", nullable(queue.rx_missed_pkts)},
                     {"share", nullable(queue.share)},
@@ -287,7 +289,8 @@ Json queues_json(const std::vector<QueueAccount>& queues) {
 Json rings_json(const std::vector<RingAccount>& rings) {
   Json json = Json::array();
   for (const RingAccount& ring : rings) {
-    json.push_back({{"ring", ring.ring},
+    json.push_back({{"stream", ring.stream},
+                    {"ring", ring.ring},
                     {"size", ring.size},
                     {"overflow_pkts", ring.overflow_pkts},
                     {"high_water", ring.high_water}});
@@ -601,6 +604,7 @@ void read_traffic(Fields in, TrafficOrder& traffic) {
   Fields load = in.object("load");
   load.read("unit", traffic.load.unit);
   load.read("value", traffic.load.value);
+  in.read_since("direction", traffic.direction);
   in.read("intended_pps", traffic.intended_pps);
   in.read("pcap", traffic.pcap);
   in.read_since("timing", traffic.timing);
@@ -839,6 +843,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
   in.read("limited_why", result.limited_why);
   in.read_list("streams", result.streams, read_stream);
   in.read_list("queues", result.queues, [](Fields& item, QueueAccount& queue) {
+    item.read_since("stream", queue.stream);
     item.read("queue", queue.queue);
     item.read("polled_pkts", queue.polled_pkts);
     item.read("rx_missed_pkts", queue.rx_missed_pkts);
@@ -847,6 +852,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     if (item.has("latency_rx_ns")) read_histogram(item, "latency_rx_ns", queue.latency_rx_ns);
   });
   in.read_list("rings", result.rings, [](Fields& item, RingAccount& ring) {
+    item.read_since("stream", ring.stream);
     item.read("ring", ring.ring);
     item.read("size", ring.size);
     item.read("overflow_pkts", ring.overflow_pkts);

@@ -1,6 +1,7 @@
 #include "record/trial_order.h"
 
 #include <array>
+#include <utility>
 
 #include "base/error.h"
 
@@ -22,6 +23,10 @@ struct Names<ClockKind> {
 template <>
 struct Names<TrafficKind> {
   static constexpr std::array<std::string_view, 3> kAll = {"udp", "tcp", "replay"};
+};
+template <>
+struct Names<Direction> {
+  static constexpr std::array<std::string_view, 2> kAll = {"one_way", "both"};
 };
 template <>
 struct Names<ArrivalKind> {
@@ -70,11 +75,43 @@ std::string_view known_name(Enum value) {
   return Names<Enum>::kAll[index];
 }
 
+constexpr std::uint64_t kBackSalt = 0x6261636b00000000U;
+
+void keep_first_half(std::vector<int>& lcores) { lcores.resize((lcores.size() + 1) / 2); }
+void keep_second_half(std::vector<int>& lcores) {
+  lcores.erase(lcores.begin(), lcores.begin() + static_cast<std::ptrdiff_t>(lcores.size() + 1) / 2);
+}
+
 }  // namespace
+
+std::vector<TrialOrder> directions_of(const TrialOrder& order) {
+  if (order.traffic.direction != Direction::both) return {order};
+  TrialOrder there = order;
+  there.traffic.direction = Direction::one_way;
+  TrialOrder back = order;
+  back.traffic.direction = Direction::one_way;
+  back.traffic.answers = true;
+  back.seed ^= kBackSalt;
+  std::swap(back.generator_port, back.receiver_port);
+  for (auto lcores : {&TrialOrder::generator_lcores, &TrialOrder::receiver_lcores}) {
+    keep_first_half(there.*lcores);
+    keep_second_half(back.*lcores);
+  }
+  return {std::move(there), std::move(back)};
+}
+
+int direction_count(const TrialOrder& order) {
+  return order.traffic.direction == Direction::both ? 2 : 1;
+}
+
+std::uint64_t flow_seed(const TrialOrder& order) {
+  return order.traffic.answers ? order.seed ^ kBackSalt : order.seed;
+}
 
 std::string_view name_of(Path value) { return known_name(value); }
 std::string_view name_of(ClockKind value) { return known_name(value); }
 std::string_view name_of(TrafficKind value) { return known_name(value); }
+std::string_view name_of(Direction value) { return known_name(value); }
 std::string_view name_of(ArrivalKind value) { return known_name(value); }
 std::string_view name_of(ReplayTiming value) { return known_name(value); }
 std::string_view name_of(CutShort value) { return known_name(value); }
@@ -104,6 +141,7 @@ std::vector<std::string> enum_names() {
 PM_INSTANTIATE(Path)
 PM_INSTANTIATE(ClockKind)
 PM_INSTANTIATE(TrafficKind)
+PM_INSTANTIATE(Direction)
 PM_INSTANTIATE(ArrivalKind)
 PM_INSTANTIATE(ReplayTiming)
 PM_INSTANTIATE(CutShort)

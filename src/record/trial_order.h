@@ -16,6 +16,9 @@ namespace pollmark {
 enum class Path : std::uint8_t { dpdk, model, udp_socket };  // later: packet_mmap, af_xdp, ...
 enum class ClockKind : std::uint8_t { wall, lockstep };
 enum class TrafficKind : std::uint8_t { udp, tcp, replay };
+// one_way: from the generator's port to the receiver's. both: at the same time also back, with the
+// same settings.
+enum class Direction : std::uint8_t { one_way, both };
 enum class ArrivalKind : std::uint8_t { constant, poisson, burst, on_off };
 // When the frames of a capture are sent: evenly at the load, as recorded, or as recorded with every
 // gap multiplied.
@@ -62,8 +65,11 @@ struct TrafficOrder {
   std::string dscp;
   std::string tcp_flags = "ack";  // joined by +
   Arrivals arrivals;
-  Load load;                  // as asked
-  double intended_pps = 0.0;  // as resolved; 0 for "max"
+  Direction direction = Direction::one_way;
+  bool answers = false;       // of the way back (directions_of): source and destination of each
+                              // flow are exchanged. Not in the record
+  Load load;                  // as asked, of each direction
+  double intended_pps = 0.0;  // as resolved, of each direction; 0 for "max"
   std::string pcap;           // absolute path when kind is replay
   ReplayTiming timing = ReplayTiming::rate;
   double time_scale = 1.0;  // of scaled: 2 doubles every gap
@@ -146,10 +152,20 @@ struct TrialOrder {
   friend bool operator==(const TrialOrder&, const TrialOrder&) = default;
 };
 
+// The ways of a trial, each an order of its own: the order itself, or with direction = both the way
+// there and the way back. The ports of the way back are exchanged, its seed is another. Of the
+// lcores that are named the first half is the way there's (odd: the larger half).
+[[nodiscard]] std::vector<TrialOrder> directions_of(const TrialOrder& order);
+// 2 with direction = both, else 1.
+[[nodiscard]] int direction_count(const TrialOrder& order);
+// What the flows' header fields are drawn from: those of both ways are the same flows.
+[[nodiscard]] std::uint64_t flow_seed(const TrialOrder& order);
+
 // Names as printed everywhere: TOML, JSON, CSV, report.
 [[nodiscard]] std::string_view name_of(Path);
 [[nodiscard]] std::string_view name_of(ClockKind);
 [[nodiscard]] std::string_view name_of(TrafficKind);
+[[nodiscard]] std::string_view name_of(Direction);
 [[nodiscard]] std::string_view name_of(ArrivalKind);
 [[nodiscard]] std::string_view name_of(ReplayTiming);
 [[nodiscard]] std::string_view name_of(CutShort);

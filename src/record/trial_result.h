@@ -24,6 +24,7 @@ struct QueueAccount {
   std::optional<double> share;                    // of the frames steered to this queue, 0..1
   std::optional<std::int64_t> occupancy_max;      // filled descriptors, most at once
   std::optional<LatencyHistogram> latency_rx_ns;  // arrival to hand-over by rx_burst
+  int stream = 0;  // whose receiving port it is one of: index into streams
 };
 
 // What one lcore did, and in real time what it saw of its own scheduling.
@@ -50,6 +51,7 @@ struct RingAccount {
   int size = 0;
   std::int64_t overflow_pkts = 0;
   std::int64_t high_water = 0;
+  int stream = 0;  // as of QueueAccount
 };
 
 // What the stage did, over all lcores, in the window.
@@ -150,7 +152,7 @@ struct TrialResult {
   std::vector<std::string> not_checked;
   std::optional<double> intended_pps;  // nullopt for load = "max"
   std::optional<double> offered_pps;
-  std::vector<StreamAccount> streams;
+  std::vector<StreamAccount> streams;  // one; with direction = both the way there, the way back
   std::vector<QueueAccount> queues;
   std::vector<RingAccount> rings;
   std::vector<LcoreHealth> lcores;    // sending side first

@@ -330,10 +330,9 @@ std::string capture_text(const CaptureAccount& capture) {
 
 std::string intended_text(const TrafficOrder& traffic) {
   const bool said_in_pps = traffic.load.unit == LoadUnit::pps;
-  if (traffic.intended_pps <= 0.0 || said_in_pps) return traffic.load.text();
-  const std::string rate = si(traffic.intended_pps, "pps");
-  const std::string asked = traffic.load.text();
-  return fmt::format("{} ({})", asked, rate);
+  const char* each_way = traffic.direction == Direction::both ? " each way" : "";
+  if (traffic.intended_pps <= 0.0 || said_in_pps) return traffic.load.text() + each_way;
+  return fmt::format("{} ({}){}", traffic.load.text(), si(traffic.intended_pps, "pps"), each_way);
 }
 
 void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials) {

@@ -23,10 +23,10 @@ namespace {
 constexpr int kSlotHeaderBytes = 96;
 constexpr unsigned kSmallestSlotBytes = 2048;
 
-std::string next_name(const std::string& role) {
+std::string next_name() {
   static std::atomic<int> number{0};
   // The driver is chosen by this prefix.
-  return fmt::format("net_af_packet_{}{}", role, number++);
+  return fmt::format("net_af_packet{}", number++);
 }
 
 unsigned slot_bytes(const DpdkPortOrder& order) {
@@ -46,6 +46,15 @@ Error with_dpdk_message(int error, std::string_view what) {
                std::string(what)};
 }
 
+Result<rte_mempool*> make_pool(const std::string& name, int asked_mbufs, unsigned slot) {
+  const auto mbufs = static_cast<unsigned>(std::max(asked_mbufs, 64));
+  rte_mempool* pool = rte_pktmbuf_pool_create(
+      name.c_str(), mbufs, mbufs >= 256 ? 64 : 0, 0,
+      static_cast<std::uint16_t>(slot + RTE_PKTMBUF_HEADROOM), memory_socket());
+  if (pool == nullptr) return tl::unexpected<Error>(with_dpdk_message(rte_errno, "mbuf pool"));
+  return pool;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DpdkPort>> DpdkPort::open(const DpdkPortOrder& order) {
@@ -62,7 +71,7 @@ Result<void> DpdkPort::start(const DpdkPortOrder& order) {
   PM_TRY(const ScopedNetns inside, ScopedNetns::enter(order.place.netns_fd));
   const unsigned slot = slot_bytes(order);
   const unsigned block = std::max(slot, static_cast<unsigned>(getpagesize()));
-  name_ = next_name(order.role);
+  name_ = next_name();
   const std::string arguments =
       fmt::format("iface={},qpairs={},blocksz={},framesz={},framecnt={},qdisc_bypass=0",
                   order.place.netdev, order.queues, block, slot, order.ring_frames);
@@ -74,17 +83,16 @@ Result<void> DpdkPort::start(const DpdkPortOrder& order) {
   if (rte_eth_dev_get_port_by_name(name_.c_str(), &port_) != 0) {
     return fail(Errc::broken, "the port has no number", name_);
   }
-  const unsigned mbufs = static_cast<unsigned>(std::max(order.pool_mbufs, 64));
-  const unsigned cache = mbufs >= 256 ? 64 : 0;
-  const unsigned room = slot + RTE_PKTMBUF_HEADROOM;
-  pool_ = rte_pktmbuf_pool_create((name_ + "_pool").c_str(), mbufs, cache, 0,
-                                  static_cast<std::uint16_t>(room), memory_socket());
-  if (pool_ == nullptr) return tl::unexpected<Error>(with_dpdk_message(rte_errno, "mbuf pool"));
+  // The driver wants a pool for what it receives even where that is nothing.
+  PM_TRY(receive_pool_, make_pool(name_ + "_rx", order.receive_mbufs, slot));
+  if (order.send_mbufs > 0) {
+    PM_TRY(send_pool_, make_pool(name_ + "_tx", order.send_mbufs, slot));
+  }
   const rte_eth_conf configuration{};
   const auto queues = static_cast<std::uint16_t>(order.queues);
   int error = rte_eth_dev_configure(port_, queues, queues, &configuration);
   for (std::uint16_t queue = 0; queue < queues && error == 0; ++queue) {
-    error = rte_eth_rx_queue_setup(port_, queue, 512, 0, nullptr, pool_);
+    error = rte_eth_rx_queue_setup(port_, queue, 512, 0, nullptr, receive_pool_);
     if (error == 0) error = rte_eth_tx_queue_setup(port_, queue, 512, 0, nullptr);
   }
   if (error == 0) error = rte_eth_dev_start(port_);
@@ -99,6 +107,7 @@ Result<void> DpdkPort::start(const DpdkPortOrder& order) {
                 order.place.netdev);
   PM_TRY(ring_, read_packet_ring(-1, order.place.netdev));
   for (const int fd : socket_fds_) {
+    if (order.receive_mbufs == 0) PM_TRYV(take_no_frames(fd));
     PM_TRY(PacketRingView view, PacketRingView::map(fd, ring_));
     views_.push_back(std::move(view));
   }
@@ -112,7 +121,28 @@ DpdkPort::~DpdkPort() {
     (void)rte_eth_dev_close(port_);
     (void)rte_vdev_uninit(name_.c_str());
   }
-  if (pool_ != nullptr) rte_mempool_free(pool_);
+  rte_mempool_free(receive_pool_);
+  rte_mempool_free(send_pool_);
+}
+
+void SharedPort::need(const DpdkPortOrder& order) {
+  PM_CHECK(port_ == nullptr);
+  if (!order_) {
+    order_ = order;
+    return;
+  }
+  PM_CHECK(order.queues == order_->queues);
+  if (order.receive_mbufs > 0) order_->ring_frames = order.ring_frames;
+  order_->receive_mbufs += order.receive_mbufs;
+  order_->send_mbufs += order.send_mbufs;
+}
+
+Result<std::shared_ptr<DpdkPort>> SharedPort::open() {
+  PM_CHECK(order_.has_value());
+  if (port_ == nullptr) {
+    PM_TRY(port_, DpdkPort::open(*order_));
+  }
+  return port_;
 }
 
 }  // namespace pollmark

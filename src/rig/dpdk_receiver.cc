@@ -84,12 +84,16 @@ struct Watch {
 class DpdkReceiver final : public Receiver {
  public:
   DpdkReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz,
-               const FrameStack& stack)
+               const FrameStack& stack, std::shared_ptr<SharedPort> port)
       : order_(order),
         place_(std::move(place)),
         cpus_(std::move(cpus)),
         tsc_hz_(tsc_hz),
-        tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow) {
+        tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow),
+        shared_port_(std::move(port)) {
+    const int pool = order.receiver.pool_mbufs > 0 ? order.receiver.pool_mbufs : kDefaultPool;
+    shared_port_->need(
+        {.place = place_, .ring_frames = order.receiver.rx_ring, .receive_mbufs = pool});
     lcore_.rx_of[0] = rx_memory_.tally();
     lcore_.done = done_memory_.tally();
     lcore_.intended = intended_memory_.tally();
@@ -116,11 +120,7 @@ class DpdkReceiver final : public Receiver {
       lcore_.search_from =
           lcore_.stack.least_bytes() + (lcore_.lateness_offset != 0 ? kLatenessBytes : 0);
     }
-    const int pool = order_.receiver.pool_mbufs > 0 ? order_.receiver.pool_mbufs : kDefaultPool;
-    PM_TRY(port_, DpdkPort::open({.place = place_,
-                                  .role = "rx",
-                                  .ring_frames = order_.receiver.rx_ring,
-                                  .pool_mbufs = pool}));
+    PM_TRY(port_, shared_port_->open());
     lcore_.ethdev_queues[0] = {.port = port_->port(), .queue = 0};
     return {};
   }
@@ -194,7 +194,7 @@ class DpdkReceiver final : public Receiver {
         {.queue = 0, .polled_pkts = static_cast<std::int64_t>(tallies.polled), .share = 1.0});
     account.isa = "v2";
     if (const auto eal = eal_facts()) account.page_size_bytes = eal->page_size_bytes;
-    account.pool_nodes = nodes_of_pool(*port_->pool());
+    account.pool_nodes = nodes_of_pool(*port_->receive_pool());
     if (tracked) {
       if (!sent_per_flow.empty()) tracker_.finish(sent_per_flow);
       account.tracker = tracker_.totals();
@@ -413,7 +413,8 @@ class DpdkReceiver final : public Receiver {
   SequenceTracker tracker_;  // thread: wo while it runs
   ReceiveLcore lcore_;       // thread: wo while it runs
   Watch watch_;              // thread: wo while it runs
-  std::unique_ptr<DpdkPort> port_;
+  std::shared_ptr<SharedPort> shared_port_;
+  std::shared_ptr<DpdkPort> port_;
   PacketStatistics ring_total_;
   std::atomic<std::uint64_t> polled_{0};
   std::atomic<std::uint64_t> empty_rounds_{0};
@@ -448,7 +449,8 @@ Result<void> refuse_what_it_has_not(const TrialOrder& order) {
 }  // namespace
 
 Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
-                                                     const NetdevPlace& place) {
+                                                     const NetdevPlace& place,
+                                                     std::shared_ptr<SharedPort> port) {
   PM_TRYV(refuse_what_it_has_not(order));
   PM_TRY(TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
@@ -456,7 +458,8 @@ Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
   if (order.traffic.kind != TrafficKind::replay) {
     PM_TRY(stack, frame_stack(order.traffic));
   }
-  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), tsc.hz, stack);
+  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), tsc.hz, stack,
+                                        std::move(port));
 }
 
 }  // namespace pollmark

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "host/netns.h"
 #include "record/trial_order.h"
+#include "rig/dpdk_port.h"
 #include "trial/endpoints.h"
 
 namespace pollmark {
@@ -25,7 +26,9 @@ namespace pollmark {
 // start_eal must have been called.
 //   Errors: bad_experiment for what this path has not (several queues, workers, receive offloads);
 //   host_cannot as trial_cpus.
-[[nodiscard]] Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
-                                                                   const NetdevPlace& place);
+//   port     on the place; shared with the sender of the way back
+[[nodiscard]] Result<std::unique_ptr<Receiver>> make_dpdk_receiver(
+    const TrialOrder& order, const NetdevPlace& place,
+    std::shared_ptr<SharedPort> port = std::make_shared<SharedPort>());
 
 }  // namespace pollmark

@@ -80,25 +80,26 @@ struct SendingLcore {
 class DpdkSender final : public Sender {
  public:
   DpdkSender(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz,
-             const HotLevel& level, FrameSource source)
+             const HotLevel& level, FrameSource source, std::shared_ptr<SharedPort> port)
       : order_(order),
         place_(std::move(place)),
         cpus_(std::move(cpus)),
         tsc_hz_(tsc_hz),
         level_(level),
-        source_(std::move(source)) {
+        source_(std::move(source)),
+        shared_port_(std::move(port)) {
     PM_CHECK(source_.shares().size() == cpus_.senders.size());
     for (std::size_t number = 0; number < cpus_.senders.size(); ++number)
       lcores_.push_back(std::make_unique<SendingLcore>(source_, number));
+    const auto lcores = static_cast<int>(lcores_.size());
+    shared_port_->need({.place = place_,
+                        .ring_frames = kTransmitRing,
+                        .queues = lcores,
+                        .send_mbufs = kPoolMbufs * lcores});
   }
 
   Result<void> open() override {
-    const auto lcores = static_cast<int>(lcores_.size());
-    PM_TRY(port_, DpdkPort::open({.place = place_,
-                                  .role = "tx",
-                                  .ring_frames = kTransmitRing,
-                                  .pool_mbufs = kPoolMbufs * lcores,
-                                  .queues = lcores}));
+    PM_TRY(port_, shared_port_->open());
     if (source_.is_replay()) {
       for (const auto& lcore : lcores_) PM_TRYV(lay_out_capture(*lcore));
     } else if (source_.goes_in_bursts()) {
@@ -196,7 +197,7 @@ class DpdkSender final : public Sender {
     }
     in_bursts_ = true;
     lay_payload(
-        port_->pool(), set.payload.data(),
+        port_->send_pool(), set.payload.data(),
         std::min(static_cast<std::uint32_t>(set.payload.size()), source_.largest_data_bytes()));
     for (const auto& lcore : lcores_) {
       if (lcore->share.steps.empty()) continue;
@@ -206,7 +207,7 @@ class DpdkSender final : public Sender {
       });
       lcore->images = FrameImages(set.flows, shapes[lcore->number], set.payload.data(),
                                   rearm_of(port_->port()), flows);
-      lcore->generator.access.pool = port_->pool();
+      lcore->generator.access.pool = port_->send_pool();
       lcore->generator.port = port_->port();
       lcore->generator.queue = static_cast<std::uint16_t>(lcore->number);
       lcore->generator.traffic = lcore->images.traffic();
@@ -256,7 +257,7 @@ class DpdkSender final : public Sender {
   std::uint32_t send_singly(SendingLcore& lcore, const Ticks* due, std::uint32_t count,
                             Ticks now) noexcept {
     rte_mbuf* mbufs[kSenderBurst];
-    if (rte_pktmbuf_alloc_bulk(port_->pool(), mbufs, count) != 0) return 0;
+    if (rte_pktmbuf_alloc_bulk(port_->send_pool(), mbufs, count) != 0) return 0;
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t bytes = lcore.stream.next<kSharing>(
           rte_pktmbuf_mtod(mbufs[i], std::uint8_t*), lcore.generator.epoch, due[i], now);
@@ -312,7 +313,7 @@ class DpdkSender final : public Sender {
 
   void send_phase(SendingLcore& lcore, const PacerOrder& order, std::uint8_t epoch, Phase& phase) {
     lcore.stream.restart();
-    lcore.generator.access.cache = rte_mempool_default_cache(port_->pool(), rte_lcore_id());
+    lcore.generator.access.cache = rte_mempool_default_cache(port_->send_pool(), rte_lcore_id());
     lcore.generator.epoch = epoch;
     lcore.generator.at = {};
     const std::int64_t cpu_before = thread_cpu_ns();
@@ -436,19 +437,20 @@ class DpdkSender final : public Sender {
   std::atomic<Ticks> window_begin_{0};
   std::atomic<std::size_t> lcores_at_window_{0};
   std::vector<std::unique_ptr<SendingLcore>> lcores_;
-  std::unique_ptr<DpdkPort> port_;  // goes before the captures that it sends
+  std::shared_ptr<SharedPort> shared_port_;
+  std::shared_ptr<DpdkPort> port_;  // goes before the captures that it sends
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
-                                                 const NetdevPlace& place) {
+Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order, const NetdevPlace& place,
+                                                 std::shared_ptr<SharedPort> port) {
   PM_TRY(TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
   PM_TRY(FrameSource source, FrameSource::open(order, place, tsc.hz));
   PM_TRY(const HotLevel* level, chosen_hot_level());
   return std::make_unique<DpdkSender>(order, place, std::move(cpus), tsc.hz, *level,
-                                      std::move(source));
+                                      std::move(source), std::move(port));
 }
 
 }  // namespace pollmark

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "host/netns.h"
 #include "record/trial_order.h"
+#include "rig/dpdk_port.h"
 #include "trial/endpoints.h"
 
 namespace pollmark {
@@ -31,7 +32,9 @@ namespace pollmark {
 // not tracked, and without a warm-up, since they carry no epoch.
 //
 // start_eal must have been called. Errors: host_cannot, bad_experiment.
-[[nodiscard]] Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order,
-                                                               const NetdevPlace& place);
+//   port     on the place; shared with the receiver of the way back, where that is a port too
+[[nodiscard]] Result<std::unique_ptr<Sender>> make_dpdk_sender(
+    const TrialOrder& order, const NetdevPlace& place,
+    std::shared_ptr<SharedPort> port = std::make_shared<SharedPort>());
 
 }  // namespace pollmark

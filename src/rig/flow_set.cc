@@ -74,6 +74,7 @@ class FieldPlan {
                                 const std::optional<NetdevPlace>& place) {
     FieldPlan plan;
     plan.seed_ = seed ^ kFlowSalt;
+    plan.answers_ = traffic.answers && !place;
     for (const HeaderField field : kHeaderFields) {
       const std::string text = field_text(field, traffic, place);
       if (text.empty()) continue;
@@ -135,8 +136,14 @@ class FieldPlan {
     for (const HeaderField field : kHeaderFields)
       if (std::find(kTupleFields.begin(), kTupleFields.end(), field) == kTupleFields.end())
         set(field, flow, 0);
+    if (!answers_) return;
+    for (const auto& [src, dst] : {std::pair(HeaderField::src_mac, HeaderField::dst_mac),
+                                   std::pair(HeaderField::src_ip, HeaderField::dst_ip),
+                                   std::pair(HeaderField::src_port, HeaderField::dst_port)})
+      std::swap(row[index(src)], row[index(dst)]);
   }
 
+  bool answers_ = false;
   std::uint64_t seed_ = 0;
   std::array<std::optional<FieldValues>, kHeaderFields.size()> values_;
   std::array<FieldValue, kHeaderFields.size()> row{};

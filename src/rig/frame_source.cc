@@ -26,7 +26,7 @@ Result<FrameSource> FrameSource::open(const TrialOrder& order, const NetdevPlace
   if (order.traffic.kind == TrafficKind::replay) {
     PM_TRYV(made.take_capture(place));
   } else {
-    PM_TRY(made.set_, FlowSet::prepare(order.traffic, order.seed, place));
+    PM_TRY(made.set_, FlowSet::prepare(order.traffic, flow_seed(order), place));
   }
   if (made.ticks_per_frame_ == 0.0 && order.traffic.load.unit != LoadUnit::max)
     return fail(Errc::bad_experiment, "load: must be above zero");

@@ -68,7 +68,7 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
     }
   } else {
     frame_bytes = wanted.frame_bytes;
-    PM_TRY(made.set_, FlowSet::prepare(wanted, order.seed, std::nullopt));
+    PM_TRY(made.set_, FlowSet::prepare(wanted, flow_seed(order), std::nullopt));
     for (std::size_t flow = 0; flow < made.set_.flows.size(); ++flow)
       tuples.push_back(rss_tuple(made.set_.header(flow), fields));
   }

@@ -114,8 +114,8 @@ class CounterBooks {
                       std::vector<std::string>& doubts) const = 0;
 };
 
-// run_trial destroys the receiver first, then the sender, then the books: whatever the two ends
-// stand on may be held by the books.
+// Of one way. run_trial destroys the receiver first, then the sender, then the books: whatever the
+// two ends stand on may be held by the books.
 struct Ends {
   std::unique_ptr<Sender> sender;
   std::unique_ptr<Receiver> receiver;

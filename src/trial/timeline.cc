@@ -1,5 +1,7 @@
 #include "trial/timeline.h"
 
+#include <utility>
+
 namespace pollmark {
 namespace {
 
@@ -11,6 +13,8 @@ Count rise(const Count& before, const Count& now) {
 }
 
 Count either(const Count& a, const Count& b) { return a ? a : b; }
+
+Count sum(const Count& a, const Count& b) { return a && b ? Count(*a + *b) : std::nullopt; }
 
 }  // namespace
 
@@ -31,9 +35,14 @@ LiveTallies both_ends(const LiveTallies& sender, const LiveTallies& receiver) {
   return both;
 }
 
-TimelineSampler::TimelineSampler(const Sender& sender, const Receiver& receiver,
+LiveTallies both_ways(const LiveTallies& a, const LiveTallies& b) {
+  return {sum(a.offered_pkts, b.offered_pkts), sum(a.polled_pkts, b.polled_pkts),
+          sum(a.received_pkts, b.received_pkts), sum(a.lost_pkts, b.lost_pkts)};
+}
+
+TimelineSampler::TimelineSampler(std::function<LiveTallies()> read,
                                  std::chrono::nanoseconds interval)
-    : sender_(sender), receiver_(receiver) {
+    : read_(std::move(read)) {
   thread_ = std::thread([this, interval] {
     std::unique_lock lock(mutex_);
     for (auto next = begin_ + interval; !ending_; next += interval) {
@@ -55,7 +64,7 @@ void TimelineSampler::end() {
 }
 
 void TimelineSampler::sample() {
-  const LiveTallies now = both_ends(sender_.live(), receiver_.live());
+  const LiveTallies now = read_();
   const std::chrono::duration<double> since = Clock::now() - begin_;
   points_.push_back(timeline_point(since.count(), last_, now));
   last_ = now;

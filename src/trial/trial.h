@@ -23,12 +23,18 @@ struct TrialLimits {
       2'000'000;  // between them; a profile with slow counters raises it
 };
 
-// Runs the order on the two ends. Counters are read upstream then downstream before the traffic,
-// and after its drain (RFC 2544 s.23) downstream until two readings agree, max_counter_readings at
-// most, then upstream. Two readings agree when no owner or echo moved; context counters may. An
-// Error means the trial could not be carried out at all (no privilege, no port), or that it was
-// abandoned (interrupted); every disturbance of a trial that ran is in the result as an invalid
-// reason. One thread. ends.books may be null: no counter bears on the books.
+// Runs the order on the ends of its ways (directions_of), both ways at the same time where the ends
+// run in real time, and joins what they showed (trial/directions.h). Counters are read upstream
+// then downstream before the traffic, and after its drain (RFC 2544 s.23) downstream until two
+// readings agree, max_counter_readings at most, then upstream. Two readings agree when no owner or
+// echo moved; context counters may. An Error means the trial could not be carried out at all (no
+// privilege, no port), or that it was abandoned (interrupted); every disturbance of a trial that
+// ran is in the result as an invalid reason. One thread. ends.books may be null: no counter bears
+// on the books.
+[[nodiscard]] Result<TrialResult> run_trial(const TrialOrder& order, std::vector<Ends> ends,
+                                            const TrialLimits& limits = {},
+                                            const TrialClocks& clocks = host_clocks());
+// Of an order that goes one way.
 [[nodiscard]] Result<TrialResult> run_trial(const TrialOrder& order, Ends ends,
                                             const TrialLimits& limits = {},
                                             const TrialClocks& clocks = host_clocks());

@@ -116,6 +116,26 @@ class Search(harness.Case):
         owned = [number for search in searches for number in search["trials"]]
         self.assertEqual(sorted(owned), sorted(t["trial"] for t in self.by_kind(out, "search")))
 
+    def test_a_search_in_both_directions_finds_the_sum_of_both(self):
+        out = self.scratch / "out"
+        text = SEARCH.format(blocks=1).replace(
+            "rx_ring = [64, 512]", 'direction = ["one_way", "both"]').replace(
+            "baseline = { rx_ring = 64 }", 'baseline = { direction = "one_way" }').replace(
+            'goals = ["ndr", "pdr", "mrr"]', 'goals = ["pdr"]').replace(
+            'stage = "checksum"', 'stage = "checksum"\nrx_ring = 64')
+        run = self.pollmark("run", self.experiment(text), "-o", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        loads = {}
+        for search in self.searches(out):
+            goal = search["goals"][0]
+            self.assertTrue(goal["regular"], goal)
+            loads[search["cell"]["direction"]] = goal["throughput_pps"]
+            trials = [t for t in self.by_kind(out, "search")
+                      if t["trial"] in search["trials"] and t["intended_pps"] == goal["lower_bound_pps"]]
+            self.assertTrue(trials, "loads of the search are those of the record")
+        self.assertGreater(loads["both"], 1.6 * loads["one_way"])
+        self.assertLess(loads["both"], 2.4 * loads["one_way"])
+
     def test_a_load_beside_a_search_is_refused(self):
         text = SEARCH.format(blocks=1).replace("flows = 64", 'flows = 64\nload = "2 Mpps"')
         self.assert_refused(self.pollmark("plan", self.experiment(text)), 2, "load beside [search]")

@@ -54,6 +54,28 @@ def frames_of(path):
 
 
 class Traffic(harness.Case):
+    def test_both_directions_at_once_have_books_of_their_own(self):
+        out = self.scratch / "both"
+        text = TRAFFIC.format(traffic='frame = 128\nload = "2 Mpps"\ndirection = "both"')
+        run = self.pollmark("run", self.experiment(text), "-o", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        trial = self.trials(out)[0]
+        self.assertEqual(len(trial["streams"]), 2)
+        for stream in trial["streams"]:
+            self.assertEqual(stream["offered_pkts"], 10_000)
+            self.assertEqual(stream["unaccounted_pkts"], 0)
+        self.assertEqual(trial["offered_pkts"], 20_000)
+        self.assertEqual(trial["intended_pps"], 4e6)
+        self.assertEqual([(q["stream"], q["queue"]) for q in trial["queues"]],
+                         [(stream, queue) for stream in (0, 1) for queue in range(4)])
+        shares = [[q["share"] for q in trial["queues"] if q["stream"] == stream] for stream in (0, 1)]
+        self.assertNotEqual(*shares, "answers have other hashes than what they answer")
+
+    def test_both_directions_in_real_time_want_lcores_of_their_own(self):
+        text = TRAFFIC.format(traffic='load = "1 kpps"\ndirection = "both"\n[model]\nclock = "wall"')
+        self.assert_refused(self.pollmark("run", self.experiment(text)), 2,
+                            "each way has lcores of its own")
+
     def planned(self, traffic, *more, packets=500):
         capture = self.scratch / "x.pcap"
         run = self.pollmark("plan", self.experiment(TRAFFIC.format(traffic=traffic)), "-w", capture,

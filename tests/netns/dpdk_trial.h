@@ -44,15 +44,21 @@ inline TrialOrder order_of(Path path) {
 }
 
 inline Result<TrialResult> run(const TrialOrder& order, const VethLab& lab) {
-  Ends ends;
-  PM_TRY(ends.sender, make_dpdk_sender(order, lab.sender_place()));
-  if (order.path == Path::udp_socket) {
-    PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
-  } else {
-    PM_TRY(ends.receiver, make_dpdk_receiver(order, lab.receiver_place()));
+  auto from = std::make_shared<SharedPort>();
+  auto to = std::make_shared<SharedPort>();
+  std::vector<Ends> ways;
+  for (const TrialOrder& way : directions_of(order)) {
+    Ends& ends = ways.emplace_back();
+    PM_TRY(ends.sender, make_dpdk_sender(way, lab.sender_of(way), from));
+    if (order.path == Path::udp_socket) {
+      PM_TRY(ends.receiver, make_udp_socket_receiver(way, lab.receiver_of(way)));
+    } else {
+      PM_TRY(ends.receiver, make_dpdk_receiver(way, lab.receiver_of(way), to));
+    }
+    PM_TRY(ends.books, make_kernel_books(way));
+    std::swap(from, to);
   }
-  PM_TRY(ends.books, make_kernel_books(order));
-  return run_trial(order, std::move(ends));
+  return run_trial(order, std::move(ways));
 }
 
 inline Result<TrialResult> run(const TrialOrder& order) {

@@ -44,6 +44,45 @@ TEST(DpdkOverVeth, BooksCloseWithTheKernelsSocketAtTheOtherEnd) {
   EXPECT_GT(result->ledger().pkts_or_zero(Fate::received), 0);
 }
 
+// Both ways on two CPUs: senders share one, receivers the other.
+TrialOrder both_ways_order(Path path) {
+  TrialOrder order = order_of(path);
+  const auto cpus = trial_cpus(order);
+  order.traffic.direction = Direction::both;
+  order.traffic.intended_pps = 10'000;
+  order.generator_lcores = {cpus->senders.front(), cpus->senders.front()};
+  order.receiver_lcores = {cpus->receiver, cpus->receiver};
+  return order;
+}
+
+TEST(DpdkOverVeth, BooksCloseInBothDirectionsAtOnce) {
+  NEEDS_NETWORK_LAB();
+  for (const Path path : {Path::dpdk, Path::udp_socket}) {
+    SCOPED_TRACE(name_of(path));
+    const auto result = run(both_ways_order(path));
+    ASSERT_TRUE(result) << result.error().text();
+    expect_closed(*result);
+    ASSERT_EQ(result->streams.size(), 2U);
+    for (const StreamAccount& stream : result->streams) {
+      EXPECT_EQ(stream.ledger.intended_pkts(), 2'000);
+      EXPECT_GT(stream.ledger.pkts_or_zero(Fate::received), 0);
+      EXPECT_EQ(stream.ledger.unaccounted_pkts(), 0);
+    }
+    EXPECT_TRUE(result->counters.contains("back.receiver.link.rx_packets"));
+  }
+}
+
+TEST(DpdkOverVeth, APortOfBothWaysReceivesWhatArrivesAndNothingElse) {
+  NEEDS_NETWORK_LAB();
+  const auto result = run(both_ways_order(Path::dpdk));
+  ASSERT_TRUE(result) << result.error().text();
+  for (const char* side : {"", "back."}) {
+    const auto& taken = result->counters.at(std::string(side) + "receiver.packet_ring.tp_packets");
+    const auto& arrived = result->counters.at(std::string(side) + "receiver.link.rx_packets");
+    EXPECT_EQ(taken.delta, arrived.delta) << side;
+  }
+}
+
 TEST(DpdkOverVeth, EveryOneOf65536FlowsIsTakenByTheKernel) {
   NEEDS_NETWORK_LAB();
   TrialOrder order = order_of(Path::udp_socket);

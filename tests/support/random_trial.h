@@ -59,6 +59,7 @@ class RandomTrial {
     order.model.dma = pick<DmaPlacement>(3);
     order.model.stalls = {pick<StallKind>(4), integer(), integer(), text()};
     order.model.faults = {real(), real(), real(), real(), real(), integer()};
+    order.traffic.direction = pick<Direction>(2);
     order.receiver.rx_ring = static_cast<int>(integer(1, 8192));
     order.receiver.queues = static_cast<int>(integer(1, 16));
     order.receiver.rss_fields = texts();
@@ -97,11 +98,13 @@ class RandomTrial {
     for (std::int64_t i = integer(0, 2); i > 0; --i) trial.streams.push_back(stream());
     for (std::int64_t i = integer(0, 3); i > 0; --i) {
       trial.queues.push_back({static_cast<int>(integer(0, 15)), integer(), maybe_integer(),
-                              maybe_real(), maybe_integer()});
+                              maybe_real(), maybe_integer(), histogram(),
+                              static_cast<int>(integer(0, 1))});
     }
     for (std::int64_t i = integer(0, 2); i > 0; --i) {
       trial.rings.push_back(
-          {static_cast<int>(i), static_cast<int>(integer(1, 4096)), integer(), integer()});
+          {static_cast<int>(i), static_cast<int>(integer(1, 4096)), integer(), integer(),
+           static_cast<int>(integer(0, 1))});
     }
     trial.latency_ns = {histogram(), histogram(), histogram(), maybe_integer()};
     trial.cycles_per_pkt = maybe_real();

@@ -294,7 +294,6 @@ INSTANTIATE_TEST_SUITE_P(
     NotYet, RefusedFile,
     ::testing::Values(
         Refused{"[trial]", "[target]\nrate = \"1\"\n[trial]", "11:2", "not yet: judging cells"},
-        Refused{"frame = 256", "direction = \"both\"", "7:13", "not yet: \"both\""},
         Refused{"rx_ring = [64, 512]", "path = [\"af_xdp\"]", "10:9",
                 "not yet: \"af_xdp\"; allowed: dpdk, model, udp_socket"},
         Refused{"rx_ring = [64, 512]", "path = [\"tcp_stream\"]", "10:9",

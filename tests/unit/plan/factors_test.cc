@@ -48,6 +48,7 @@ TEST(Factors, LevelsHaveOneCanonicalText) {
        {{"", "none"}, {"none", "none"}, {"rss_hash+checksum", "checksum+rss_hash"}, {"tso", ""}}},
       {"burst", {{"1", "1"}, {"64", "64"}, {"65", ""}}},
       {"pool_mbufs", {{"auto", "auto"}, {"64", "64"}, {"0", ""}, {"63", ""}}},
+      {"direction", {{"one_way", "one_way"}, {" both ", "both"}, {"back", ""}, {"", ""}}},
       {"numa", {{"local", "local"}, {" remote", "remote"}, {"any", ""}, {"1", ""}}},
       {"stage",
        {{"none", "none"},
@@ -171,18 +172,29 @@ TEST(Factors, EachIsDescribedWhole) {
 
 TEST(Factors, ALevelChangesItsOwnFieldAlone) {
   // Two levels of each that differ from the default; every other factor must stay as it was.
-  const std::map<std::string, std::string> other = {
-      {"path", "dpdk"},     {"rx_ring", "64"},
-      {"queues", "7"},      {"rss_fields", "ipv6"},
-      {"reta", "1:2"},      {"rx_offloads", "checksum"},
-      {"burst", "8"},       {"pool_mbufs", "99"},
-      {"stage", "touch"},   {"workers", "3"},
-      {"ring", "256"},      {"socket_buffer", "1 MiB"},
-      {"numa", "remote"},   {"frame", "imix"},
-      {"flows", "5"},       {"popularity", "zipf 0.8"},
-      {"hit_ratio", "3 %"}, {"arrivals", "burst 9"},
-      {"load", "3 Mpps"},   {"link", "40G"},
-      {"dma", "memory"},    {"stalls", "poisson 1 ms, 2 us"}};
+  const std::map<std::string, std::string> other = {{"path", "dpdk"},
+                                                    {"rx_ring", "64"},
+                                                    {"queues", "7"},
+                                                    {"rss_fields", "ipv6"},
+                                                    {"reta", "1:2"},
+                                                    {"rx_offloads", "checksum"},
+                                                    {"burst", "8"},
+                                                    {"pool_mbufs", "99"},
+                                                    {"stage", "touch"},
+                                                    {"workers", "3"},
+                                                    {"ring", "256"},
+                                                    {"socket_buffer", "1 MiB"},
+                                                    {"numa", "remote"},
+                                                    {"frame", "imix"},
+                                                    {"flows", "5"},
+                                                    {"popularity", "zipf 0.8"},
+                                                    {"hit_ratio", "3 %"},
+                                                    {"arrivals", "burst 9"},
+                                                    {"direction", "both"},
+                                                    {"load", "3 Mpps"},
+                                                    {"link", "40G"},
+                                                    {"dma", "memory"},
+                                                    {"stalls", "poisson 1 ms, 2 us"}};
   for (const FactorFacts& factor : all_factors()) {
     TrialOrder order;
     ASSERT_TRUE(apply_level(factor.name, other.at(factor.name), order)) << factor.name;

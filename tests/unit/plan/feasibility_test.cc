@@ -124,6 +124,30 @@ TEST(Feasibility, EveryGeneratorLcoreOnVethHasAFlowAndAQueue) {
   EXPECT_THAT(refusal(order), Optional(HasSubstr("17 generator lcores on veth")));
 }
 
+TEST(Feasibility, BothDirectionsHaveLcoresOfTheirOwnAndNoCapture) {
+  EXPECT_EQ(refusal(order_with({{"direction", "both"}})), std::nullopt) << "virtual lcores";
+  TrialOrder order = veth_with({{"direction", "both"}});
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("each way has lcores of its own")));
+  order.generator_lcores = {2, 3};
+  order.receiver_lcores = {4, 5};
+  EXPECT_EQ(refusal(order), std::nullopt);
+  order.receiver_lcores = {4, 5, 6};
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("allowed: an even number")));
+  order.receiver_lcores = {4, 5};
+  order.generator_lcores = {2, 3, 6, 7};
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("allowed: 2 lcores")));
+
+  order = order_with({{"direction", "both"}, {"queues", "2"}, {"workers", "1"}, {"ring", "256"}});
+  order.clock = ClockKind::wall;
+  order.generator_lcores = {2, 3};
+  order.receiver_lcores = {4, 5};
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("allowed: 6")));
+
+  order = order_with({{"direction", "both"}, {"load", "1 Mpps"}});
+  order.traffic.kind = TrafficKind::replay;
+  EXPECT_THAT(refusal(order), Optional(HasSubstr("the capture says who sends what")));
+}
+
 TEST(Feasibility, IntendedRateFollowsLinkAndFrame) {
   // 25G, 64 B: 25e9 / (8 x 84).
   EXPECT_NEAR(*intended_pps(order_with({{"load", "line"}})), 25e9 / (8 * 84.0), 1e-3);

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 #include <string>
+#include <tuple>
 
 #include "datapath/stage.h"
 #include "plan/header_fields.h"
@@ -31,6 +32,26 @@ TEST(FlowSet, FramesOfAllSizesHaveTheChecksumsThatTheirReceiverComputes) {
                   made->payload.data());
       EXPECT_EQ(verify_checksums(frame.data(), shape.data_bytes), kIpv4Good | kL4Good);
     }
+  }
+}
+
+TEST(FlowSet, TheWayBackAnswersTheFlowsOfTheWayThere) {
+  TrafficOrder traffic;
+  traffic.flows = 100;
+  traffic.src_port = "random 5000 to 6000";
+  traffic.dst_port = "53, 80, 443";
+  const auto there = FlowSet::prepare(traffic, 7, std::nullopt);
+  traffic.answers = true;
+  const auto back = FlowSet::prepare(traffic, 7, std::nullopt);
+  ASSERT_TRUE(there && back);
+  for (std::size_t flow = 0; flow < 100; ++flow) {
+    const std::uint8_t* out = there->flows[flow].header;
+    const std::uint8_t* in = back->flows[flow].header;
+    for (const auto& [from, to, bytes] :
+         {std::tuple(0, 6, 6), std::tuple(6, 0, 6), std::tuple(26, 30, 4), std::tuple(30, 26, 4),
+          std::tuple(34, 36, 2), std::tuple(36, 34, 2)})
+      EXPECT_EQ(std::memcmp(out + from, in + to, static_cast<std::size_t>(bytes)), 0)
+          << "flow " << flow << " at " << from;
   }
 }
 
