@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "rig/bench.h"
 #include "rig/isa.h"
+#include "rig/pacing_bench.h"
 
 namespace pollmark {
 namespace {

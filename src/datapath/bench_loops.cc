@@ -26,6 +26,22 @@ void replay(ReplayLcore& lcore, std::uint64_t bursts) noexcept {
   for (; bursts > 0; --bursts) replay_burst(lcore, kBenchBurst);
 }
 
+void send_copies(GeneratorLcore& lcore, PreparedFrames& source, std::uint64_t bursts) noexcept {
+  rte_mbuf* mbufs[kBenchBurst];
+  for (; bursts > 0; --bursts) {
+    if (!take_mbufs(lcore.access, mbufs, kBenchBurst)) continue;
+    for (std::uint32_t i = 0; i < kBenchBurst; ++i) {
+      const rte_mbuf* from = source.mbufs[source.next + i];
+      std::memcpy(rte_pktmbuf_mtod(mbufs[i], std::uint8_t*), bytes_of(from), from->data_len);
+      mbufs[i]->data_len = from->data_len;
+      mbufs[i]->pkt_len = from->pkt_len;
+    }
+    source.next += kBenchBurst;
+    if (source.next == source.count) source.next = 0;
+    send_mbufs(lcore.access, lcore.port, lcore.queue, mbufs, kBenchBurst);
+  }
+}
+
 void steer(const ToeplitzKey& key, const std::uint8_t* reta, const std::uint8_t* tuples,
            std::uint8_t* queues, std::uint64_t bursts) noexcept {
   std::uint32_t hashes[kBenchBurst];
@@ -46,7 +62,6 @@ void enqueue(rte_ring* ring, rte_mbuf** mbufs, std::uint64_t bursts) noexcept {
 }
 
 struct PreparedPort {
-  static constexpr bool kModel = false;
   [[gnu::always_inline]] static inline std::uint32_t receive(ReceiveLcore& lcore,
                                                              std::uint32_t /*input*/,
                                                              rte_mbuf** mbufs) noexcept {
@@ -55,6 +70,11 @@ struct PreparedPort {
     frames.next += kBenchBurst;
     for (std::uint32_t i = 0; i < kBenchBurst; ++i) rte_prefetch0(bytes_of(mbufs[i]));
     return kBenchBurst;
+  }
+  [[gnu::always_inline]] static inline std::uint32_t send(ReceiveLcore& /*lcore*/,
+                                                          rte_mbuf** /*mbufs*/, std::uint32_t count,
+                                                          Ticks /*now*/) noexcept {
+    return count;
   }
   [[gnu::always_inline]] static inline void free(ReceiveLcore& /*lcore*/, rte_mbuf** /*mbufs*/,
                                                  std::uint32_t /*count*/) noexcept {}
@@ -80,8 +100,23 @@ void receive(PreparedFrames& frames, StageKind stage) noexcept {
       return receive_all<StageKind::touch>(frames);
     case StageKind::checksum:
       return receive_all<StageKind::checksum>(frames);
-    default:
+    case StageKind::forward:
+      return receive_all<StageKind::forward>(frames);
+    case StageKind::hyperscan:
+      return receive_all<StageKind::hyperscan>(frames);
+    case StageKind::none:
       return receive_all<StageKind::none>(frames);
+  }
+}
+
+void scan(PreparedFrames& frames) noexcept {
+  ReceiveLcore& lcore = frames.lcore;
+  rte_mbuf* mbufs[kBenchBurst];
+  for (frames.next = 0; frames.next < frames.count;) {
+    PreparedPort::receive(lcore, 0, mbufs);
+    for (const rte_mbuf* mbuf : mbufs)
+      scanned(lcore.scan, {bytes_of(mbuf) + lcore.search_from, mbuf->data_len - lcore.search_from},
+              lcore.tallies.matches);
   }
 }
 
@@ -111,25 +146,47 @@ void follow(SequenceTracker& tracker, std::uint32_t& flow, std::uint32_t& round,
 void record_ticks(LatencyTally& tally, const Ticks* stamped_at, std::uint64_t bursts) noexcept {
   for (; bursts > 0; --bursts) {
     record_burst(tally, stamped_at, kBenchBurst, kBenchRecordedAt);
-    keep_from_wrapping(tally, kBenchBurst);
     asm volatile("" ::: "memory");
   }
 }
 
-using Link = ModelLink<Placement::hot, Origin::flows, Faults::none>;
-static_assert(sizeof(Link) <= kModelBenchBytes && alignof(Link) <= 64);
+template <Placement kPlacement>
+using BenchLink = ModelLink<kPlacement, Origin::flows, Faults::none>;
+using Port = ModelPort<StampSource::payload>;
 
-void open_model(ModelBench& bench) noexcept {
-  auto* link = new (bench.state) Link;
+template <Placement kPlacement>
+BenchLink<kPlacement>& link_of(ModelBench& bench) noexcept {
+  return *static_cast<BenchLink<kPlacement>*>(bench.state);
+}
+
+template <Placement kPlacement>
+void open_link(ModelBench& bench) noexcept {
+  static_assert(sizeof(BenchLink<kPlacement>) <= kModelBenchBytes &&
+                alignof(BenchLink<kPlacement>) <= 64);
+  auto* link = new (bench.state) BenchLink<kPlacement>;
   link->open(bench.link);
   bench.v = 0;
 }
 
-Link& link_of(ModelBench& bench) noexcept { return *static_cast<Link*>(bench.state); }
+template <Placement kPlacement>
+void run_link(ModelBench& bench, std::uint64_t bursts) noexcept {
+  BenchLink<kPlacement>& link = link_of<kPlacement>(bench);
+  const WallClock clock;
+  for (; bursts > 0; --bursts) {
+    bench.v += bench.burst_ticks;
+    link.deliver(bench.v);
+    receive_and_finish<Port, WallClock, StampSource::payload, StageKind::none, true>(*bench.lcore,
+                                                                                     clock);
+  }
+}
+
+void open_model(ModelBench& bench) noexcept {
+  bench.placement == Placement::llc ? open_link<Placement::llc>(bench)
+                                    : open_link<Placement::hot>(bench);
+}
 
 void poll_model(ModelBench& bench, std::uint64_t bursts) noexcept {
-  using Port = ModelPort<StampSource::payload>;
-  Link& link = link_of(bench);
+  auto& link = link_of<Placement::hot>(bench);
   rte_mbuf* mbufs[kMostBurst];
   for (; bursts > 0; --bursts) {
     bench.v += bench.burst_ticks;
@@ -141,14 +198,8 @@ void poll_model(ModelBench& bench, std::uint64_t bursts) noexcept {
 }
 
 void run_model_path(ModelBench& bench, std::uint64_t bursts) noexcept {
-  Link& link = link_of(bench);
-  const WallClock clock;
-  for (; bursts > 0; --bursts) {
-    bench.v += bench.burst_ticks;
-    link.deliver(bench.v);
-    receive_and_finish<ModelPort<StampSource::payload>, WallClock, StampSource::payload,
-                       StageKind::none, true>(*bench.lcore, clock);
-  }
+  bench.placement == Placement::llc ? run_link<Placement::llc>(bench, bursts)
+                                    : run_link<Placement::hot>(bench, bursts);
 }
 
 }  // namespace
@@ -162,10 +213,12 @@ const BenchLoops bench_loops = {
     .send_stamped = send<PayloadFrom::mbuf, Stamping::stamped>,
     .send_copied = send<PayloadFrom::frame, Stamping::stamped>,
     .replay = replay,
+    .send_copies = send_copies,
     .steer = steer,
     .enqueue = enqueue,
     .write = write,
     .receive = receive,
+    .scan = scan,
     .follow = follow,
     .record = record_ticks,
     .open_model = open_model,

@@ -26,6 +26,7 @@ struct PreparedFrames {
 
 // A model link and the lcore behind it, without the lockstep clock.
 struct ModelBench {
+  Placement placement = Placement::hot;  // or llc
   LinkOrder link;
   ReceiveLcore* lcore = nullptr;
   void* state = nullptr;  // of the link; kModelBenchBytes, 64-byte aligned
@@ -40,8 +41,9 @@ struct BenchLoops {
   void (*send_built)(GeneratorLcore&, std::uint64_t bursts) noexcept;    // headers
   void (*send_stamped)(GeneratorLcore&, std::uint64_t bursts) noexcept;  // and stamps
   void (*send_copied)(GeneratorLcore&, std::uint64_t bursts) noexcept;   // and payload
-  // replay
+  // replay; and what it would be to copy: the frames in source's mbufs into others, again and again
   void (*replay)(ReplayLcore&, std::uint64_t bursts) noexcept;
+  void (*send_copies)(GeneratorLcore&, PreparedFrames& source, std::uint64_t bursts) noexcept;
   // steer
   void (*steer)(const ToeplitzKey& key, const std::uint8_t* reta, const std::uint8_t* tuples,
                 std::uint8_t* queues, std::uint64_t bursts) noexcept;
@@ -49,6 +51,7 @@ struct BenchLoops {
   // receive: all of PreparedFrames; `write` makes the next frames in the same mbufs
   void (*write)(GeneratorLcore&, PreparedFrames&) noexcept;
   void (*receive)(PreparedFrames&, StageKind stage) noexcept;
+  void (*scan)(PreparedFrames&) noexcept;  // stage hyperscan's work, and nothing else
   void (*follow)(SequenceTracker& tracker, std::uint32_t& flow, std::uint32_t& round,
                  std::uint64_t bursts) noexcept;
   void (*record)(LatencyTally& tally, const Ticks* stamped_at, std::uint64_t bursts) noexcept;

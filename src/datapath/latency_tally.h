@@ -15,11 +15,16 @@ inline constexpr std::uint32_t kLatencyTopBit = 40;  // ticks of 2^40 and more s
 inline constexpr std::uint32_t kLatencyBins =
     ((kLatencyTopBit - kLatencyStepBits - 1) << kLatencyStepBits) + (2U << kLatencyStepBits);
 
+// Neighbours of a burst fall into the same bin, where each would wait for the store of the one
+// before: they count in tables of their own.
+inline constexpr std::uint32_t kLatencyTables = 4;
+inline constexpr std::uint32_t kLatencyCounts = kLatencyTables * kLatencyBins;
+
 inline constexpr std::uint32_t kMostRecorded = 64;  // of one record_burst()
 
 // written by: one lcore; read by: control after join
 struct LatencyTally {
-  std::uint32_t* counts = nullptr;   // [kLatencyBins]; 32 bits, to lie in few cache lines
+  std::uint32_t* counts = nullptr;   // [table][bin]; 32 bits, to lie in few cache lines
   std::uint64_t* spilled = nullptr;  // [kLatencyBins]; what counts held before it could wrap
   std::uint64_t since_spill = 0;
   Ticks min = kNever;
@@ -49,6 +54,20 @@ inline namespace PM_ISA_LEVEL {
   tally.max = ticks > tally.max ? ticks : tally.max;
 }
 
+// With the number recorded since the last call, now and then: keeps the 32-bit counts from
+// wrapping.
+[[gnu::always_inline]] inline void keep_from_wrapping(LatencyTally& tally,
+                                                      std::uint32_t recorded) noexcept {
+  tally.since_spill += recorded;
+  if (tally.since_spill < 0x80000000U) [[likely]]
+    return;
+  for (std::uint32_t at = 0; at < kLatencyCounts; ++at) {
+    tally.spilled[at % kLatencyBins] += tally.counts[at];
+    tally.counts[at] = 0;
+  }
+  tally.since_spill = 0;
+}
+
 // A burst: frames that came, or were done, at `at`, and had been stamped at stamped_at[0..count).
 // Bins first, then counts: the arithmetic is done in vectors.
 [[gnu::always_inline]] inline void record_burst(LatencyTally& tally, const Ticks* stamped_at,
@@ -62,30 +81,31 @@ inline namespace PM_ISA_LEVEL {
     max = ticks > max ? ticks : max;
     bins[i] = latency_bin(ticks);
   }
-  for (std::uint32_t i = 0; i < count; ++i) ++tally.counts[bins[i]];
+  std::uint32_t counted = 0;
+  for (; counted + kLatencyTables <= count; counted += kLatencyTables)
+    for (std::uint32_t table = 0; table < kLatencyTables; ++table)
+      ++tally.counts[table * kLatencyBins + bins[counted + table]];
+  for (; counted < count; ++counted) ++tally.counts[bins[counted]];
   tally.min = min;
   tally.max = max;
+  keep_from_wrapping(tally, count);
+}
+
+// What the tally holds in that bin.
+[[nodiscard]] inline std::uint64_t recorded_in(const LatencyTally& tally,
+                                               std::uint32_t bin) noexcept {
+  std::uint64_t count = tally.spilled[bin];
+  for (std::uint32_t table = 0; table < kLatencyTables; ++table)
+    count += tally.counts[table * kLatencyBins + bin];
+  return count;
 }
 
 inline void forget(LatencyTally& tally) noexcept {
-  std::memset(tally.counts, 0, kLatencyBins * sizeof *tally.counts);
+  std::memset(tally.counts, 0, kLatencyCounts * sizeof *tally.counts);
   std::memset(tally.spilled, 0, kLatencyBins * sizeof *tally.spilled);
   tally.since_spill = 0;
   tally.min = kNever;
   tally.max = 0;
-}
-
-// Once per burst, with the number recorded: keeps the 32-bit counts from wrapping.
-[[gnu::always_inline]] inline void keep_from_wrapping(LatencyTally& tally,
-                                                      std::uint32_t recorded) noexcept {
-  tally.since_spill += recorded;
-  if (tally.since_spill < 0x80000000U) [[likely]]
-    return;
-  for (std::uint32_t bin = 0; bin < kLatencyBins; ++bin) {
-    tally.spilled[bin] += tally.counts[bin];
-    tally.counts[bin] = 0;
-  }
-  tally.since_spill = 0;
 }
 
 }  // namespace PM_ISA_LEVEL

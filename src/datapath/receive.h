@@ -7,8 +7,11 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "datapath/clock.h"
 #include "datapath/frame.h"
@@ -114,7 +117,6 @@ inline namespace PM_ISA_LEVEL {
 // Where an rx lcore's frames come from, and go.
 template <StampSource kStamps>
 struct ModelPort {
-  static constexpr bool kModel = true;
   [[gnu::always_inline]] static inline std::uint32_t receive(ReceiveLcore& lcore,
                                                              std::uint32_t input,
                                                              rte_mbuf** mbufs) noexcept {
@@ -135,7 +137,6 @@ struct ModelPort {
 };
 
 struct EthdevPort {
-  static constexpr bool kModel = false;
   [[gnu::always_inline]] static inline std::uint32_t receive(ReceiveLcore& lcore,
                                                              std::uint32_t input,
                                                              rte_mbuf** mbufs) noexcept {
@@ -178,36 +179,28 @@ template <StampSource kStamps>
   return stamp;
 }
 
-enum class Belonging : std::uint8_t { ours, foreign, late, corrupt };
-
-// What the stamp and the lengths say.
+// Whether the headers' length is that of the frame; true where frames are not the generator's own.
 template <StampSource kStamps>
-[[gnu::always_inline]] inline Belonging belonging_of(const rte_mbuf* mbuf, const Stamp& stamp,
-                                                     const ReceiveLcore& lcore) noexcept {
+[[gnu::always_inline]] inline bool has_its_length(const rte_mbuf* mbuf,
+                                                  const ReceiveLcore& lcore) noexcept {
+  std::uint16_t length;
   if constexpr (kStamps == StampSource::payload) {
-    if (mbuf->data_len < kStampedBytes || stamp.magic != kStampMagic) [[unlikely]]
-      return Belonging::foreign;
-    std::uint16_t length;
     std::memcpy(&length, bytes_of(mbuf) + kEthernetBytes + 2, 2);
-    if (__builtin_bswap16(length) + kEthernetBytes != mbuf->pkt_len) [[unlikely]]
-      return Belonging::corrupt;
+    return __builtin_bswap16(length) + kEthernetBytes == mbuf->pkt_len;
   } else if constexpr (kStamps == StampSource::stacked) {
-    const FrameStack& stack = lcore.stack;
-    if (mbuf->data_len < stack.least_bytes() || stamp.magic != kStampMagic) [[unlikely]]
-      return Belonging::foreign;
-    std::uint16_t length;
-    std::memcpy(&length, bytes_of(mbuf) + stack.length_at(), 2);
-    if (__builtin_bswap16(length) + stack.length_omits() != mbuf->pkt_len) [[unlikely]]
-      return Belonging::corrupt;
+    std::memcpy(&length, bytes_of(mbuf) + lcore.stack.length_at(), 2);
+    return __builtin_bswap16(length) + lcore.stack.length_omits() == mbuf->pkt_len;
   } else {
-    if (stamp.magic != kStampMagic) [[unlikely]]
-      return Belonging::foreign;
+    return true;
   }
-  if (stamp.epoch != lcore.epoch) [[unlikely]]
-    return Belonging::late;
-  if (stamp.flow >= lcore.flows) [[unlikely]]
-    return Belonging::corrupt;
-  return Belonging::ours;
+}
+
+// Of a frame with a stamp behind its headers.
+template <StampSource kStamps>
+[[gnu::always_inline]] inline std::uint32_t least_bytes(const ReceiveLcore& lcore) noexcept {
+  if constexpr (kStamps == StampSource::payload) return kStampedBytes;
+  if constexpr (kStamps == StampSource::stacked) return lcore.stack.least_bytes();
+  return 0;
 }
 
 inline void lost_at(ReceiveTallies& tallies, Ticks ticks) noexcept {
@@ -259,28 +252,135 @@ template <StampSource kStamps, StageKind kStage>
   return ip_bad || l4_bad ? StageEnd::corrupt : StageEnd::sound;
 }
 
+// Frames of one burst that are this trial's and sound so far, in the order of their arrival.
+struct BurstFrames {
+  std::uint32_t count = 0;
+  std::uint32_t number[kMostBurst];      // in the burst
+  std::uint64_t head[kMostBurst];        // of the stamp: magic, epoch, flow, sequence
+  Ticks ticks[kMostBurst];               // of the stamp
+  std::uint32_t wire_bytes[kMostBurst];  // incl. FCS
+};
+
+// Takes out those whose bits are set.
+inline void take_out(BurstFrames& frames, std::uint64_t dropped) noexcept {
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < frames.count; ++i) {
+    frames.number[kept] = frames.number[i];
+    frames.head[kept] = frames.head[i];
+    frames.ticks[kept] = frames.ticks[i];
+    frames.wire_bytes[kept] = frames.wire_bytes[i];
+    kept += (dropped >> i & 1U) == 0 ? 1 : 0;
+  }
+  frames.count = kept;
+}
+
+// Why a frame is none of the trial's.
+template <StampSource kStamps>
+[[gnu::cold, gnu::noinline]] void count_other(const rte_mbuf* mbuf, ReceiveLcore& lcore,
+                                              Ticks received_at) noexcept {
+  ReceiveTallies& tallies = lcore.tallies;
+  const Stamp stamp = stamp_of<kStamps>(mbuf, lcore, received_at);
+  if (mbuf->data_len < least_bytes<kStamps>(lcore) || stamp.magic != kStampMagic) {
+    ++tallies.foreign;
+  } else if (has_its_length<kStamps>(mbuf, lcore) && stamp.epoch != lcore.epoch) {
+    ++tallies.late;
+  } else {
+    ++tallies.corrupt;
+    lost_at(tallies, received_at);
+  }
+}
+
+// The burst's frames with a stamp of this trial. Fetches the state of their flows.
+template <StampSource kStamps, bool kTracked, typename Clock>
+[[gnu::always_inline]] inline void find_ours(ReceiveLcore& lcore, rte_mbuf* const* mbufs,
+                                             std::uint32_t count, Ticks received_at,
+                                             BurstFrames& frames) noexcept {
+  ReceiveTallies& tallies = lcore.tallies;
+  const std::uint64_t mark = kStampMagic | std::uint64_t{lcore.epoch} << 8;
+  std::uint32_t kept = 0;
+  std::uint64_t hashes = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const rte_mbuf* mbuf = mbufs[i];
+    hashes += mbuf->ol_flags / RTE_MBUF_F_RX_RSS_HASH & 1U;
+    frames.number[kept] = i;
+    frames.wire_bytes[kept] = mbuf->pkt_len + 4;
+    if constexpr (kStamps == StampSource::none) {
+      ++kept;
+    } else {
+      const Stamp stamp = stamp_of<kStamps>(mbuf, lcore, received_at);
+      if constexpr (kTracked) lcore.tracker->prefetch(stamp.flow);
+      const auto head = std::bit_cast<std::array<std::uint64_t, 2>>(stamp)[0];
+      frames.head[kept] = head;
+      frames.ticks[kept] = Clock::not_after(stamp.ticks, received_at);
+      const bool is_ours = ((head & 0xffffU) == mark) & (stamp.flow < lcore.flows) &
+                           (mbuf->data_len >= least_bytes<kStamps>(lcore)) &
+                           has_its_length<kStamps>(mbuf, lcore);
+      if (is_ours) [[likely]]
+        ++kept;
+      else
+        count_other<kStamps>(mbuf, lcore, received_at);
+    }
+  }
+  frames.count = kept;
+  tallies.hashes += hashes;
+}
+
+[[gnu::always_inline]] inline std::uint32_t flow_of(std::uint64_t head) noexcept {
+  return static_cast<std::uint32_t>(head >> 16) & 0xffffU;
+}
+[[gnu::always_inline]] inline std::uint32_t sequence_of(std::uint64_t head) noexcept {
+  return static_cast<std::uint32_t>(head >> 32);
+}
+
+// Leaves those that came for the first time.
+inline void follow(ReceiveLcore& lcore, BurstFrames& frames) noexcept {
+  ReceiveTallies& tallies = lcore.tallies;
+  SequenceTracker& tracker = *lcore.tracker;
+  std::uint32_t in_order = 0;
+  std::uint64_t again = 0;
+  for (std::uint32_t i = 0; i < frames.count; ++i) {
+    const std::uint32_t flow = flow_of(frames.head[i]);
+    const std::uint32_t sequence = sequence_of(frames.head[i]);
+    if (tracker.follows(flow, sequence)) [[likely]] {
+      ++in_order;
+      continue;
+    }
+    const Arrival arrival = tracker.record(flow, sequence);
+    if (arrival >= Arrival::duplicate) [[unlikely]] {
+      ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
+      again |= std::uint64_t{1} << i;
+    }
+  }
+  tracker.add_in_order(in_order);
+  if (again != 0) [[unlikely]]
+    take_out(frames, again);
+}
+
+[[gnu::always_inline]] inline std::uint64_t bytes_of_all(const BurstFrames& frames) noexcept {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < frames.count; ++i) bytes += frames.wire_bytes[i];
+  return bytes;
+}
+
 inline void count_unsound(ReceiveTallies& tallies, StageEnd end, Ticks ticks) noexcept {
   ++(end == StageEnd::corrupt ? tallies.corrupt : tallies.stage_dropped);
   lost_at(tallies, ticks);
 }
 
-// Of a burst's frames and stamps, by number: keeps, in order, those whose end was sound; counts the
-// others.
-template <StampSource kStamps, typename End>
-[[gnu::always_inline]] inline std::uint32_t keep_sound(const End& end_of, std::uint32_t* ours,
-                                                       Stamp* stamps, std::uint32_t count,
-                                                       Ticks ticks,
-                                                       ReceiveTallies& tallies) noexcept {
-  std::uint32_t sound = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const StageEnd end = end_of(ours[i]);
-    if (end != StageEnd::sound) [[unlikely]]
-      count_unsound(tallies, end, ticks);
-    ours[sound] = ours[i];
-    if constexpr (kStamps != StampSource::none) stamps[sound] = stamps[i];
-    sound += end == StageEnd::sound ? 1 : 0;
+// Keeps the frames whose end is sound, counts the others. end_of: by number in the burst.
+template <typename End>
+[[gnu::always_inline]] inline void keep_sound(const End& end_of, BurstFrames& frames, Ticks ticks,
+                                              ReceiveTallies& tallies) noexcept {
+  std::uint64_t unsound = 0;
+  for (std::uint32_t i = 0; i < frames.count; ++i) {
+    const StageEnd end = end_of(frames.number[i]);
+    if (end == StageEnd::sound) [[likely]]
+      continue;
+    count_unsound(tallies, end, ticks);
+    unsound |= std::uint64_t{1} << i;
   }
-  return sound;
+  if (unsound != 0) [[unlikely]]
+    take_out(frames, unsound);
 }
 
 // A sample of the port's hash from time to time; at most one per burst.
@@ -296,122 +396,79 @@ template <StampSource kStamps, typename End>
   std::memcpy(sample.tuple, bytes_of(mbuf) + stack.addresses_at(), bytes);
 }
 
-// An rx lcore without a software ring: everything on the spot.
+// Polls an input: what every burst is counted as, however it goes on. Its frames are counted by who
+// calls.
+template <typename Port>
+[[gnu::always_inline]] inline std::uint32_t poll(ReceiveLcore& lcore, std::uint32_t input,
+                                                 rte_mbuf** mbufs) noexcept {
+  ReceiveTallies& tallies = lcore.tallies;
+  const std::uint32_t count = Port::receive(lcore, input, mbufs);
+  ++tallies.burst_of[count];
+  tallies.polled += count;
+  tallies.polled_of[input] += count;
+  return count;
+}
+
+// An rx lcore without a software ring: everything on the spot. Without a stage a frame is done when
+// it is received: `done` records nothing.
 template <typename Port, typename Clock, StampSource kStamps, StageKind kStage, bool kTracked>
 std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept {
   rte_mbuf* mbufs[kMostBurst];
-  std::uint32_t ours[kMostBurst];
-  Stamp stamps[kMostBurst];
-  [[maybe_unused]] rte_mbuf* outgoing[kMostBurst];        // of stage forward
-  [[maybe_unused]] std::uint32_t wire_bytes[kMostBurst];  // of what is on its way out already
+  BurstFrames frames;
   ReceiveTallies& tallies = lcore.tallies;
   std::uint32_t total = 0;
   for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
-    const std::uint32_t count = Port::receive(lcore, input, mbufs);
-    ++tallies.burst_of[count];
+    const std::uint32_t count = poll<Port>(lcore, input, mbufs);
     if (count == 0) continue;
-    const Ticks received_at = clock.now();
     total += count;
-    tallies.polled += count;
-    tallies.polled_of[input] += count;
-
-    std::uint32_t kept = 0;
-    std::uint64_t hashes = 0;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      hashes += (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 ? 1 : 0;
-      if constexpr (kStamps == StampSource::none) {
-        ours[kept++] = i;
-      } else {
-        stamps[kept] = stamp_of<kStamps>(mbufs[i], lcore, received_at);
-        if constexpr (kTracked) lcore.tracker->prefetch(stamps[kept].flow);
-        const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamps[kept], lcore);
-        ours[kept] = i;
-        if (belonging == Belonging::ours) [[likely]] {
-          ++kept;
-        } else if (belonging == Belonging::foreign) {
-          ++tallies.foreign;
-        } else if (belonging == Belonging::late) {
-          ++tallies.late;
-        } else {
-          ++tallies.corrupt;
-          lost_at(tallies, received_at);
-        }
-      }
-    }
-    tallies.hashes += hashes;
+    const Ticks received_at = clock.now();
+    find_ours<kStamps, kTracked, Clock>(lcore, mbufs, count, received_at, frames);
     sample_hash(mbufs[0], lcore.stack, tallies);
 
     const Ticks stage_from = kStage == StageKind::none ? 0 : clock.now();
     if (lcore.port_checks) {
       const auto verdict = [&](std::uint32_t i) { return port_verdict(mbufs[i], tallies); };
-      kept = keep_sound<kStamps>(verdict, ours, stamps, kept, received_at, tallies);
+      keep_sound(verdict, frames, received_at, tallies);
     }
     if constexpr (kStage != StageKind::none) {
-      tallies.staged += kept;
+      tallies.staged += frames.count;
       if (kStage != StageKind::checksum || !lcore.port_checks) {
         const auto stage = [&](std::uint32_t i) {
           return run_stage<kStamps, kStage>(mbufs[i], lcore);
         };
-        kept = keep_sound<kStamps>(stage, ours, stamps, kept, received_at, tallies);
+        keep_sound(stage, frames, received_at, tallies);
       }
       if constexpr (kStage == StageKind::forward) {
-        for (std::uint32_t i = 0; i < kept; ++i) {
-          outgoing[i] = mbufs[ours[i]];
-          wire_bytes[i] = outgoing[i]->pkt_len + 4;
-          mbufs[ours[i]] = nullptr;
-        }
-        const std::uint32_t accepted = Port::send(lcore, outgoing, kept, clock.now());
-        if (accepted != kept) [[unlikely]] {
-          for (std::uint32_t i = accepted; i < kept; ++i) mbufs[ours[i]] = outgoing[i];
-          tallies.stage_dropped += kept - accepted;
+        rte_mbuf* outgoing[kMostBurst];
+        for (std::uint32_t i = 0; i < frames.count; ++i)
+          outgoing[i] = std::exchange(mbufs[frames.number[i]], nullptr);
+        const std::uint32_t accepted = Port::send(lcore, outgoing, frames.count, clock.now());
+        if (accepted != frames.count) [[unlikely]] {
+          for (std::uint32_t i = accepted; i < frames.count; ++i)
+            mbufs[frames.number[i]] = outgoing[i];
+          tallies.stage_dropped += frames.count - accepted;
           lost_at(tallies, received_at);
-          kept = accepted;
+          frames.count = accepted;
         }
       }
       const Ticks stage_to = clock.now();
       if (stage_to > stage_from) tallies.stage_ticks += stage_to - stage_from;
     }
-    const Ticks done_at = clock.now();
+    const Ticks done_at = kStage == StageKind::none ? received_at : clock.now();
 
-    std::uint32_t unique = 0;
-    std::uint32_t in_order = 0;
-    std::uint64_t bytes = 0;
-    Ticks stamped_at[kMostBurst];
-    for (std::uint32_t i = 0; i < kept; ++i) {
-      if constexpr (kTracked) {
-        if (lcore.tracker->follows(stamps[i].flow, stamps[i].sequence)) [[likely]] {
-          ++in_order;
-        } else {
-          const Arrival arrival = lcore.tracker->record(stamps[i].flow, stamps[i].sequence);
-          if (arrival >= Arrival::duplicate) [[unlikely]] {
-            ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
-            continue;
-          }
-        }
-      }
-      if constexpr (kStamps != StampSource::none)
-        stamped_at[unique] = Clock::not_after(stamps[i].ticks, received_at);
-      ++unique;
-      if constexpr (kStage == StageKind::forward)
-        bytes += wire_bytes[i];
-      else
-        bytes += mbufs[ours[i]]->pkt_len + 4;
-    }
-    if constexpr (kTracked) lcore.tracker->add_in_order(in_order);
-    tallies.received += unique;
-    tallies.received_bytes += bytes;
+    if constexpr (kTracked) follow(lcore, frames);
+    tallies.received += frames.count;
+    tallies.received_bytes += bytes_of_all(frames);
     if constexpr (kStamps != StampSource::none) {
-      record_burst(lcore.rx_of[input], stamped_at, unique, received_at);
-      record_burst(lcore.done, stamped_at, unique, done_at);
-      keep_from_wrapping(lcore.rx_of[input], unique);
-      keep_from_wrapping(lcore.done, unique);
+      record_burst(lcore.rx_of[input], frames.ticks, frames.count, received_at);
+      if constexpr (kStage != StageKind::none)
+        record_burst(lcore.done, frames.ticks, frames.count, done_at);
       if constexpr (kStage != StageKind::forward) {  // whose frames are gone by now
         if (lcore.lateness_offset != 0) {
-          for (std::uint32_t i = 0; i < kept; ++i)
-            record(lcore.intended,
-                   received_at - stamps[i].ticks +
-                       lateness_at(bytes_of(mbufs[ours[i]]), lcore.lateness_offset));
-          keep_from_wrapping(lcore.intended, kept);
+          for (std::uint32_t i = 0; i < frames.count; ++i)
+            frames.ticks[i] -=
+                lateness_at(bytes_of(mbufs[frames.number[i]]), lcore.lateness_offset);
+          record_burst(lcore.intended, frames.ticks, frames.count, received_at);
         }
       }
     }
@@ -433,64 +490,44 @@ std::uint32_t receive_and_finish(ReceiveLcore& lcore, const Clock& clock) noexce
 template <typename Port, typename Clock, StampSource kStamps>
 std::uint32_t receive_and_push(ReceiveLcore& lcore, const Clock& clock) noexcept {
   rte_mbuf* mbufs[kMostBurst];
-  rte_mbuf* freed[kMostBurst];
+  BurstFrames frames;
   ReceiveTallies& tallies = lcore.tallies;
   SoftwareRing& ring = *lcore.push_to;
   std::uint32_t total = 0;
   lcore.pushed_count = 0;
   for (std::uint32_t input = 0; input < lcore.queue_count; ++input) {
-    const std::uint32_t count = Port::receive(lcore, input, mbufs);
-    ++tallies.burst_of[count];
+    const std::uint32_t count = poll<Port>(lcore, input, mbufs);
     if (count == 0) continue;
-    const Ticks received_at = clock.now();
     total += count;
-    tallies.polled += count;
-    tallies.polled_of[input] += count;
-    rte_mbuf** kept = lcore.pushed + lcore.pushed_count;
-    std::uint32_t kept_count = 0;
-    std::uint32_t freed_count = 0;
-    std::uint64_t hashes = 0;
+    const Ticks received_at = clock.now();
+    find_ours<kStamps, true, Clock>(lcore, mbufs, count, received_at, frames);
     sample_hash(mbufs[0], lcore.stack, tallies);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) ++hashes;
-      const Stamp stamp = stamp_of<kStamps>(mbufs[i], lcore, received_at);
-      const Belonging belonging = belonging_of<kStamps>(mbufs[i], stamp, lcore);
-      if (belonging == Belonging::ours) [[likely]] {
-        const Arrival arrival = lcore.tracker->record(stamp.flow, stamp.sequence);
-        if (arrival < Arrival::duplicate) [[likely]] {
-          record(lcore.rx_of[input], received_at - Clock::not_after(stamp.ticks, received_at));
-          kept[kept_count++] = mbufs[i];
-          continue;
-        }
-        ++(arrival == Arrival::duplicate ? tallies.duplicate : tallies.stale);
-      } else if (belonging == Belonging::foreign) {
-        ++tallies.foreign;
-      } else if (belonging == Belonging::late) {
-        ++tallies.late;
-      } else {
-        ++tallies.corrupt;
-        lost_at(tallies, received_at);
-      }
-      freed[freed_count++] = mbufs[i];
-    }
-    tallies.hashes += hashes;
-    keep_from_wrapping(lcore.rx_of[input], kept_count);
-    tallies.handed += kept_count;
+    follow(lcore, frames);
+    record_burst(lcore.rx_of[input], frames.ticks, frames.count, received_at);
+    tallies.handed += frames.count;
+
+    rte_mbuf** pushed = lcore.pushed + lcore.pushed_count;
+    for (std::uint32_t i = 0; i < frames.count; ++i)
+      pushed[i] = std::exchange(mbufs[frames.number[i]], nullptr);
     const std::uint32_t accepted =
-        rte_ring_enqueue_burst(ring.ring, reinterpret_cast<void**>(kept), kept_count, nullptr);
+        rte_ring_enqueue_burst(ring.ring, reinterpret_cast<void**>(pushed), frames.count, nullptr);
     ring.pushed_to += accepted;
     lcore.pushed_count += Clock::kLockstep ? accepted : 0;
     const auto occupied = Clock::kLockstep
                               ? static_cast<std::uint32_t>(ring.pushed_to - ring.taken_to)
                               : occupied_now(ring);
     if (occupied > ring.high_water) ring.high_water = occupied;
-    if (accepted != kept_count) [[unlikely]] {
-      ring.overflow += kept_count - accepted;
+    if (accepted != frames.count) [[unlikely]] {
+      ring.overflow += frames.count - accepted;
       lost_at(tallies, received_at);
-      Port::free(lcore, kept + accepted, kept_count - accepted);
+      Port::free(lcore, pushed + accepted, frames.count - accepted);
     }
-    if (freed_count != 0) [[unlikely]]
-      Port::free(lcore, freed, freed_count);
+    if (frames.count != count) [[unlikely]] {
+      std::uint32_t left = 0;
+      for (std::uint32_t i = 0; i < count; ++i)
+        if (mbufs[i] != nullptr) mbufs[left++] = mbufs[i];
+      Port::free(lcore, mbufs, left);
+    }
   }
   return total;
 }
@@ -502,6 +539,7 @@ inline void open_window(ReceiveLcore& lcore, std::uint8_t epoch,
   lcore.tallies = ReceiveTallies{};
   for (std::uint32_t input = 0; input < lcore.queue_count; ++input) forget(lcore.rx_of[input]);
   forget(lcore.done);
+  if (lcore.lateness_offset != 0) forget(lcore.intended);
   if (window_tracker != nullptr) lcore.tracker = window_tracker;
   if (lcore.push_to != nullptr) {
     lcore.push_to->overflow = 0;
@@ -575,6 +613,8 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
       tallies.staged += count;
       if (done_at > stage_from) tallies.stage_ticks += done_at - stage_from;
     }
+    Ticks stamped_at[kMostBurst];
+    std::uint32_t done = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
       Stamp stamp;
       if constexpr (kStage == StageKind::forward)
@@ -587,14 +627,14 @@ std::uint32_t take_and_finish(ReceiveLcore& lcore, const Clock& clock) noexcept 
         count_unsound(tallies, ends[i], done_at);
         continue;
       }
-      ++tallies.received;
       if constexpr (kStage == StageKind::forward)
         tallies.received_bytes += wire_bytes[i];
       else
         tallies.received_bytes += mbufs[i]->pkt_len + 4;
-      record(lcore.done, done_at - Clock::not_after(stamp.ticks, done_at));
+      stamped_at[done++] = Clock::not_after(stamp.ticks, done_at);
     }
-    keep_from_wrapping(lcore.done, count);
+    tallies.received += done;
+    record_burst(lcore.done, stamped_at, done, done_at);
     if constexpr (kStage == StageKind::forward) {
       if (left_count != 0) [[unlikely]]
         Port::free(lcore, left, left_count);

@@ -76,14 +76,17 @@ inline int count_match(unsigned /*id*/, unsigned long long /*from*/, unsigned lo
 [[gnu::always_inline]] inline std::uint64_t touched(const std::uint8_t* data,
                                                     std::uint32_t bytes) noexcept {
   std::uint64_t sum = 0;
-  std::uint32_t at = 0;
-  for (; at + 8 <= bytes; at += 8) {
+  if (bytes < 8) [[unlikely]] {
+    std::memcpy(&sum, data, bytes);
+    return sum;
+  }
+  const auto word_at = [data](std::uint32_t at) {
     std::uint64_t word;
     std::memcpy(&word, data + at, 8);
-    sum ^= word;
-  }
-  for (; at < bytes; ++at) sum += data[at];
-  return sum;
+    return word;
+  };
+  for (std::uint32_t at = 0; at + 8 < bytes; at += 8) sum ^= word_at(at);
+  return sum + word_at(bytes - 8);  // the last word overlaps the one before
 }
 
 inline std::uint32_t big_endian_16(const std::uint8_t* data) noexcept {

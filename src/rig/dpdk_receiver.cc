@@ -206,7 +206,9 @@ class DpdkReceiver final : public Receiver {
               : static_cast<std::int64_t>(tallies.late - watch_.late_before_window);
       account.fates[Fate::corrupt] = static_cast<std::int64_t>(tallies.corrupt);
       add_tally(account.latency_ns.rx.emplace(), lcore_.rx_of[0], tsc_hz_);
-      add_tally(account.latency_ns.done.emplace(), lcore_.done, tsc_hz_);
+      account.latency_ns.done = account.latency_ns.rx;
+      if (order_.receiver.stage != StageKind::none)
+        add_tally(account.latency_ns.done.emplace(), lcore_.done, tsc_hz_);
       if (lcore_.lateness_offset != 0) {
         add_tally(account.latency_ns.intended.emplace(), lcore_.intended, tsc_hz_);
       }

@@ -1,5 +1,6 @@
 #include "rig/isa.h"
 
+#include <cpuid.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -26,6 +27,19 @@ bool runs_v4() {
          __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
          __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
          __builtin_cpu_supports("avx512vbmi") != 0 && __builtin_cpu_supports("gfni") != 0;
+}
+
+// CPUID leaf 7: what __builtin_cpu_supports does not know.
+struct Leaf7 {
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+};
+Leaf7 leaf7() {
+  unsigned eax = 0;
+  unsigned edx = 0;
+  Leaf7 leaf;
+  if (__get_cpuid_count(7, 0, &eax, &leaf.ebx, &leaf.ecx, &edx) == 0) return {};
+  return leaf;
 }
 
 Result<const HotLevel*> choose() {
@@ -64,5 +78,8 @@ Result<const HotLevel*> chosen_hot_level() {
   static const Result<const HotLevel*> chosen = choose();
   return chosen;
 }
+
+bool has_cldemote() { return (leaf7().ecx & (1U << 25)) != 0; }
+bool has_clflushopt() { return (leaf7().ebx & (1U << 23)) != 0; }
 
 }  // namespace pollmark

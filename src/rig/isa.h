@@ -20,4 +20,8 @@ namespace pollmark {
 //   Errors: as hot_level_named; host_cannot on a CPU below x86-64-v2.
 [[nodiscard]] Result<const HotLevel*> chosen_hot_level();
 
+// Whether this CPU has the instruction.
+[[nodiscard]] bool has_cldemote();
+[[nodiscard]] bool has_clflushopt();
+
 }  // namespace pollmark

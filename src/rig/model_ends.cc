@@ -1,6 +1,5 @@
 #include "rig/model_ends.h"
 
-#include <cpuid.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,22 +40,6 @@ constexpr double kPatienceSeconds = 1.0;
 constexpr double kPatiencePerSecond = 4.0;  // of warm-up and window
 constexpr int kMostRxRing = 32768;
 constexpr int kTxRing = 1024;
-
-bool has_cldemote() {
-  unsigned eax = 0;
-  unsigned ebx = 0;
-  unsigned ecx = 0;
-  unsigned edx = 0;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ecx & (1U << 25)) != 0;
-}
-
-bool has_clflushopt() {
-  unsigned eax = 0;
-  unsigned ebx = 0;
-  unsigned ecx = 0;
-  unsigned edx = 0;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx & (1U << 23)) != 0;
-}
 
 bool offloads(const TrialOrder& order, std::string_view name) {
   const auto& list = order.receiver.rx_offloads;
@@ -660,6 +643,8 @@ Result<ReceiverAccount> ModelTrial::receiver_account(const std::vector<std::uint
       add_tally(*account.latency_ns.rx, one.rx_of[i], tsc_hz_);
     add_tally(*account.latency_ns.done, one.done, tsc_hz_);
   }
+  if (order_.receiver.stage == StageKind::none && layout_.workers == 0)
+    account.latency_ns.done = account.latency_ns.rx;
   account.received_pkts = static_cast<std::int64_t>(sum.received);
   account.received_bytes = static_cast<std::int64_t>(sum.received_bytes);
   if (first_loss != kNever) {

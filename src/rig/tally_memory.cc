@@ -20,7 +20,7 @@ void add_tally(LatencyHistogram& histogram, const LatencyTally& tally, double ts
   const std::uint32_t min_bin = latency_bin(tally.min);
   const std::uint32_t max_bin = latency_bin(tally.max);
   for (std::uint32_t bin = min_bin; bin <= max_bin; ++bin) {
-    auto count = static_cast<std::int64_t>(tally.spilled[bin] + tally.counts[bin]);
+    auto count = static_cast<std::int64_t>(recorded_in(tally, bin));
     if (count > 0 && bin == min_bin) {
       histogram.record(ns(static_cast<double>(tally.min)));
       --count;

@@ -11,7 +11,7 @@ namespace pollmark {
 
 class TallyMemory {
  public:
-  TallyMemory() : counts_(kLatencyBins), spilled_(kLatencyBins) {}
+  TallyMemory() : counts_(kLatencyCounts), spilled_(kLatencyBins) {}
   TallyMemory(TallyMemory&&) = default;
   TallyMemory& operator=(TallyMemory&&) = default;
 

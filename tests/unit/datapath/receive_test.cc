@@ -78,8 +78,8 @@ struct HandClock {
 
 struct Lcore {
   SequenceTracker tracker{4};
-  std::vector<std::uint32_t> rx_counts = std::vector<std::uint32_t>(kLatencyBins, 0);
-  std::vector<std::uint32_t> done_counts = std::vector<std::uint32_t>(kLatencyBins, 0);
+  std::vector<std::uint32_t> rx_counts = std::vector<std::uint32_t>(kLatencyCounts, 0);
+  std::vector<std::uint32_t> done_counts = std::vector<std::uint32_t>(kLatencyCounts, 0);
   std::vector<std::uint64_t> spilled = std::vector<std::uint64_t>(kLatencyBins, 0);
   ReceiveLcore lcore;
   Lcore() {
@@ -113,9 +113,37 @@ TEST(Receive, ValidUniqueFramesAreReceivedWithTheirBytesAndLatency) {
   EXPECT_EQ(lcore.turn(), 0U);
   EXPECT_EQ(lcore.lcore.tallies.received, 40U);
   EXPECT_EQ(lcore.lcore.tallies.received_bytes, 40U * 64);
-  EXPECT_EQ(lcore.rx_counts[latency_bin(600)], 40U);
-  EXPECT_EQ(lcore.done_counts[latency_bin(600)], 40U);
+  EXPECT_EQ(recorded_in(lcore.lcore.rx_of[0], latency_bin(600)), 40U);
   EXPECT_EQ(Frames::freed, 40U);
+}
+
+TEST(Receive, AFrameThatComesAgainLeavesItsNeighboursLatenciesAlone) {
+  Frames frames;
+  Lcore lcore;
+  for (const std::uint32_t sequence : {0U, 1U, 1U, 2U, 0U, 3U}) {
+    Stamp one = stamp(sequence);
+    one.ticks = 400 - 10 * sequence;
+    frames.add(one);
+  }
+  EXPECT_EQ(lcore.turn(), 6U);
+  EXPECT_EQ(lcore.lcore.tallies.received, 4U);
+  EXPECT_EQ(lcore.lcore.tallies.duplicate, 2U);
+  EXPECT_EQ(lcore.lcore.tallies.received_bytes, 4U * 64);
+  for (const Ticks latency : {600U, 610U, 620U, 630U})
+    EXPECT_EQ(recorded_in(lcore.lcore.rx_of[0], latency_bin(latency)), 1U) << latency;
+}
+
+TEST(Receive, TheWindowBeginsWithEmptyHistograms) {
+  Lcore lcore;
+  std::vector<std::uint32_t> counts(kLatencyCounts, 0);
+  lcore.lcore.intended.counts = counts.data();
+  lcore.lcore.intended.spilled = lcore.spilled.data();
+  lcore.lcore.lateness_offset = 58;
+  record(lcore.lcore.intended, 7);
+  record(lcore.lcore.rx_of[0], 7);
+  open_window(lcore.lcore, kEpoch, nullptr);
+  EXPECT_EQ(recorded_in(lcore.lcore.intended, latency_bin(7)), 0U);
+  EXPECT_EQ(recorded_in(lcore.lcore.rx_of[0], latency_bin(7)), 0U);
 }
 
 TEST(Receive, EveryUnexpectedArrivalHasItsOwnName) {
