@@ -32,10 +32,11 @@ struct RssOptions {
 
 // Traffic of one kind over one layout of queues.
 struct Layout {
-  std::string traffic;  // as printed
-  std::vector<RssTuple> tuples;
-  std::vector<std::uint32_t> pkts;  // of each; empty: one each
-  TrialOrder order;                 // fields, queues, weights
+  TrialOrder order;                       // fields, queues, weights
+  std::vector<std::uint64_t> flow_seeds;  // of its trials, each once: each draws flows of its own
+  std::string traffic;                    // as printed
+  std::vector<RssTuple> tuples;           // of all its trials
+  std::vector<std::uint32_t> pkts;        // of each tuple; empty: one each
 };
 
 bool is_capture(const std::filesystem::path& path) {
@@ -62,52 +63,73 @@ Result<void> take_frames(Layout& layout) {
       layout.tuples.push_back(rss_tuple(frame.bytes, fields));
     return {};
   }
-  PM_TRY(const FlowSet set, FlowSet::prepare(order.traffic, order.seed, std::nullopt));
-  for (std::size_t flow = 0; flow < set.flows.size(); ++flow)
-    layout.tuples.push_back(rss_tuple(set.header(flow), fields));
-  layout.pkts = set.flow_per_pass;  // empty: flows take turns
+  for (const std::uint64_t seed : layout.flow_seeds) {
+    PM_TRY(const FlowSet set, FlowSet::prepare(order.traffic, seed, std::nullopt));
+    for (std::size_t flow = 0; flow < set.flows.size(); ++flow)
+      layout.tuples.push_back(rss_tuple(set.header(flow), fields));
+    // Empty: flows take turns.
+    layout.pkts.insert(layout.pkts.end(), set.flow_per_pass.begin(), set.flow_per_pass.end());
+  }
   return {};
 }
 
-std::string traffic_text(const TrialOrder& order, std::size_t frames) {
-  if (order.traffic.kind == TrafficKind::replay)
-    return fmt::format("{} frames of {}", frames, order.traffic.pcap);
-  return fmt::format("{} flows", order.traffic.flows);
+std::string traffic_text(const Layout& layout) {
+  const TrafficOrder& traffic = layout.order.traffic;
+  if (traffic.kind == TrafficKind::replay)
+    return fmt::format("{} frames of {}", layout.tuples.size(), traffic.pcap);
+  if (layout.flow_seeds.size() == 1) return fmt::format("{} flows", traffic.flows);
+  return fmt::format("{} flows, drawn anew in each of {} blocks", traffic.flows,
+                     layout.flow_seeds.size());
+}
+
+Layout layout_of_capture(const RssOptions& options) {
+  Layout layout;
+  layout.order.traffic.kind = TrafficKind::replay;
+  layout.order.traffic.pcap = options.source.string();
+  layout.order.receiver.queues = 4;
+  return layout;
+}
+
+// Of a cell, with the seeds of its scheduled trials.
+Layout layout_of(const Plan& plan, std::size_t cell) {
+  Layout layout;
+  layout.order = plan.cells[cell].order;
+  std::set<std::uint64_t> seeds;
+  for (std::size_t number = 0; number < plan.schedule.size(); ++number)
+    if (plan.schedule[number].cell == cell)
+      seeds.insert(flow_seed(order_of(plan, number, 0, static_cast<std::int64_t>(number))));
+  layout.flow_seeds.assign(seeds.begin(), seeds.end());
+  return layout;
 }
 
 // Every layout that the experiment's model cells have, each once; the capture with one queue
 // layout.
 Result<std::vector<Layout>> layouts_of(const RssOptions& options) {
-  std::vector<TrialOrder> orders;
+  std::vector<Layout> all;
   if (is_capture(options.source)) {
-    TrialOrder order;
-    order.traffic.kind = TrafficKind::replay;
-    order.traffic.pcap = options.source.string();
-    order.receiver.queues = 4;
-    orders.push_back(order);
+    all.push_back(layout_of_capture(options));
   } else {
     PM_TRY(Experiment experiment, read_experiment(options.source, ReadOptions{}));
     PM_TRY(const Plan plan, plan_experiment(std::move(experiment)));
-    for (const Cell& cell : plan.cells)
-      if (!cell.refused && cell.order.path == Path::model) orders.push_back(cell.order);
-    if (orders.empty())
+    for (std::size_t cell = 0; cell < plan.cells.size(); ++cell)
+      if (!plan.cells[cell].refused && plan.cells[cell].order.path == Path::model)
+        all.push_back(layout_of(plan, cell));
+    if (all.empty())
       return fail(Errc::bad_experiment,
                   fmt::format("{}: no cell on the model path: RSS is what its port does",
                               options.source.string()));
   }
   std::vector<Layout> layouts;
   std::set<std::tuple<std::vector<std::string>, int, std::vector<int>, std::string, int>> seen;
-  for (TrialOrder& order : orders) {
-    PM_TRYV(override_layout(options, order));
-    const ReceiverOrder& receiver = order.receiver;
+  for (Layout& layout : all) {
+    PM_TRYV(override_layout(options, layout.order));
+    const ReceiverOrder& receiver = layout.order.receiver;
     if (!seen.insert({receiver.rss_fields, receiver.queues, receiver.reta_weights,
-                      order.traffic.pcap, order.traffic.flows})
+                      layout.order.traffic.pcap, layout.order.traffic.flows})
              .second)
       continue;
-    Layout layout;
-    layout.order = order;
     PM_TRYV(take_frames(layout));
-    layout.traffic = traffic_text(order, layout.tuples.size());
+    layout.traffic = traffic_text(layout);
     layouts.push_back(std::move(layout));
   }
   return layouts;
@@ -124,13 +146,13 @@ std::vector<double> measured_shares(const std::vector<TrialResult>& trials,
         receiver.rss_fields != order.receiver.rss_fields ||
         receiver.reta_weights != order.receiver.reta_weights ||
         trial.order.traffic.kind != order.traffic.kind ||
-        trial.order.traffic.flows != order.traffic.flows || trial.queues.size() != sums.size())
+        trial.order.traffic.flows != order.traffic.flows || trial.queues.size() < sums.size())
       continue;
     if (std::any_of(trial.queues.begin(), trial.queues.end(),
                     [](const QueueAccount& queue) { return !queue.share; }))
       continue;
-    for (const QueueAccount& queue : trial.queues)
-      sums[static_cast<std::size_t>(queue.queue)] += *queue.share;
+    for (const QueueAccount& queue : trial.queues)  // of the way there
+      if (queue.stream == 0) sums[static_cast<std::size_t>(queue.queue)] += *queue.share;
     ++counted;
   }
   if (counted == 0) return {};

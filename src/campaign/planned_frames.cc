@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "kernel/veth_lab.h"
 #include "rig/frame_preview.h"
@@ -51,11 +53,15 @@ Result<std::int64_t> write_planned_frames(const Plan& plan, const std::filesyste
       });
   const auto number = static_cast<std::size_t>(scheduled - plan.schedule.begin());
   const TrialOrder order = order_of(plan, number, 0, static_cast<std::int64_t>(number));
-  std::optional<NetdevPlace> place;
-  if (order.path != Path::model) {
-    PM_TRY(place, lab_sender_place(order));
+  std::vector<PlannedWay> ways;
+  for (TrialOrder& way : directions_of(order)) {
+    std::optional<NetdevPlace> place;
+    if (way.path != Path::model) {
+      PM_TRY(place, lab_sender_place(way));
+    }
+    ways.push_back({std::move(way), std::move(place)});
   }
-  return write_frames(order, place, packets, path);
+  return write_frames(ways, packets, path);
 }
 
 }  // namespace pollmark

@@ -25,6 +25,7 @@ struct TxSink {
   std::uint32_t sent_to = 0;
   std::uint32_t free_to = 0;
   Ticks line_free_at = 0;
+  double line_rest = 0.0;  // part of a tick beyond it, 0..1
 };
 
 inline constexpr std::uint32_t kWireOverhead = 24;  // preamble, gap and FCS
@@ -55,15 +56,19 @@ inline namespace PM_ISA_LEVEL {
   reclaim(sink, access, now);
   const std::uint32_t free = sink.mask + 1 - (sink.sent_to - sink.free_to);
   const std::uint32_t accepted = count < free ? count : free;
-  Ticks leaves_at = sink.line_free_at > now ? sink.line_free_at : now;
+  if (sink.line_free_at < now) {
+    sink.line_free_at = now;
+    sink.line_rest = 0.0;
+  }
   for (std::uint32_t i = 0; i < accepted; ++i) {
     const std::uint32_t slot = sink.sent_to++ & sink.mask;
-    leaves_at += static_cast<Ticks>(sink.ticks_per_byte *
-                                    static_cast<double>(mbufs[i]->pkt_len + kWireOverhead));
+    sink.line_rest += sink.ticks_per_byte * static_cast<double>(mbufs[i]->pkt_len + kWireOverhead);
+    const auto whole = static_cast<Ticks>(sink.line_rest);
+    sink.line_free_at += whole;
+    sink.line_rest -= static_cast<double>(whole);
     sink.held[slot] = mbufs[i];
-    sink.leaves_at[slot] = leaves_at;
+    sink.leaves_at[slot] = sink.line_free_at;
   }
-  sink.line_free_at = leaves_at;
   return accepted;
 }
 

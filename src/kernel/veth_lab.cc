@@ -68,12 +68,16 @@ NetdevPlace answering(NetdevPlace place, const NetdevPlace& first_sender) {
   return place;
 }
 
-}  // namespace
-
-Result<NetdevPlace> lab_sender_place(const TrialOrder& order) {
+// Of the way there; in no namespace yet.
+struct Places {
+  NetdevPlace sender;
+  NetdevPlace receiver;
+};
+Result<Places> places_of(const TrialOrder& order) {
   // The tap takes every frame; the socket wants its own address.
   const bool up_the_stack = order.path == Path::udp_socket;
-  NetdevPlace sender;
+  Places places;
+  NetdevPlace& sender = places.sender;
   sender.netdev = kSenderNetdev;
   PM_TRY(sender.mtu, mtu_for(order.traffic));
   sender.mac = kLabSenderMac;
@@ -81,13 +85,26 @@ Result<NetdevPlace> lab_sender_place(const TrialOrder& order) {
   sender.frames_to_mac = up_the_stack ? kLabReceiverMac : kLabNobodysMac;
   sender.frames_to_ipv4 = kLabReceiverIpv4;
   sender.frames_to_port = kLabUdpPort;
-  return sender;
+  places.receiver = sender;
+  places.receiver.netdev = kReceiverNetdev;
+  places.receiver.mac = kLabReceiverMac;
+  places.receiver.ipv4 = kLabReceiverIpv4;
+  return places;
+}
+
+}  // namespace
+
+Result<NetdevPlace> lab_sender_place(const TrialOrder& way) {
+  PM_TRY(const Places places, places_of(way));
+  return way.traffic.answers ? answering(places.receiver, places.sender) : places.sender;
 }
 
 Result<VethLab> VethLab::create(const TrialOrder& order) {
   PM_TRYV(need_network_lab());
   VethLab lab;
-  PM_TRY(lab.sender_place_, lab_sender_place(order));
+  PM_TRY(const Places places, places_of(order));
+  lab.sender_place_ = places.sender;
+  lab.receiver_place_ = places.receiver;
   PM_TRY(lab.sender_, Netns::make_anonymous());
   PM_TRY(lab.receiver_, Netns::make_anonymous());
 
@@ -95,11 +112,7 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
   NetdevPlace& sender = lab.sender_place_;
   sender.netns_fd = lab.sender_.fd();
   NetdevPlace& receiver = lab.receiver_place_;
-  receiver = sender;
-  receiver.netdev = kReceiverNetdev;
   receiver.netns_fd = lab.receiver_.fd();
-  receiver.mac = kLabReceiverMac;
-  receiver.ipv4 = kLabReceiverIpv4;
 
   PM_TRY(Netlink of_sender, Netlink::open(sender.netns_fd));
   PM_TRY(Netlink of_receiver, Netlink::open(receiver.netns_fd));

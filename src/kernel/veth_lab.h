@@ -27,9 +27,9 @@ inline constexpr MacAddress kLabReceiverMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x02};
 // it costs little and is never answered by ICMP.
 inline constexpr MacAddress kLabNobodysMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0f};
 
-// Where the sender of that trial will stand (of its way there), with whom it talks; in no namespace
-// yet. Errors: bad_experiment for a frame beyond what veth carries.
-[[nodiscard]] Result<NetdevPlace> lab_sender_place(const TrialOrder& order);
+// Where the sender of that way (directions_of) will stand, with whom it talks; in no namespace yet.
+//   Errors: bad_experiment for a frame beyond what veth carries.
+[[nodiscard]] Result<NetdevPlace> lab_sender_place(const TrialOrder& way);
 
 // Movable; one thread. Both namespaces and the pair are gone after destruction, and after any end
 // of the process, kill -9 included: nothing but this object holds them. Outlives what runs in it.

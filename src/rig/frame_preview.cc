@@ -21,6 +21,7 @@
 #include "rig/frame_source.h"
 #include "rig/isa.h"
 #include "rig/model_traffic.h"
+#include "rig/patterns.h"
 #include "rig/rss.h"
 
 namespace pollmark {
@@ -101,69 +102,133 @@ std::int64_t ns_of(Ticks ticks, double tsc_hz) {
   return std::llround(static_cast<double>(ticks) * 1e9 / tsc_hz);
 }
 
-Result<std::int64_t> write_model(const TrialOrder& order, std::int64_t packets, double tsc_hz,
-                                 PcapWriter& writer) {
-  PM_TRY(const HotLevel* level, chosen_hot_level());
-  PM_TRY(const Reta reta, make_reta(order.receiver.queues, order.receiver.reta_weights));
-  std::optional<Capture> capture;
-  if (order.traffic.kind == TrafficKind::replay) {
-    PM_TRY(capture, load_capture(capture_order(order.traffic)));
-  }
-  TrialOrder faultless = order;
-  faultless.model.faults = FaultOrder{};
-  PM_TRY(const ModelTraffic prepared,
-         ModelTraffic::prepare(faultless, *level, reta, tsc_hz, capture ? &*capture : nullptr));
-  const Traffic traffic = prepared.traffic();
-  std::vector<std::uint32_t> tcp_bytes;
-  if (prepared.stack().l4 == L4Kind::tcp) tcp_bytes.resize(prepared.flow_count());
-  Wire wire;
-  wire.open(traffic, nullptr, tcp_bytes.empty() ? nullptr : tcp_bytes.data());
-  std::vector<std::uint8_t> data(kSnapBytes);
-  WireFrame event;
-  std::int64_t written = 0;
-  while (written < packets && !writer.has_failed() && wire.next<false>(event)) {
-    const FrameIdentity& frame = event.frame;
-    if (frame.epoch != traffic.epoch) continue;  // warm-up
-    std::uint32_t bytes = 0;
-    if (prepared.is_replay()) {
-      bytes = traffic.replay[frame.position].data_bytes;
-      std::memcpy(data.data(), traffic.replay[frame.position].data, bytes);
-    } else {
-      bytes = traffic.shapes[frame.position].data_bytes;
-      write_model_frame(traffic, frame, data.data());
-    }
-    writer.write(data.data(), bytes, ns_of(event.arrival - traffic.window_start, tsc_hz));
-    ++written;
-  }
-  return written;
-}
+// The frames of one way, one after the other.
+class PlannedFrames {
+ public:
+  virtual ~PlannedFrames() = default;
+  // To the next frame. False: there is none.
+  virtual bool next() = 0;
+  [[nodiscard]] const std::uint8_t* data() const { return data_.data(); }
+  [[nodiscard]] std::uint32_t bytes() const { return bytes_; }
+  [[nodiscard]] std::int64_t ns() const { return ns_; }
 
-Result<std::int64_t> write_port(const TrialOrder& order, const NetdevPlace& place,
-                                std::int64_t packets, double tsc_hz, PcapWriter& writer) {
-  TrialOrder by_one = order;  // what several lcores send together
-  by_one.generator_lcores.clear();
-  PM_TRY(const FrameSource source, FrameSource::open(by_one, place, tsc_hz));
-  FrameStream stream(source, source.shares().front());
-  std::vector<std::uint8_t> data(static_cast<std::size_t>(std::max(kSnapBytes, place.mtu + 128)));
-  Pacer pacer(source.pacing(0, order.seconds, 0));
-  std::int64_t written = 0;
-  for (; written < packets && !writer.has_failed() && pacer.has_slot();
-       ++written, pacer.advance()) {
-    const Ticks due = source.has_schedule() ? pacer.due() : 0;
-    const std::uint32_t bytes = stream.next<Sharing::alone>(data.data(), order.epoch, due, due);
-    writer.write(data.data(), bytes, ns_of(due, tsc_hz));
+ protected:
+  std::vector<std::uint8_t> data_ = std::vector<std::uint8_t>(kSnapBytes);
+  std::uint32_t bytes_ = 0;
+  std::int64_t ns_ = 0;
+};
+
+class ModelFrames final : public PlannedFrames {
+ public:
+  static Result<std::unique_ptr<PlannedFrames>> make(const TrialOrder& order, double tsc_hz) {
+    PM_TRY(const HotLevel* level, chosen_hot_level());
+    PM_TRY(const Reta reta, make_reta(order.receiver.queues, order.receiver.reta_weights));
+    std::unique_ptr<ModelFrames> frames(new ModelFrames(tsc_hz));
+    if (order.traffic.kind == TrafficKind::replay) {
+      PM_TRY(frames->capture_, load_capture(capture_order(order.traffic)));
+    }
+    if (order.receiver.stage == StageKind::hyperscan) {
+      PM_TRY(frames->patterns_, PatternSet::load(order.receiver.patterns));
+    }
+    TrialOrder faultless = order;
+    faultless.model.faults = FaultOrder{};
+    PM_TRY(frames->prepared_, ModelTraffic::prepare(faultless, *level, reta, tsc_hz,
+                                                    frames->capture_ ? &*frames->capture_ : nullptr,
+                                                    frames->patterns_.get()));
+    frames->open();
+    return frames;
   }
-  return written;
-}
+
+  bool next() override {
+    WireFrame event;
+    do {
+      if (!wire_.next<false>(event)) return false;
+    } while (event.frame.epoch != traffic_.epoch);  // warm-up
+    const FrameIdentity& frame = event.frame;
+    if (prepared_->is_replay()) {
+      bytes_ = traffic_.replay[frame.position].data_bytes;
+      std::memcpy(data_.data(), traffic_.replay[frame.position].data, bytes_);
+    } else {
+      bytes_ = traffic_.shapes[frame.position].data_bytes;
+      write_model_frame(traffic_, frame, data_.data());
+    }
+    ns_ = ns_of(event.arrival - traffic_.window_start, tsc_hz_);
+    return true;
+  }
+
+ private:
+  explicit ModelFrames(double tsc_hz) : tsc_hz_(tsc_hz) {}
+  void open() {
+    traffic_ = prepared_->traffic();
+    if (prepared_->stack().l4 == L4Kind::tcp) tcp_bytes_.resize(prepared_->flow_count());
+    wire_.open(traffic_, nullptr, tcp_bytes_.empty() ? nullptr : tcp_bytes_.data());
+  }
+
+  double tsc_hz_;
+  std::optional<Capture> capture_;
+  std::shared_ptr<const PatternSet> patterns_;
+  std::optional<ModelTraffic> prepared_;
+  Traffic traffic_;
+  std::vector<std::uint32_t> tcp_bytes_;
+  Wire wire_;
+};
+
+class PortFrames final : public PlannedFrames {
+ public:
+  static Result<std::unique_ptr<PlannedFrames>> make(const TrialOrder& order,
+                                                     const NetdevPlace& place, double tsc_hz) {
+    TrialOrder by_one = order;  // what several lcores send together
+    by_one.generator_lcores.clear();
+    PM_TRY(FrameSource source, FrameSource::open(by_one, place, tsc_hz));
+    return std::unique_ptr<PlannedFrames>(
+        new PortFrames(order, std::move(source), place.mtu, tsc_hz));
+  }
+
+  bool next() override {
+    if (!pacer_.has_slot()) return false;
+    const Ticks due = source_.has_schedule() ? pacer_.due() : 0;
+    bytes_ = stream_.next<Sharing::alone>(data_.data(), epoch_, due, due);
+    ns_ = ns_of(due, tsc_hz_);
+    pacer_.advance();
+    return true;
+  }
+
+ private:
+  PortFrames(const TrialOrder& order, FrameSource source, int mtu, double tsc_hz)
+      : tsc_hz_(tsc_hz),
+        epoch_(order.epoch),
+        source_(std::move(source)),
+        stream_(source_, source_.shares().front()),
+        pacer_(source_.pacing(0, order.seconds, 0)) {
+    data_.resize(static_cast<std::size_t>(std::max(kSnapBytes, mtu + 128)));
+  }
+
+  double tsc_hz_;
+  std::uint8_t epoch_;
+  FrameSource source_;
+  FrameStream stream_;
+  Pacer pacer_;
+};
 
 }  // namespace
 
-Result<std::int64_t> write_frames(const TrialOrder& order, const std::optional<NetdevPlace>& place,
-                                  std::int64_t packets, const std::filesystem::path& path) {
+Result<std::int64_t> write_frames(const std::vector<PlannedWay>& ways, std::int64_t packets,
+                                  const std::filesystem::path& path) {
   static const TscFacts tsc = calibrate_tsc();
   PM_TRY(PcapWriter writer, PcapWriter::open(path));
-  PM_TRY(const std::int64_t written, place ? write_port(order, *place, packets, tsc.hz, writer)
-                                           : write_model(order, packets, tsc.hz, writer));
+  std::vector<std::unique_ptr<PlannedFrames>> waiting;  // each with a frame that is to be written
+  for (const PlannedWay& way : ways) {
+    PM_TRY(auto frames, way.place ? PortFrames::make(way.order, *way.place, tsc.hz)
+                                  : ModelFrames::make(way.order, tsc.hz));
+    if (frames->next()) waiting.push_back(std::move(frames));
+  }
+  std::int64_t written = 0;
+  for (; written < packets && !waiting.empty() && !writer.has_failed(); ++written) {
+    const auto first =
+        std::ranges::min_element(waiting, {}, [](const auto& frames) { return frames->ns(); });
+    writer.write((*first)->data(), (*first)->bytes(), (*first)->ns());
+    if (!(*first)->next()) waiting.erase(first);
+  }
   PM_TRYV(writer.finish());
   return written;
 }

@@ -1046,7 +1046,15 @@ Result<Ends> make_model_ends(const TrialOrder& order) {
 }
 
 std::int64_t model_memory_mib(const TrialOrder& order) {
-  return model_nic_memory_mib(nic_order_of(order, lay_out(order)));
+  ModelNicOrder nic = nic_order_of(order, lay_out(order));
+  if (order.traffic.kind == TrafficKind::replay) {
+    // What is wrong with it, open() says.
+    if (const auto capture = load_capture(capture_order(order.traffic)))
+      for (const CapturedFrame& frame : capture->frames)
+        nic.frame_most_bytes =
+            std::max<std::int64_t>(nic.frame_most_bytes, std::ssize(frame.bytes));
+  }
+  return model_nic_memory_mib(nic);
 }
 
 }  // namespace pollmark

@@ -21,7 +21,7 @@ namespace pollmark {
 // The same with that compilation of the hot code.
 [[nodiscard]] Result<Ends> make_model_ends(const TrialOrder& order, const HotLevel& level);
 
-// MiB of EAL memory that the trial takes.
+// MiB of EAL memory that the trial takes. Reads the capture of a replay.
 [[nodiscard]] std::int64_t model_memory_mib(const TrialOrder& order);
 
 }  // namespace pollmark

@@ -77,6 +77,20 @@ std::optional<double> queue_pps(const TrialOrder& order, const ReceiverAccount& 
   return std::nullopt;
 }
 
+// The load of the software ring that overflowed most: that of its rx lcore's queues, which are
+// dealt out in turn.
+std::optional<double> ring_pps(const ReceiverAccount& receiver, double offered_pps) {
+  const auto fullest = std::ranges::max_element(receiver.rings, {}, &RingAccount::overflow_pkts);
+  if (fullest == receiver.rings.end()) return std::nullopt;
+  double share = 0.0;
+  for (const QueueAccount& queue : receiver.queues) {
+    if (!queue.share) return std::nullopt;
+    if (queue.queue % static_cast<int>(receiver.rings.size()) == fullest->ring)
+      share += *queue.share;
+  }
+  return offered_pps * share;
+}
+
 // The length of the stalls: as ordered on the model, else the longest gap seen.
 std::optional<std::int64_t> stall_ns(const TrialOrder& order, const ReceiverAccount& receiver) {
   const StallOrder& stalls = order.model.stalls;
@@ -210,15 +224,18 @@ class Limiter {
 
   Limit outrun(const Loss& loss) const {
     if (loss.fate == Fate::rx_no_mbuf) {
-      return {"ring", fmt::format("{} rx_no_mbuf_pkts: the pool of {} mbufs ran empty while {}",
-                                  grouped(loss.pkts), order_.receiver.pool_mbufs, busy_text())};
+      const int mbufs = order_.receiver.pool_mbufs;
+      return {"ring",
+              fmt::format("{} rx_no_mbuf_pkts: the pool{} ran empty while {}", grouped(loss.pkts),
+                          mbufs > 0 ? fmt::format(" of {} mbufs", mbufs) : "", busy_text())};
     }
     const bool software = loss.fate == Fate::sw_ring_overflow;
     const int slots = software ? order_.receiver.ring : order_.receiver.rx_ring;
     const std::string_view slots_name = software ? "slots" : "descriptors";
     const std::string name(fate_name(loss.fate));
     const std::optional<std::int64_t> stall = stall_ns(order_, receiver_);
-    const std::optional<double> pps = queue_pps(order_, receiver_, offered_pps_);
+    const std::optional<double> pps =
+        software ? ring_pps(receiver_, offered_pps_) : queue_pps(order_, receiver_, offered_pps_);
     if (stall && pps) {
       const double frames = *pps * static_cast<double>(*stall) / 1e9;
       const std::string product =

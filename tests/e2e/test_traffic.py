@@ -71,6 +71,40 @@ class Traffic(harness.Case):
         shares = [[q["share"] for q in trial["queues"] if q["stream"] == stream] for stream in (0, 1)]
         self.assertNotEqual(*shares, "answers have other hashes than what they answer")
 
+    def test_rss_predicts_the_shares_that_the_trials_show(self):
+        out = self.scratch / "shares"
+        experiment = self.experiment(TRAFFIC.format(
+            traffic='frame = 128\nflows = 40\nload = "8 Mpps"').replace("blocks = 1", "blocks = 3"))
+        self.assertEqual(self.pollmark("run", experiment, "-o", out).returncode, 0)
+        run = self.pollmark("rss", experiment, "--measured", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        rows = [line.split() for line in run.stdout.splitlines() if line.strip()[:1].isdigit()
+                and line.count("%") == 3]
+        self.assertEqual(len(rows), 4, run.stdout)
+        for _, predicted, _, measured, *_ in rows:
+            self.assertAlmostEqual(float(predicted), float(measured), delta=0.02)
+
+    def test_the_frames_of_both_directions_are_planned_by_time(self):
+        planned = self.planned('frame = 128\nflows = 4\nload = "2 Mpps"\ndirection = "both"',
+                               packets=400)
+        times = [ns for ns, _ in planned]
+        self.assertEqual(times, sorted(times))
+        tuples = [(frame[26:30] + frame[34:36], frame[30:34] + frame[36:38]) for _, frame in planned]
+        there = {pair for pair in tuples if pair[0][1] == 18}  # from 198.18
+        back = {(dst, src) for src, dst in tuples if src[1] == 19}
+        self.assertEqual(len(there), 4)
+        self.assertEqual(there, back)
+
+    def test_planned_frames_carry_the_payloads_that_match(self):
+        patterns = self.scratch / "patterns.txt"
+        patterns.write_text("needle[0-9]\n")
+        text = TRAFFIC.format(traffic='frame = 200\nload = "2 Mpps"\nhit_ratio = "100 %"').replace(
+            'stage = "checksum"', f'stage = {{ kind = "hyperscan", patterns = "{patterns}" }}')
+        capture = self.scratch / "hits.pcap"
+        run = self.pollmark("plan", self.experiment(text), "-w", capture, "--packets", 50)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertTrue(all(b"needle" in frame for _, frame in frames_of(capture)))
+
     def test_both_directions_in_real_time_want_lcores_of_their_own(self):
         text = TRAFFIC.format(traffic='load = "1 kpps"\ndirection = "both"\n[model]\nclock = "wall"')
         self.assert_refused(self.pollmark("run", self.experiment(text)), 2,

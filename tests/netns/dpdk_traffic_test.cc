@@ -167,7 +167,7 @@ TEST(DpdkTraffic, ThePortSendsByteForByteWhatThePreviewShows) {
     const ScratchFile file;
     const auto place = lab_sender_place(order);
     ASSERT_TRUE(place);
-    const auto written = write_frames(order, *place, 10'000, file.path());
+    const auto written = write_frames({{order, *place}}, 10'000, file.path());
     ASSERT_TRUE(written) << written.error().text();
     EXPECT_EQ(*written, 200);
     auto preview = load_capture(file.path());
@@ -280,7 +280,7 @@ TEST(DpdkTraffic, SeveralLcoresSendByteForByteWhatThePreviewShowsFlowByFlow) {
     const ScratchFile file;
     const auto place = lab_sender_place(order);
     ASSERT_TRUE(place);
-    const auto written = write_frames(order, *place, 10'000, file.path());
+    const auto written = write_frames({{order, *place}}, 10'000, file.path());
     ASSERT_TRUE(written) << written.error().text();
     ASSERT_EQ(*written, 100);
     const auto preview = load_capture(file.path());

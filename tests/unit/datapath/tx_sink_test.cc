@@ -38,5 +38,21 @@ TEST(TxSink, HoldsDescriptorsUntilTheLineHasCarriedTheirFrames) {
   EXPECT_EQ(send_to(sink, PoolAccess{}, frames.data() + 4, 2, 1050), 0U);
 }
 
+TEST(TxSink, PartsOfATickAddUpOnTheLine) {
+  std::array<rte_mbuf*, 1024> held{};
+  std::array<Ticks, 1024> leaves_at{};
+  TxSink sink;
+  sink.held = held.data();
+  sink.leaves_at = leaves_at.data();
+  sink.mask = 1023;
+  sink.ticks_per_byte = 0.0275;  // 10.0 and 100 bytes: 2.75 ticks
+  rte_mbuf mbuf{};
+  mbuf.pkt_len = 76;
+  std::array<rte_mbuf*, 1000> frames{};
+  frames.fill(&mbuf);
+  EXPECT_EQ(send_to(sink, PoolAccess{}, frames.data(), 1000, 1000), 1000U);
+  EXPECT_EQ(leaves_at[999], 1000U + 2750U);
+}
+
 }  // namespace
 }  // namespace pollmark

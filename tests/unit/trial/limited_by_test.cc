@@ -1,5 +1,6 @@
 #include "trial/limited_by.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -165,6 +166,26 @@ TEST(LimitedBy, SoftwareRingsAndMbufPoolsAreNamed) {
   c.order.receiver.pool_mbufs = 200;
   EXPECT_EQ(c.limit().by, "ring");
   EXPECT_THAT(c.limit().why, HasSubstr("pool of 200 mbufs"));
+  c.order.receiver.pool_mbufs = 0;
+  EXPECT_THAT(c.limit().why, HasSubstr("the pool ran empty"));
+}
+
+TEST(LimitedBy, ASoftwareRingIsOutrunByAllQueuesOfItsLcore) {
+  Case c;
+  c.losses = {{Fate::sw_ring_overflow, 500}};
+  c.order.receiver.ring = 256;
+  c.order.receiver.workers = 2;
+  c.order.receiver.queues = 4;
+  c.order.model.stalls = {StallKind::periodic, 1'000'000, 100'000, ""};
+  c.got.busy_fraction = 0.3;
+  c.got.queues.resize(4);
+  for (int queue = 0; queue < 4; ++queue) {
+    c.got.queues[static_cast<std::size_t>(queue)].queue = queue;
+    c.got.queues[static_cast<std::size_t>(queue)].share = queue % 2 == 0 ? 0.4 : 0.1;
+  }
+  c.got.rings = {RingAccount{0, 256, 450, 256}, RingAccount{1, 256, 50, 256}};
+  const double offered_pps = static_cast<double>(c.sent.offered_pkts) / c.sent.window_seconds;
+  EXPECT_THAT(c.limit().why, HasSubstr(fmt::format("x {} =", si(0.8 * offered_pps, "pps"))));
 }
 
 TEST(LimitedBy, TheKernelLayerThatLostMost) {
