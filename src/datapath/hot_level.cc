@@ -168,6 +168,8 @@ void run_model(ModelRun& run) noexcept {
 
 namespace PM_ISA_LEVEL {
 
+// ethdev_level.cc
+EthdevStep ethdev_step(StampSource stamps, StageKind stage) noexcept;
 // wall_level.cc
 void poll_wall_model(WallLcore& lcore, WallBoard& board, const ModelRun& run) noexcept;
 void send_wall_model(WallLink& link, WallBoard& board, const ModelRun& run) noexcept;
@@ -194,6 +196,7 @@ const HotLevel hot_level = {
     .send_wall = send_wall_model,
     .probe_core = probe_core<CoreReader<HardwareTsc>>,
     .hash_tuples = hash_tuples,
+    .ethdev_step = ethdev_step,
     .send_burst = send_burst<PayloadFrom::mbuf, Stamping::stamped>,
     .bench = &bench_loops,
 };

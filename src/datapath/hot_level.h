@@ -22,6 +22,9 @@ struct ToeplitzKey {
 struct BenchLoops;      // bench_loops.h
 struct GeneratorLcore;  // generate.h
 
+// One iteration over the queues of real ports, in real time; returns the frames that it took.
+using EthdevStep = std::uint32_t (*)(ReceiveLcore& lcore) noexcept;
+
 struct HotLevel {
   const char* name;  // "v2", "v3", "v4"
   // what the compiler was told
@@ -37,6 +40,8 @@ struct HotLevel {
   // `stride` bytes apart (at least length).
   void (*hash_tuples)(const ToeplitzKey& key, const std::uint8_t* tuples, std::uint32_t stride,
                       std::uint32_t length, std::uint32_t* hashes, std::uint32_t count) noexcept;
+  // Frames without a stamp are counted, not tracked. stamps: none, payload or stacked.
+  EthdevStep (*ethdev_step)(StampSource stamps, StageKind stage) noexcept;
   // send_burst() of stamped frames over a prefilled pool; at most kMostSent.
   std::uint32_t (*send_burst)(GeneratorLcore& lcore, std::uint32_t count, Ticks now) noexcept;
   const BenchLoops* bench;

@@ -26,6 +26,7 @@
 #include "rig/dpdk_thread.h"
 #include "rig/eal.h"
 #include "rig/flow_set.h"
+#include "rig/isa.h"
 #include "rig/mbuf_pool.h"
 #include "rig/patterns.h"
 #include "rig/stage_account.h"
@@ -37,25 +38,6 @@ namespace {
 constexpr std::uint32_t kTrackerWindow = 1024;
 constexpr std::int64_t kGapNs = 20'000;
 constexpr int kDefaultPool = 1024;
-
-using Step = std::uint32_t (*)(ReceiveLcore&, const WallClock&) noexcept;
-
-template <StampSource kStamps, bool kTracked>
-Step step_of(StageKind stage) {
-  switch (stage) {
-    case StageKind::none:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::none, kTracked>;
-    case StageKind::touch:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::touch, kTracked>;
-    case StageKind::checksum:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::checksum, kTracked>;
-    case StageKind::forward:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::forward, kTracked>;
-    case StageKind::hyperscan:
-      return receive_and_finish<EthdevPort, WallClock, kStamps, StageKind::hyperscan, kTracked>;
-  }
-  return nullptr;
-}
 
 // Beside the datapath's own tallies. Receiving thread: wo; control: ro after join.
 struct Watch {
@@ -78,17 +60,20 @@ struct Watch {
   std::uint32_t most_pkts = 0;  // taken by one look
   std::uint64_t run_pkts = 0;   // taken since the last empty look
   std::uint64_t longest_run_pkts = 0;
+  std::uint64_t full_bursts = 0;
+  std::optional<std::int64_t> most_filled;  // descriptors, of the looks at a port that tells
   bool stopped_once = false;
 };
 
 class DpdkReceiver final : public Receiver {
  public:
   DpdkReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz,
-               const FrameStack& stack, std::shared_ptr<SharedPort> port)
+               const HotLevel& level, const FrameStack& stack, std::shared_ptr<SharedPort> port)
       : order_(order),
         place_(std::move(place)),
         cpus_(std::move(cpus)),
         tsc_hz_(tsc_hz),
+        level_(level),
         tracker_(static_cast<std::uint32_t>(order.traffic.flows), kTrackerWindow),
         shared_port_(std::move(port)) {
     const int pool = order.receiver.pool_mbufs > 0 ? order.receiver.pool_mbufs : kDefaultPool;
@@ -190,9 +175,11 @@ class DpdkReceiver final : public Receiver {
     ReceiverAccount account;
     account.received_pkts = static_cast<std::int64_t>(tallies.received);
     account.received_bytes = static_cast<std::int64_t>(tallies.received_bytes);
-    account.queues.push_back(
-        {.queue = 0, .polled_pkts = static_cast<std::int64_t>(tallies.polled), .share = 1.0});
-    account.isa = "v2";
+    account.queues.push_back({.queue = 0,
+                              .polled_pkts = static_cast<std::int64_t>(tallies.polled),
+                              .share = 1.0,
+                              .occupancy_max = watch_.most_filled});
+    account.isa = level_.name;
     if (const auto eal = eal_facts()) account.page_size_bytes = eal->page_size_bytes;
     account.pool_nodes = nodes_of_pool(*port_->receive_pool());
     if (tracked) {
@@ -230,10 +217,10 @@ class DpdkReceiver final : public Receiver {
   }
 
   void abandon() override { end_thread(); }
-  // Warm-up frames among them: the thread publishes no other sum.
   LiveTallies live() const override {
     LiveTallies live;
-    live.polled_pkts = static_cast<std::int64_t>(polled_.load(std::memory_order_acquire));
+    live.polled_pkts = window_polled_.load(std::memory_order_relaxed);
+    live.received_pkts = window_received_.load(std::memory_order_relaxed);
     return live;
   }
 
@@ -246,10 +233,10 @@ class DpdkReceiver final : public Receiver {
   // The receiving thread.
   void poll() {
     const StageKind stage = order_.receiver.stage;
-    const Step step = is_replay()               ? step_of<StampSource::none, false>(stage)
-                      : lcore_.stack.is_plain() ? step_of<StampSource::payload, true>(stage)
-                                                : step_of<StampSource::stacked, true>(stage);
-    const WallClock clock;
+    const StampSource stamps = is_replay()               ? StampSource::none
+                               : lcore_.stack.is_plain() ? StampSource::payload
+                                                         : StampSource::stacked;
+    const EthdevStep step = level_.ethdev_step(stamps, stage);
     const ReceiveTallies& tallies = lcore_.tallies;
     const auto half_window = static_cast<Ticks>(order_.seconds / 2.0 * tsc_hz_);
     std::uint64_t empty_rounds = 0;
@@ -259,7 +246,7 @@ class DpdkReceiver final : public Receiver {
       const Ticks now = tsc_now();
       if (watch_.window_opened != 0) note_gap(now - prev);
       prev = now;
-      const std::uint32_t count = step(lcore_, clock);
+      const std::uint32_t count = step(lcore_);
       if (count == 0) {
         watch_.run_pkts = 0;
         empty_rounds_.store(++empty_rounds, std::memory_order_release);
@@ -277,6 +264,7 @@ class DpdkReceiver final : public Receiver {
         watch_.busy_ticks += tsc_now() - now;
       }
       after_round(now, gaps_seen);
+      if (count == lcore_.burst) look_at_ring(count);
       if (order_.planted_stop_ns > 0 && !watch_.stopped_once &&
           now - watch_.window_opened >= half_window) {
         watch_.stopped_once = true;
@@ -306,6 +294,20 @@ class DpdkReceiver final : public Receiver {
     }
     watch_.last_cpu_ns = thread_cpu_ns();
     watch_.last_wall_ns = wall_ns();
+    window_polled_.store(static_cast<std::int64_t>(lcore_.tallies.polled - watch_.polled_before),
+                         std::memory_order_relaxed);
+    window_received_.store(static_cast<std::int64_t>(lcore_.tallies.received),
+                           std::memory_order_relaxed);
+  }
+
+  // Only a full burst leaves frames behind; drivers walk the ring to count them.
+  void look_at_ring(std::uint32_t taken) {
+    constexpr std::uint64_t kEvery = 64;  // full bursts
+    if (!tells_occupancy_ || watch_.full_bursts++ % kEvery != 0) return;
+    const int left = rte_eth_rx_queue_count(port_->port(), 0);
+    tells_occupancy_ = left >= 0;
+    if (tells_occupancy_)
+      watch_.most_filled = std::max(watch_.most_filled.value_or(0), std::int64_t{left} + taken);
   }
 
   void note_gap(Ticks ticks) {
@@ -405,6 +407,7 @@ class DpdkReceiver final : public Receiver {
   NetdevPlace place_;
   TrialCpus cpus_;
   double tsc_hz_;
+  const HotLevel& level_;
   TallyMemory rx_memory_;
   TallyMemory done_memory_;
   TallyMemory intended_memory_;
@@ -412,15 +415,18 @@ class DpdkReceiver final : public Receiver {
   LatencyTally gaps_ = gaps_memory_.tally();    // thread: wo while it runs
   std::shared_ptr<const PatternSet> patterns_;  // of stage hyperscan
   Scratch scratch_;
-  SequenceTracker tracker_;  // thread: wo while it runs
-  ReceiveLcore lcore_;       // thread: wo while it runs
-  Watch watch_;              // thread: wo while it runs
+  SequenceTracker tracker_;      // thread: wo while it runs
+  ReceiveLcore lcore_;           // thread: wo while it runs
+  Watch watch_;                  // thread: wo while it runs
+  bool tells_occupancy_ = true;  // thread: rw
   std::shared_ptr<SharedPort> shared_port_;
   std::shared_ptr<DpdkPort> port_;
   PacketStatistics ring_total_;
   std::atomic<std::uint64_t> polled_{0};
   std::atomic<std::uint64_t> empty_rounds_{0};
   std::atomic<std::uint64_t> warmup_pkts_{0};
+  std::atomic<std::int64_t> window_polled_{0};
+  std::atomic<std::int64_t> window_received_{0};
   std::atomic<bool> ending_{false};
   std::vector<CpuStat> cpu_before_;
   std::int64_t started_wall_ns_ = 0;
@@ -456,11 +462,12 @@ Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
   PM_TRYV(refuse_what_it_has_not(order));
   PM_TRY(TrialCpus cpus, trial_cpus(order));
   static const TscFacts tsc = calibrate_tsc();
+  PM_TRY(const HotLevel* level, chosen_hot_level());
   FrameStack stack;
   if (order.traffic.kind != TrafficKind::replay) {
     PM_TRY(stack, frame_stack(order.traffic));
   }
-  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), tsc.hz, stack,
+  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), tsc.hz, *level, stack,
                                         std::move(port));
 }
 

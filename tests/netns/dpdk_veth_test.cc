@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "dpdk_trial.h"
+#include "rig/isa.h"
 
 namespace pollmark {
 namespace {
@@ -27,6 +28,8 @@ TEST(DpdkOverVeth, BooksCloseToThePacket) {
   EXPECT_EQ(result->counters.at("receiver.ip.InDelivers").delta, 0);
   EXPECT_EQ(result->counters.at("receiver.icmp.OutMsgs").delta, 0);
   EXPECT_TRUE(result->generator.late_p99_ns);
+  EXPECT_EQ(result->isa, (*chosen_hot_level())->name);
+  EXPECT_EQ(result->queues[0].occupancy_max, std::nullopt) << "this driver does not tell";
 }
 
 TEST(DpdkOverVeth, BooksCloseWithTheKernelsSocketAtTheOtherEnd) {
@@ -127,6 +130,14 @@ TEST(DpdkOverVeth, WarmUpIsNoPartOfTheBooks) {
   EXPECT_EQ(result->ledger().intended_pkts(), 2500);
   EXPECT_GT(result->counters.at("sender.port.warmup_pkts").delta.value_or(0), 0);
   EXPECT_EQ(result->ledger().pkts(Fate::late), 0);
+  std::int64_t polled = 0;
+  std::int64_t received = 0;
+  for (const TimelinePoint& point : result->timeline) {
+    polled += point.polled_pkts.value_or(0);
+    received += point.received_pkts.value_or(0);
+  }
+  EXPECT_EQ(received, result->ledger().pkts_or_zero(Fate::received));
+  EXPECT_EQ(polled, received) << "frames of the warm-up are no part of the timeline";
 }
 
 TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
