@@ -97,8 +97,9 @@ inline namespace PM_ISA_LEVEL {
     std::memcpy(data + kStampedBytes, payload, behind);
   const auto ipv4_checksum =
       static_cast<std::uint16_t>(~folded(std::uint64_t{flow.ipv4_sum} + shape.ipv4_length));
-  auto udp_checksum = static_cast<std::uint16_t>(~folded(
-      std::uint64_t{flow.udp_sum} + 2U * shape.udp_length + shape.payload_sum + sum_of(stamp)));
+  auto udp_checksum = static_cast<std::uint16_t>(~folded(std::uint64_t{flow.udp_sum} +
+                                                         std::uint64_t{2} * shape.udp_length +
+                                                         shape.payload_sum + sum_of(stamp)));
   if (udp_checksum == 0) udp_checksum = 0xffff;  // zero means none
   std::memcpy(data + kEthernetBytes + 2, &shape.ipv4_length, 2);
   std::memcpy(data + kEthernetBytes + 10, &ipv4_checksum, 2);

@@ -475,6 +475,7 @@ class ModelLink {
       // First the index, then the ring: who finds a frame in the ring finds the index raised. The
       // slots are read before: once the frames are in the ring, the driver may post anew.
       rte_mbuf* shown[kMostShown];
+      // NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what is copied
       std::memcpy(shown, queue.posted + slot, count * sizeof *shown);
       place<kPlacement>(queue.completions + slot, count * sizeof(Completion));
       if constexpr (kReplay) place<kPlacement>(queue.stamps + slot, count * sizeof(Stamp));

@@ -312,10 +312,11 @@ template <StampSource kStamps, bool kTracked, typename Clock>
       const auto head = std::bit_cast<std::array<std::uint64_t, 2>>(stamp)[0];
       frames.head[kept] = head;
       frames.ticks[kept] = Clock::not_after(stamp.ticks, received_at);
-      const bool is_ours = ((head & 0xffffU) == mark) & (stamp.flow < lcore.flows) &
-                           (mbuf->data_len >= least_bytes<kStamps>(lcore)) &
-                           has_its_length<kStamps>(mbuf, lcore);
-      if (is_ours) [[likely]]
+      // Joined without branches: each of them is almost always true.
+      const int is_ours = int{(head & 0xffffU) == mark} & int{stamp.flow < lcore.flows} &
+                          int{mbuf->data_len >= least_bytes<kStamps>(lcore)} &
+                          int{has_its_length<kStamps>(mbuf, lcore)};
+      if (is_ours != 0) [[likely]]
         ++kept;
       else
         count_other<kStamps>(mbuf, lcore, received_at);

@@ -122,7 +122,7 @@ template <IpKind kIp, L4Kind kL4, StampKind kStamp>
   }
   std::uint32_t checksum_at = stack.l4_at + 6;
   if constexpr (kL4 == L4Kind::udp) {
-    sum += 2U * shape.udp_length;
+    sum += std::uint64_t{2} * shape.udp_length;
     std::memcpy(data + stack.l4_at + 4, &shape.udp_length, 2);
   } else {
     const std::uint32_t sequence = __builtin_bswap32(header.first_sequence + tcp_sequence);

@@ -95,7 +95,7 @@ const NumaTopology& numa_topology() {
     CPU_ZERO(&mine);
     const bool known = sched_getaffinity(0, sizeof mine, &mine) == 0;
     host.cpus = allowed_cpus();
-    std::ranges::stable_partition(host.cpus, [&](int cpu) {
+    std::stable_partition(host.cpus.begin(), host.cpus.end(), [&](int cpu) {
       return known && CPU_ISSET(static_cast<std::size_t>(cpu), &mine);
     });
     if (!nodes_are_told()) return host;
@@ -140,8 +140,8 @@ Result<NumaPlan> numa_plan(const NumaOrder& order, const NumaTopology& host) {
                             "use CPUs of {}",
                             name_of(order.numa), *lcores_node, nodes_text(allowed)));
   }
-  std::ranges::stable_partition(plan.sender_cpus,
-                                [&](int cpu) { return node_of(host, cpu) == plan.memory_node; });
+  std::stable_partition(plan.sender_cpus.begin(), plan.sender_cpus.end(),
+                        [&](int cpu) { return node_of(host, cpu) == plan.memory_node; });
   return plan;
 }
 

@@ -77,7 +77,7 @@ std::vector<LatencyAtLoad> latency_at_loads(const std::vector<const TrialResult*
   for (const auto& [percent, at_load] : by_percent) {
     LatencyAtLoad load;
     load.pdr_percent = percent;
-    const auto values_of = [&](std::string_view metric) {
+    const auto values_of = [&at_load = at_load](std::string_view metric) {
       std::vector<double> values;
       for (const TrialResult* trial : at_load) {
         if (const auto value = metric_of(*trial, metric)) values.push_back(*value);
@@ -89,7 +89,7 @@ std::vector<LatencyAtLoad> latency_at_loads(const std::vector<const TrialResult*
     load.p50_ns = estimate_or_none(values_of("latency_p50_ns"));
     load.p99_ns = estimate_or_none(values_of("latency_p99_ns"));
     load.p999_ns = estimate_or_none(values_of("latency_p999_ns"));
-    loads.push_back(std::move(load));
+    loads.push_back(load);
   }
   return loads;
 }

@@ -838,7 +838,7 @@ void Reader::read_budget(const Entry& entry, Draft& draft) {
   const Result<std::int64_t> amount =
       minutes ? parse_count(value->substr(0, value->size() - 4)) : parse_duration_ns(*value);
   constexpr std::int64_t kMinuteNs = 60'000'000'000;
-  constexpr std::int64_t kMostNs = 7 * 24 * 60 * kMinuteNs;
+  constexpr std::int64_t kMostNs = std::int64_t{7} * 24 * 60 * kMinuteNs;
   if (!amount || *amount < 1 || *amount > (minutes ? kMostNs / kMinuteNs : kMostNs)) {
     return mistake_in(
         draft, entry.node->source(),

@@ -212,7 +212,7 @@ Applied apply_stage(std::string_view text, TrialOrder& order) {
   return {};
 }
 std::string stage_level(const TrialOrder& order) {
-  const std::string name(name_of(order.receiver.stage));
+  std::string name(name_of(order.receiver.stage));
   if (order.receiver.stage != StageKind::hyperscan) return name;
   return fmt::format("{}:{}", name, order.receiver.patterns);
 }

@@ -152,9 +152,10 @@ std::optional<SearchGoal> Reader::goal_of(const toml::node& node, Draft& draft) 
         continue;
       }
       static const std::vector<std::string> kKeys = split(std::string(kGoalKeys), ' ');
-      const bool known = std::any_of(kKeys.begin(), kKeys.end(), [&](const std::string& each) {
-        return key.str() == std::string_view(each).substr(0, each.find(','));
-      });
+      const bool known =
+          std::any_of(kKeys.begin(), kKeys.end(), [&key = key](const std::string& each) {
+            return key.str() == std::string_view(each).substr(0, each.find(','));
+          });
       if (!known || key.str() == "name") {
         mistake_in(
             draft, key.source(),

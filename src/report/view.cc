@@ -440,12 +440,13 @@ void collect_knobs(View& view, const ShownGroup& group) {
       const bool varies = position_of(group, name).has_value();
       const bool differs = knob.state == KnobState::differs;
       if (!differs && (!varies || knob.exercised)) continue;
-      auto known = std::find_if(
-          view.not_exercised.begin(), view.not_exercised.end(), [&](const UnexercisedLevel& level) {
-            return level.group == group.name && level.factor == name &&
-                   level.requested == knob.requested && level.effective == knob.effective &&
-                   level.state == knob.state;
-          });
+      auto known = std::find_if(view.not_exercised.begin(), view.not_exercised.end(),
+                                [&, &name = name, &knob = knob](const UnexercisedLevel& level) {
+                                  return level.group == group.name && level.factor == name &&
+                                         level.requested == knob.requested &&
+                                         level.effective == knob.effective &&
+                                         level.state == knob.state;
+                                });
       if (known == view.not_exercised.end()) {
         known = view.not_exercised.insert(
             view.not_exercised.end(),

@@ -6,6 +6,7 @@
 
 #include "rig/eal.h"
 #include "rig/mbuf_pool.h"
+#include "rig/model_nic.h"
 
 namespace pollmark {
 

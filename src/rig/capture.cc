@@ -85,8 +85,9 @@ class Rewriter {
     Rewriter made;
     for (const auto& [name, text] : wanted) {
       const bool ipv6 = text.find(':') != std::string::npos && name.ends_with("_ip");
-      const auto field = std::find_if(kHeaderFields.begin(), kHeaderFields.end(),
-                                      [&](HeaderField each) { return name_of(each) == name; });
+      const auto field =
+          std::find_if(kHeaderFields.begin(), kHeaderFields.end(),
+                       [&name = name](HeaderField each) { return name_of(each) == name; });
       if (field == kHeaderFields.end())
         return fail(Errc::bad_experiment, fmt::format("rewrite: no field {}", name));
       PM_TRY(const FieldValues values, parse_field_values(*field, text, ipv6 ? 6 : 4));
@@ -160,7 +161,7 @@ class Rewriter {
     if (!field.ipv6) {
       if (word(&frame[at - 2]) != 0x0800 || frame.size() < at + 20) return false;
       address_at = at + (source ? 12 : 16);
-      const std::size_t l4 = at + 4U * (frame[at] & 15U);
+      const std::size_t l4 = at + std::size_t{4} * (frame[at] & 15U);
       protocol = frame[at + 9];
       const bool first = (word(&frame[at + 6]) & 0x1fffU) == 0;
       if (first) checksum = l4_checksum(frame, l4, protocol, false);
@@ -173,7 +174,7 @@ class Rewriter {
       std::size_t l4 = at + 40;
       while ((protocol == 0 || protocol == 60) && l4 + 2 <= frame.size()) {
         protocol = frame[l4];
-        l4 += 8U * (frame[l4 + 1] + 1U);
+        l4 += std::size_t{8} * (frame[l4 + 1] + 1U);
       }
       checksum = l4_checksum(frame, l4, protocol, true);
     }

@@ -222,14 +222,14 @@ class DpdkSender final : public Sender {
     visit_first(lcore.share, 0, [&](std::uint32_t position, std::int64_t /*times*/) {
       frames.push_back(&source_.replay()[position]);
     });
-    const std::size_t passes = (2 * kTransmitRing + frames.size() - 1) / frames.size();
+    const std::size_t passes = (std::size_t{2} * kTransmitRing + frames.size() - 1) / frames.size();
     const std::size_t count = passes * frames.size();
     const std::uint32_t room = source_.largest_data_bytes();
     auto capture = CapturePool::create(fmt::format("capture_{}_{}", port_->port(), lcore.number),
                                        static_cast<std::uint32_t>(count), room);
     if (!capture) {
       const double needed =
-          static_cast<double>(count) * (sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM + room);
+          static_cast<double>(count * (sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM + room));
       return fail(Errc::host_cannot,
                   fmt::format("{} frames of the capture need {} of DPDK memory, of which there is "
                               "not as much; allowed: a smaller capture, or a filter",

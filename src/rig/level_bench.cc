@@ -148,9 +148,10 @@ Result<void> LevelBench::open_model(ModelStand& stand, Placement placement) {
 
 Result<void> LevelBench::load_patterns() {
   std::vector<Pattern> patterns;
-  for (const char* expression : kExpressions)
-    patterns.push_back(
-        {.expression = expression, .id = static_cast<unsigned>(patterns.size() + 1)});
+  for (const char* expression : kExpressions) patterns.push_back({.expression = expression});
+  for (int literal = 0; literal < kLiterals; ++literal)
+    patterns.push_back({.expression = fmt::format("{:04x}-signature", literal * 251)});
+  for (std::size_t at = 0; at < patterns.size(); ++at) patterns[at].id = static_cast<unsigned>(at);
   PM_TRY(patterns_, PatternSet::compile(std::move(patterns), "the bench's own expressions"));
   PM_TRY(scratch_, patterns_->scratch());
   long_frames_->lcore.scan = {patterns_->database(), scratch_.get()};

@@ -126,7 +126,7 @@ class LevelBench {
   std::array<TallyMemory, 7> counts_;
   LatencyTally tally_;
   std::array<Ticks, kBenchBurst> stamped_at_{};
-  std::array<std::uint8_t, kBenchBurst * 12> tuples_{};
+  std::array<std::uint8_t, std::size_t{kBenchBurst} * 12> tuples_{};
   std::array<std::uint8_t, kBenchBurst> queues_{};
   Reta reta_{};
   rte_ring* ring_ = nullptr;

@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::uint64_t kStallSalt = 0x7374616c6c730000U;
 
-Ticks ticks_of(double ns, double tsc_hz) { return static_cast<Ticks>(ns * tsc_hz * 1e-9 + 0.5); }
+Ticks ticks_of(double ns, double tsc_hz) {
+  return static_cast<Ticks>(std::llround(ns * tsc_hz * 1e-9));
+}
 
 }  // namespace
 

@@ -24,7 +24,7 @@ std::string plural(std::size_t count, std::string_view noun) {
 
 Result<WallCpus> wall_cpus(const TrialOrder& order, int rx_lcores, int workers,
                            const NumaPlan& plan) {
-  const auto lcores = static_cast<std::size_t>(rx_lcores + workers);
+  const auto lcores = static_cast<std::size_t>(rx_lcores) + static_cast<std::size_t>(workers);
   const std::size_t links = std::clamp<std::size_t>(
       order.generator_lcores.size(), 1, static_cast<std::size_t>(order.receiver.queues));
   WallCpus cpus;

@@ -49,7 +49,8 @@ ToeplitzKey make_toeplitz_key(std::span<const std::uint8_t, 40> bytes) {
   for (std::size_t half = 0; half < std::size(key.halves); ++half)
     for (std::size_t value = 0; value < 16; ++value)
       for (std::size_t bit = 0; bit < 4; ++bit)
-        if ((value & (8U >> bit)) != 0) key.halves[half][value] ^= window(4 * half + bit);
+        if ((value & (8U >> bit)) != 0)
+          key.halves[half][value] ^= window(std::size_t{4} * half + bit);
   return key;
 }
 
@@ -114,7 +115,7 @@ RssTuple rss_tuple(std::span<const std::uint8_t> frame, const RssFields& fields)
     if (frame.size() < at + 20 || frame[at] >> 4 != 4) return tuple;
     addresses_at = at + 12;
     addresses = 8;
-    l4_at = at + 4U * (frame[at] & 15U);
+    l4_at = at + std::size_t{4} * (frame[at] & 15U);
     // A fragment's ports are not known.
     protocol = (word_16(frame, at + 6) & 0x3fffU) == 0 ? frame[at + 9] : 0;
     by_addresses = fields.ipv4;

@@ -82,8 +82,8 @@ KnobState less_certain(KnobState a, KnobState b) {
 
 // Both ways are set alike: a knob that only one of them has is that one's.
 std::map<std::string, Knob> knobs_of(std::map<std::string, Knob> there,
-                                     std::map<std::string, Knob> back) {
-  for (auto& [name, of_back] : back) {
+                                     const std::map<std::string, Knob>& back) {
+  for (const auto& [name, of_back] : back) {
     const auto [at, is_new] = there.try_emplace(name, of_back);
     if (is_new) continue;
     Knob& knob = at->second;
@@ -143,8 +143,8 @@ TrialResult joined(const TrialOrder& order, TrialResult there, TrialResult back)
   whole.pool_nodes = std::move(there.pool_nodes);
   append(whole.pool_nodes, std::move(back.pool_nodes));
   std::ranges::sort(whole.pool_nodes);
-  const auto repeated = std::ranges::unique(whole.pool_nodes);
-  whole.pool_nodes.erase(repeated.begin(), repeated.end());
+  whole.pool_nodes.erase(std::unique(whole.pool_nodes.begin(), whole.pool_nodes.end()),
+                         whole.pool_nodes.end());
   whole.isa = of_both(there.isa, back.isa);
   whole.virtual_seconds = std::max(there.virtual_seconds, back.virtual_seconds);
   whole.wall_seconds = std::max(there.wall_seconds, back.wall_seconds);
@@ -174,7 +174,7 @@ TrialResult joined(const TrialOrder& order, TrialResult there, TrialResult back)
   whole.cpu_cores_used = sum(there.cpu_cores_used, back.cpu_cores_used);
   whole.generator = generator_of(there.generator, back.generator);
   whole.stalls = stalls_of(there.stalls, back.stalls);
-  whole.knobs = knobs_of(std::move(there.knobs), std::move(back.knobs));
+  whole.knobs = knobs_of(std::move(there.knobs), back.knobs);
   whole.counters = std::move(there.counters);
   for (auto& [name, change] : back.counters)
     whole.counters.emplace(fmt::format("{}.{}", kBack, name), std::move(change));
