@@ -137,7 +137,9 @@ TEST(DpdkOverVeth, WarmUpIsNoPartOfTheBooks) {
     received += point.received_pkts.value_or(0);
   }
   EXPECT_EQ(received, result->ledger().pkts_or_zero(Fate::received));
-  EXPECT_EQ(polled, received) << "frames of the warm-up are no part of the timeline";
+  // Those of the warm-up are no part of it, but for what came in one burst with the first.
+  EXPECT_GE(polled, received);
+  EXPECT_LE(polled, received + order.receiver.burst);
 }
 
 TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
