@@ -269,7 +269,7 @@ inline void take_out(BurstFrames& frames, std::uint64_t dropped) noexcept {
     frames.head[kept] = frames.head[i];
     frames.ticks[kept] = frames.ticks[i];
     frames.wire_bytes[kept] = frames.wire_bytes[i];
-    kept += (dropped >> i & 1U) == 0 ? 1 : 0;
+    kept += (dropped >> i & 1U) == 0 ? 1U : 0U;
   }
   frames.count = kept;
 }
