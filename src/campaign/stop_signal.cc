@@ -13,8 +13,9 @@ namespace {
 std::atomic<int> stop_count{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-void on_stop(int /*signal*/) {
-  if (stop_count.fetch_add(1) >= 1) _exit(static_cast<int>(Errc::interrupted));
+void on_stop(int signal) {
+  if (stop_count.fetch_add(1) >= 1 && signal != SIGHUP)
+    _exit(static_cast<int>(Errc::interrupted));
 }
 
 }  // namespace

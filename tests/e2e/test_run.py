@@ -115,6 +115,8 @@ class Run(harness.Case):
                 process = self.start("run", experiment, "-o", out)
                 self.wait_for_trials(out, 5, process)
                 process.send_signal(stop)
+                if stop == signal.SIGHUP:  # a lost terminal and its shell send one each
+                    process.send_signal(stop)
                 _, errors = process.communicate(timeout=60)
                 self.assertEqual(process.returncode, 4, errors)
                 self.assertIn("--resume", errors)
