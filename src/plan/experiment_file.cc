@@ -1038,6 +1038,15 @@ FactorLevels Reader::read_layout(const toml::array& levels, Draft& draft) {
   return column;
 }
 
+const toml::array* Reader::levels_in(const toml::node& node, const FactorFacts* factor,
+                                     toml::array& named) {
+  if (const toml::array* written = node.as_array()) return written;
+  if (!factor || factor->named_levels.empty() || node.value<std::string>() != factor->named_levels)
+    return nullptr;
+  for (const std::int64_t level : factor->levels_named) named.push_back(level);
+  return &named;
+}
+
 void Reader::read_factors(Draft& draft) {
   const auto found = draft.view.find("factors");
   if (found == draft.view.end()) return;
@@ -1047,16 +1056,20 @@ void Reader::read_factors(Draft& draft) {
             [](const auto& a, const auto& b) { return a.second->order < b.second->order; });
   std::map<std::string, std::string> swept;  // factor -> the column that sets it
   for (const auto& [name, entry] : columns) {
-    const toml::array* levels = entry->node->as_array();
     const FactorFacts* factor = find_factor(name);
+    toml::array named;
+    const toml::array* levels = levels_in(*entry->node, factor, named);
     if (!levels || levels->empty() || levels->size() > kMostLevels) {
       draft.unread.insert(name);
       mistake_in(
           draft, entry->node->source(),
           fmt::format(
-              "{}: {}; allowed: a list of 1 to {} levels{}", name,
+              "{}: {}; allowed: a list of 1 to {} levels{}{}", name,
               levels ? fmt::format("{} levels", levels->size()) : type_text(*entry->node),
               kMostLevels,
+              factor && !factor->named_levels.empty()
+                  ? fmt::format(", \"{}\"", factor->named_levels)
+                  : "",
               factor && !levels ? fmt::format(", or set it once in [{}]", factor->table) : ""));
       continue;
     }

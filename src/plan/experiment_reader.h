@@ -164,6 +164,10 @@ class Reader {
   void read_tables(Draft& draft, Scope scope);
   void read_factor_keys(Draft& draft);
   void read_factors(Draft& draft);
+  // The list of levels: as written, or that of a factor's name for one, put into `named`; nullptr
+  // when it is neither.
+  static const toml::array* levels_in(const toml::node& node, const FactorFacts* factor,
+                                      toml::array& named);
   FactorLevels read_simple(const FactorFacts& factor, const toml::array& levels, Draft& draft);
   FactorLevels read_layout(const toml::array& levels, Draft& draft);
   std::optional<std::string> canonical(const FactorFacts& factor, const toml::node& node,

@@ -670,11 +670,15 @@ std::vector<Factor> make_factors() {
         .limits = std::string(allowed_frame_sizes()),
         .testpmd = "--txpkts",
         .paths = every,
-        .sentence = "Frame sizes with FCS, sent in this order again and again. imix: 64, 570 and "
-                    "1518 in the ratio 7:4:1; imix_594: 64, 594 and 1518. A genome has a letter "
-                    "for each frame: a=64 b=128 c=256 d=512 e=1024 f=1280 g=1518 h=2112 i=9000, "
-                    "others by letters.",
-        .forms = {integer, integers, text}},
+        .sentence =
+            "Frame sizes with FCS, sent in this order again and again. imix: 64, 570 and "
+            "1518 in the ratio 7:4:1; imix_594: 64, 594 and 1518. A genome has a letter "
+            "for each frame: a=64 b=128 c=256 d=512 e=1024 f=1280 g=1518 h=2112 i=9000, "
+            "others by letters. In [factors], \"rfc2544_sizes\" stands for the seven sizes of RFC "
+            "2544 section 9.1, each a level.",
+        .forms = {integer, integers, text},
+        .named_levels = "rfc2544_sizes",
+        .levels_named = {64, 128, 256, 512, 1024, 1280, 1518}},
        apply_frame,
        frame_level},
       {{.name = "flows",

@@ -33,6 +33,8 @@ struct FactorFacts {
   bool costly = false;        // changes least often (path)
   std::string sentence;
   std::vector<LevelForm> forms;
+  std::string named_levels;                // stands in [factors] for the list; empty: no such name
+  std::vector<std::int64_t> levels_named;  // the list
 };
 
 // The name under which several factors move together: each level is a table of factor = level.

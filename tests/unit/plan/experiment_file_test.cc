@@ -29,6 +29,16 @@ TEST(ExperimentFile, AWrongLevelIsNotAlsoAMistakeOfTheBaseline) {
   }
 }
 
+TEST(ExperimentFile, TheSizesOfRfc2544AreSevenLevels) {
+  std::string text = small_with("frame = 256\n", "");
+  text.replace(text.find("rx_ring = [64, 512]"), 19, "frame = \"rfc2544_sizes\"");
+  const auto named = parsed(text + "[judge]\nbaseline = { frame = 1518 }\n");
+  ASSERT_THAT(only_group(named).factors, SizeIs(1));
+  // RFC 2544 section 9.1.
+  EXPECT_THAT(only_group(named).factors[0].levels,
+              ElementsAre("64", "128", "256", "512", "1024", "1280", "1518"));
+}
+
 TEST(ExperimentFile, ReadsEveryValueIntoTheFieldOfItsName) {
   const auto read = parsed(R"(
 name = "all"
@@ -265,6 +275,9 @@ INSTANTIATE_TEST_SUITE_P(
         // Factors.
         Refused{"[64, 512]", "512", "10:11",
                 "a list of 1 to 1000 levels, or set it once in [receiver]"},
+        Refused{"[64, 512]", "\"rfc2544_sizes\"", "10:11", "rx_ring: text"},
+        Refused{"rx_ring = [64, 512]", "frame = \"rfc2544\"", "10:9",
+                "allowed: a list of 1 to 1000 levels, \"rfc2544_sizes\", or set it once"},
         Refused{"[64, 512]", "[]", "10:11", "0 levels"},
         Refused{"[64, 512]", "[64, 512, 64]", "10:21", "level 64 stands twice"},
         Refused{"rx_ring = [64, 512]",
