@@ -11,12 +11,12 @@
 #include <numeric>
 #include <set>
 
+#include "base/stop_signal.h"
 #include "base/text.h"
 #include "base/tsc.h"
 #include "campaign/cell_search.h"
 #include "campaign/input_files.h"
 #include "campaign/provenance_of_host.h"
-#include "campaign/stop_signal.h"
 #include "campaign/stored_question.h"
 #include "campaign/trial_process.h"
 #include "host/numa_placement.h"

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/version.h"
 #include "campaign/libraries.h"
-#include "campaign/version.h"
 #include "host/facts.h"
 
 namespace pollmark {

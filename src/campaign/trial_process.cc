@@ -17,8 +17,8 @@
 #include <cstring>
 #include <optional>
 
+#include "base/stop_signal.h"
 #include "campaign/ends.h"
-#include "campaign/stop_signal.h"
 #include "record/json.h"
 #include "trial/trial.h"
 

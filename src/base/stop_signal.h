@@ -4,9 +4,9 @@
 
 namespace pollmark {
 
-// Installs the handlers (no SA_RESTART). A second Ctrl-C or SIGTERM while a signal is being honoured
-// ends the process at once with exit code 4; a second SIGHUP does not: a lost terminal and its shell
-// send one each. SIGPIPE and SIGXFSZ are ignored: writing tells.
+// Installs the handlers (no SA_RESTART). A second Ctrl-C or SIGTERM while a signal is being
+// honoured ends the process at once with exit code 4; a second SIGHUP does not: a lost terminal and
+// its shell send one each. SIGPIPE and SIGXFSZ are ignored: writing tells.
 void catch_stop_signals();
 [[nodiscard]] bool stop_requested();
 

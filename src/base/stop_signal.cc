@@ -1,4 +1,4 @@
-#include "campaign/stop_signal.h"
+#include "base/stop_signal.h"
 
 #include <unistd.h>
 
@@ -14,8 +14,7 @@ std::atomic<int> stop_count{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void on_stop(int signal) {
-  if (stop_count.fetch_add(1) >= 1 && signal != SIGHUP)
-    _exit(static_cast<int>(Errc::interrupted));
+  if (stop_count.fetch_add(1) >= 1 && signal != SIGHUP) _exit(static_cast<int>(Errc::interrupted));
 }
 
 }  // namespace
