@@ -220,8 +220,9 @@ class Campaign {
         reached[calibration_name(trial.order)].add(trial);
     for (const Cell& cell : plan_.cells) {
       // The modelled link has a rate of its own; what a generator could not keep up with is
-      // unsent.
-      if (cell.refused || cell.order.clock != ClockKind::wall || cell.order.path == Path::model)
+      // unsent. A closed loop has no generator.
+      if (cell.refused || cell.order.clock != ClockKind::wall || cell.order.path == Path::model ||
+          is_closed_loop(cell.order.path))
         continue;
       if (!has_work_left(cell.index)) continue;
       const std::string name = calibration_name(cell.order);

@@ -9,6 +9,7 @@
 
 #include "host/numa_placement.h"
 #include "kernel/books.h"
+#include "kernel/closed_loop.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
 #include "rig/dpdk_receiver.h"
@@ -19,14 +20,14 @@
 namespace pollmark {
 namespace {
 
-// The books stand on the namespaces: they are closed last, so they hold them.
+// The books stand on the namespaces: they are closed last, so they hold them. books may be null.
 class BooksOnVeth final : public CounterBooks {
  public:
   BooksOnVeth(std::shared_ptr<const VethLab> lab, std::unique_ptr<CounterBooks> books)
       : lab_(std::move(lab)), books_(std::move(books)) {}
   void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
               std::vector<std::string>& doubts) const override {
-    books_->charge(changes, stream, doubts);
+    if (books_) books_->charge(changes, stream, doubts);
   }
 
  private:
@@ -64,6 +65,17 @@ Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order) {
   return ways;
 }
 
+// No EAL: kernel sockets at both ends.
+Result<std::vector<Ends>> make_closed_loop_on_veth(const TrialOrder& order) {
+  PM_TRY(VethLab created, VethLab::create(order));
+  const auto lab = std::make_shared<const VethLab>(std::move(created));
+  PM_TRY(Ends ends, make_closed_loop_ends(order, lab->sender_place(), lab->receiver_place()));
+  ends.books = std::make_unique<BooksOnVeth>(lab, nullptr);
+  std::vector<Ends> ways;
+  ways.push_back(std::move(ends));
+  return ways;
+}
+
 Result<std::vector<Ends>> make_ends_on_model(const TrialOrder& order) {
   std::vector<Ends> ways;
   for (const TrialOrder& way : directions_of(order)) {
@@ -76,6 +88,7 @@ Result<std::vector<Ends>> make_ends_on_model(const TrialOrder& order) {
 }  // namespace
 
 Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
+  if (is_closed_loop(order.path)) return make_closed_loop_on_veth(order);
   EalOrder eal;
   if (order.path == Path::model)
     eal.memory_mib = std::max(eal.memory_mib, direction_count(order) * model_memory_mib(order));
@@ -93,6 +106,11 @@ Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
     case Path::dpdk:
     case Path::udp_socket:
       return make_veth_ends(order);
+    case Path::tcp_stream:
+    case Path::tcp_rr:
+    case Path::tcp_crr:
+    case Path::udp_rr:
+      break;
   }
   return fail(Errc::broken, fmt::format("no ends for path {}", name_of(order.path)));
 }

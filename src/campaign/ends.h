@@ -8,8 +8,8 @@
 
 namespace pollmark {
 
-// Starts EAL when this process has not yet, with the memory that this order takes, and makes the
-// two ends of each of its ways (directions_of). Whatever they stand on (namespaces, the veth pair) lives as long as
+// Starts EAL when this process has not yet and the path needs it, with the memory that this order
+// takes, and makes the two ends of each of its ways (directions_of). Whatever they stand on (namespaces, the veth pair) lives as long as
 // the returned ends. Errors: host_cannot (no privilege, no memory), bad_experiment.
 [[nodiscard]] Result<std::vector<Ends>> make_ends(const TrialOrder& order);
 

@@ -53,6 +53,12 @@ Result<std::int64_t> write_planned_frames(const Plan& plan, const std::filesyste
       });
   const auto number = static_cast<std::size_t>(scheduled - plan.schedule.begin());
   const TrialOrder order = order_of(plan, number, 0, static_cast<std::int64_t>(number));
+  if (is_closed_loop(order.path)) {
+    return fail(
+        Errc::bad_experiment,
+        fmt::format("path {}: the kernel makes its packets; allowed: a cell of another path",
+                    name_of(order.path)));
+  }
   std::vector<PlannedWay> ways;
   for (TrialOrder& way : directions_of(order)) {
     std::optional<NetdevPlace> place;

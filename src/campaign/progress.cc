@@ -48,7 +48,8 @@ void Progress::show(const std::string& line) {
 void Progress::trial_starts(std::size_t number, const std::string& label, double pps, int attempt,
                             double remaining_seconds) {
   if (attempt > 0) ++retried_;
-  std::string status = fmt::format("[{}/{}] {} {}", number, planned_, label, si(pps, "pps"));
+  std::string status = fmt::format("[{}/{}] {}", number, planned_, label);
+  if (pps > 0.0) status += " " + si(pps, "pps");
   status += fmt::format(" ETA {}", duration_text(remaining_seconds * 1e9));
   if (invalid_ > 0) status += fmt::format(" ({} invalid, {} retried)", invalid_, retried_);
   show(status);

@@ -48,6 +48,32 @@ bool is_a_setting(std::string_view name) {
   return name == "ip.Forwarding" || name == "ip.DefaultTTL";
 }
 
+// CurrEstab falls, tcp.Rto* are settings.
+bool is_of_an_endpoint(std::string_view name) {
+  if (name == "tcp.CurrEstab" || name.starts_with("tcp.Rto")) return false;
+  return name.starts_with("tcp.") || name.starts_with("tcpext.") || name.starts_with("udp.");
+}
+
+struct StackTexts {
+  std::string snmp;
+  std::string netstat;
+  std::string softnet;
+
+  [[nodiscard]] std::map<std::string, std::uint64_t> counters() const {
+    auto all = parse_snmp(snmp);
+    all.merge(parse_snmp(netstat));
+    return all;
+  }
+};
+
+Result<StackTexts> read_stack(const NetdevPlace& place) {
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
+  // thread-self: /proc/net is the main thread's namespace.
+  return StackTexts{whole_file("/proc/thread-self/net/snmp"),
+                    whole_file("/proc/thread-self/net/netstat"),
+                    whole_file("/proc/thread-self/net/softnet_stat")};
+}
+
 CounterRole role_of(std::string_view name, FrameConsumer consumer) {
   if (consumer == FrameConsumer::packet_ring) return CounterRole::context;
   if (std::ranges::find(kIpOwners, name) != kIpOwners.end()) return CounterRole::owner;
@@ -167,29 +193,39 @@ Result<CounterSnapshot> read_receiver_counters(const NetdevPlace& place, FrameCo
   of_qdisc.bits = 32;
   put_counter(snapshot, "receiver.qdisc.ingress_drops", ingress_drops, of_qdisc);
 
-  std::string snmp;
-  std::string netstat;
-  std::string softnet;
-  {
-    PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
-    // thread-self: /proc/net is the main thread's namespace.
-    snmp = whole_file("/proc/thread-self/net/snmp");
-    netstat = whole_file("/proc/thread-self/net/netstat");
-    softnet = whole_file("/proc/thread-self/net/softnet_stat");
+  PM_TRY(const StackTexts texts, read_stack(place));
+  for (const auto& [name, value] : texts.counters()) {
+    if (!is_of_interest(name) || is_a_setting(name)) continue;
+    put_counter(snapshot, "receiver." + name, value,
+                facts_of(name.substr(0, name.find('.')), role_of(name, consumer)));
   }
-  for (const std::string* text : {&snmp, &netstat}) {
-    for (const auto& [name, value] : parse_snmp(*text)) {
-      if (!is_of_interest(name) || is_a_setting(name)) continue;
-      put_counter(snapshot, "receiver." + name, value,
-                  facts_of(name.substr(0, name.find('.')), role_of(name, consumer)));
-    }
-  }
-  if (const auto totals = parse_softnet(softnet)) {
+  if (const auto totals = parse_softnet(texts.softnet)) {
     auto of_host = facts_of("softnet", CounterRole::context, "host");
     of_host.bits = 32;
     put_counter(snapshot, "host.softnet.dropped", totals->dropped, of_host);
     of_host.unit = "events";
     put_counter(snapshot, "host.softnet.time_squeeze", totals->time_squeeze, of_host);
+  }
+  return snapshot;
+}
+
+Result<CounterSnapshot> read_stack_counters(const NetdevPlace& place, std::string_view side) {
+  PM_TRY(Netlink netlink, Netlink::open(place.netns_fd));
+  PM_TRY(const LinkState link, netlink.link(place.netdev));
+  PM_TRY(const StackTexts texts, read_stack(place));
+  const std::string prefix = std::string(side) + ".";
+  CounterSnapshot snapshot;
+  const auto put = [&](const std::string& name, std::uint64_t value) {
+    put_counter(snapshot, prefix + name, value,
+                facts_of(name.substr(0, name.find('.')), CounterRole::context));
+  };
+  put("link.tx_packets", link.stats.tx_packets);
+  put("link.tx_dropped", link.stats.tx_dropped);
+  put("link.rx_packets", link.stats.rx_packets);
+  put("link.rx_dropped", link.stats.rx_dropped);
+  put("link.carrier_changes", link.carrier_changes);
+  for (const auto& [name, value] : texts.counters()) {
+    if (is_of_an_endpoint(name)) put(name, value);
   }
   return snapshot;
 }

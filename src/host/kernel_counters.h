@@ -32,6 +32,12 @@ enum class FrameConsumer { udp_socket, packet_ring };
 [[nodiscard]] Result<CounterSnapshot> read_receiver_counters(const NetdevPlace& place,
                                                              FrameConsumer consumer);
 
+// Of an end of a closed loop: its device's link counters both ways, and its namespace's tcp, tcpext
+// and udp counters, as "<side>.tcpext.ListenOverflows". All context: such a loop keeps its books
+// itself.
+[[nodiscard]] Result<CounterSnapshot> read_stack_counters(const NetdevPlace& place,
+                                                          std::string_view side);
+
 // Adds one counter with its facts.
 void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
                  CounterFacts facts);

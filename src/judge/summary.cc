@@ -68,16 +68,20 @@ void add_latency(CellSummary& cell, const std::vector<const TrialResult*>& valid
   const bool done = std::any_of(valid.begin(), valid.end(), [](const TrialResult* trial) {
     return trial->latency_ns.done.has_value();
   });
+  const bool rx = std::any_of(valid.begin(), valid.end(), [](const TrialResult* trial) {
+    return trial->latency_ns.rx.has_value();
+  });
   for (const TrialResult* trial : valid) {
     if (trial->order.kind != TrialKind::trial) continue;  // not at loads of a search's choosing
-    const auto& part = done ? trial->latency_ns.done : trial->latency_ns.rx;
+    const LatencyAccount& measured = trial->latency_ns;
+    const auto& part = done ? measured.done : rx ? measured.rx : measured.round_trip;
     if (!part) continue;
     if (cell.latency_ns) {
       cell.latency_ns->merge(*part);
     } else {
       cell.latency_ns = *part;
     }
-    cell.latency_kind = done ? "done" : "rx";
+    cell.latency_kind = done ? "done" : rx ? "rx" : "round_trip";
   }
 }
 
@@ -194,6 +198,7 @@ JudgedCell judge_cell(const Question& question, const Question::PlannedCell& pla
   std::set<std::string> not_checked;
   for (const TrialResult* trial : judged.valid) {
     add_books(cell.ledger, trial->ledger());
+    if (trial->closed_loop) add_closed_loop(cell.closed_loop, *trial->closed_loop);
     not_checked.insert(trial->not_checked.begin(), trial->not_checked.end());
   }
   cell.not_checked.assign(not_checked.begin(), not_checked.end());
@@ -249,6 +254,16 @@ void add_ratios(const Question& question, std::vector<JudgedCell>& cells) {
 }
 
 }  // namespace
+
+void add_closed_loop(std::optional<ClosedLoopAccount>& sum, const ClosedLoopAccount& books) {
+  if (!sum) sum = ClosedLoopAccount{.unit = books.unit};
+  sum->sent += books.sent;
+  sum->received += books.received;
+  for (const auto& [reason, count] : books.failures) sum->failures[reason] += count;
+  if (books.served) sum->served = sum->served.value_or(0) + *books.served;
+  sum->late += books.late;
+  sum->in_window += books.in_window;
+}
 
 bool is_of_a_cell(const TrialResult& trial) {
   return trial.order.kind == TrialKind::trial || trial.order.kind == TrialKind::search ||

@@ -44,8 +44,11 @@ struct CellSummary {
   std::vector<LatencyAtLoad> latency_at;  // after the searches, at shares of the PDR
   Ledger ledger;                          // summed over the valid trials; a fate is measured in it
                                           // where any of them measured it
-  std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done, else rx
-  std::string latency_kind;                    // "done" or "rx"
+  // Sums over the valid trials, in its own unit: no CPU, TCP or segments. nullopt: no closed loop.
+  std::optional<ClosedLoopAccount> closed_loop;
+  std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done,
+                                               // else rx, else round_trip
+  std::string latency_kind;                    // "done", "rx" or "round_trip"
   std::map<std::string, int> invalid_reasons;  // code -> times
   std::vector<std::string> not_checked;
   std::string limited_by;  // most frequent among valid trials
@@ -146,6 +149,9 @@ struct Question {
   };
   std::vector<PlannedCell> cells;
 };
+
+// Adds the books of another trial, or cell, of the same unit.
+void add_closed_loop(std::optional<ClosedLoopAccount>& sum, const ClosedLoopAccount& books);
 
 // The trials that enter a cell: those at its load, or those of its searches and after them.
 [[nodiscard]] bool is_of_a_cell(const TrialResult& trial);

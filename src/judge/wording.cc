@@ -27,6 +27,11 @@ std::string metric_word(std::string_view metric) {
       {"busy_fraction", "busy fraction"},
       {"cpu_cores_used", "cores used"},
       {"cycles_per_pkt", "cycles per packet"},
+      {"connections_per_s", "connection rate"},
+      {"cpu_ns_per_kib", "CPU time per KiB"},
+      {"cpu_ns_per_transaction", "CPU time per transaction"},
+      {"failed_ratio", "failures"},
+      {"goodput_bps", "goodput"},
       {"latency_p50_ns", "p50"},
       {"latency_p999_ns", "p99.9"},
       {"latency_p99_ns", "p99"},
@@ -43,8 +48,12 @@ std::string metric_word(std::string_view metric) {
       {"pdr_mpps", "PDR"},
       {"received_mpps", "received rate"},
       {"rfc2544_mpps", "RFC 2544 throughput"},
+      {"receiver_segment_bytes", "segment at the receiver"},
+      {"rwnd_limited_ratio", "time limited by the receiver's window"},
       {"rx_missed_ratio", "missed"},
+      {"sender_segment_bytes", "segment at the sender"},
       {"stage_cycles_per_pkt", "cycles of the stage per packet"},
+      {"transactions_per_s", "transaction rate"},
   };
   const auto word = kWords.find(metric);
   return word == kWords.end() ? std::string(metric) : word->second;
@@ -53,7 +62,9 @@ std::string metric_word(std::string_view metric) {
 std::string value_text(std::string_view metric, double value) {
   if (scale_of(metric) == Scale::absolute) return ratio_text(value);
   if (metric.find("mpps") != std::string_view::npos) return si(value * 1e6, "pps");
-  if (metric.size() > 3 && metric.substr(metric.size() - 3) == "_ns") return duration_text(value);
+  if (metric.ends_with("_ns") || metric.starts_with("cpu_ns_")) return duration_text(value);
+  if (metric.ends_with("_bps")) return si(value, "bit/s");
+  if (metric.ends_with("_per_s")) return fmt::format("{:.4g}/s", value);
   return fmt::format("{:.4g}", value);
 }
 
@@ -72,7 +83,9 @@ std::string difference_text(std::string_view metric, double difference) {
 
 std::string_view whole_text(std::string_view metric) {
   if (scale_of(metric) != Scale::absolute) return "";
-  return metric.find("_fraction") == std::string_view::npos ? " of all frames" : " of the time";
+  if (metric == "failed_ratio") return " of all requests";
+  const bool of_time = metric == "rwnd_limited_ratio" || metric.find("_fraction") != metric.npos;
+  return of_time ? " of the time" : " of all frames";
 }
 
 std::string cell_text(const std::map<std::string, std::string>& cell) {

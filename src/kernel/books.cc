@@ -257,6 +257,10 @@ Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order)
     case Path::dpdk:
       return std::make_unique<KernelBooks>(FrameConsumer::packet_ring);
     case Path::model:
+    case Path::tcp_stream:
+    case Path::tcp_rr:
+    case Path::tcp_crr:
+    case Path::udp_rr:
       break;
   }
   return fail(Errc::bad_experiment,

@@ -1,14 +1,11 @@
 #include "kernel/udp_socket.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +25,7 @@
 #include "host/pinned_thread.h"
 #include "host/trial_cpus.h"
 #include "kernel/payload_stamp.h"
+#include "kernel/socket.h"
 
 namespace pollmark {
 namespace {
@@ -35,25 +33,8 @@ namespace {
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kHeaderBytes = 14 + 20 + 8;
 constexpr std::uint32_t kTrackerWindow = 1024;
-constexpr suseconds_t kWakeUpUs = 10'000;  // how long recvmmsg waits before it looks for the end
-
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Socket& operator=(Socket&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
+constexpr std::int64_t kWakeUpNs =
+    10'000'000;  // how long recvmmsg waits before it looks for the end
 
 struct SocketMemory {
   std::uint32_t queued_bytes = 0;
@@ -143,23 +124,10 @@ class UdpSocketReceiver final : public Receiver {
 
   Result<void> open() override {
     PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place_.netns_fd));
-    socket_ = Socket(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (socket_.fd() < 0) return refused("socket");
-    PM_TRYV(set_buffer());
-    timeval wake_up{};
-    wake_up.tv_usec = kWakeUpUs;
-    if (setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVTIMEO, &wake_up, sizeof wake_up) != 0) {
-      return refused("SO_RCVTIMEO");
-    }
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(place_.frames_to_port);
-    address.sin_addr.s_addr = htonl(place_.frames_to_ipv4);
-    if (bind(socket_.fd(), static_cast<const sockaddr*>(static_cast<const void*>(&address)),
-             sizeof address) != 0) {
-      return refused("bind");
-    }
-    return {};
+    PM_TRY(socket_, of_device(Socket::open(SOCK_DGRAM)));
+    PM_TRYV(of_device(set_buffer()));
+    PM_TRYV(of_device(socket_.set_receive_timeout(kWakeUpNs)));
+    return of_device(socket_.bind(place_.frames_to_ipv4, place_.frames_to_port));
   }
 
   Result<CounterSnapshot> read_counters() override {
@@ -238,8 +206,12 @@ class UdpSocketReceiver final : public Receiver {
   void abandon() override { end_thread(); }
 
  private:
-  Result<void> refused(std::string_view what) const {
-    return fail(Errc::host_cannot, std::strerror(errno), fmt::format("{} {}", place_.netdev, what));
+  // Says on which device.
+  template <typename Outcome>
+  Outcome of_device(Outcome outcome) const {
+    if (!outcome)
+      outcome.error().where = fmt::format("{} {}", place_.netdev, outcome.error().where);
+    return outcome;
   }
 
   Result<void> set_buffer() {
@@ -247,10 +219,7 @@ class UdpSocketReceiver final : public Receiver {
     const auto bytes =
         static_cast<int>(std::min<std::int64_t>(order_.receiver.socket_buffer_bytes, 1 << 30));
     // FORCE: not capped by rmem_max, which a namespace cannot change.
-    if (setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0) {
-      return refused("SO_RCVBUFFORCE");
-    }
-    return {};
+    return socket_.set(SOL_SOCKET, SO_RCVBUFFORCE, bytes, "SO_RCVBUFFORCE");
   }
 
   // The receiving thread.

@@ -21,7 +21,12 @@ constexpr int kUsualMtu = 1500;
 constexpr int kReplayMtu = 9000;
 constexpr int kMaxMtu = 65535;
 
-Result<int> mtu_for(const TrafficOrder& traffic) {
+// Frames end in sockets, not in a packet ring.
+bool goes_up_the_stack(Path path) { return path == Path::udp_socket || is_closed_loop(path); }
+
+Result<int> mtu_for(const TrialOrder& order) {
+  if (is_closed_loop(order.path)) return kUsualMtu;
+  const TrafficOrder& traffic = order.traffic;
   if (traffic.kind == TrafficKind::replay) return kReplayMtu;
   if (traffic.frame_bytes.empty()) return fail(Errc::bad_experiment, "no frame size");
   const int largest = *std::ranges::max_element(traffic.frame_bytes);
@@ -34,13 +39,15 @@ Result<int> mtu_for(const TrafficOrder& traffic) {
   return std::max(kUsualMtu, needed);
 }
 
-// No frame may come up that the sender did not send: no IPv6 reports, no answers.
-Result<void> quieten(Netlink& netlink, const NetdevPlace& place) {
+// No frame may come up that the sender did not send: no IPv6 reports, no answers. Where the books
+// are not in frames, the device keeps what joins and cuts them.
+Result<void> quieten(Netlink& netlink, const NetdevPlace& place, Path path) {
   const std::string netdev(place.netdev);
   if (!set_net_sysctl(place.netns_fd, "ipv6/conf/" + netdev + "/disable_ipv6", "1")) {
     // /proc/sys may be read-only in a container, or IPv6 not built in.
     (void)netlink.set_no_ipv6_address(netdev);
   }
+  if (is_closed_loop(path)) return {};
   PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
   return switch_features_off(netdev, frame_joining_features());
 }
@@ -75,11 +82,11 @@ struct Places {
 };
 Result<Places> places_of(const TrialOrder& order) {
   // The tap takes every frame; the socket wants its own address.
-  const bool up_the_stack = order.path == Path::udp_socket;
+  const bool up_the_stack = goes_up_the_stack(order.path);
   Places places;
   NetdevPlace& sender = places.sender;
   sender.netdev = kSenderNetdev;
-  PM_TRY(sender.mtu, mtu_for(order.traffic));
+  PM_TRY(sender.mtu, mtu_for(order));
   sender.mac = kLabSenderMac;
   sender.ipv4 = kLabSenderIpv4;
   sender.frames_to_mac = up_the_stack ? kLabReceiverMac : kLabNobodysMac;
@@ -108,7 +115,7 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
   PM_TRY(lab.sender_, Netns::make_anonymous());
   PM_TRY(lab.receiver_, Netns::make_anonymous());
 
-  const bool up_the_stack = order.path == Path::udp_socket;
+  const bool up_the_stack = goes_up_the_stack(order.path);
   NetdevPlace& sender = lab.sender_place_;
   sender.netns_fd = lab.sender_.fd();
   NetdevPlace& receiver = lab.receiver_place_;
@@ -122,8 +129,8 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
                               .peer_mac = receiver.mac,
                               .mtu = sender.mtu,
                               .peer_netns_fd = receiver.netns_fd}));
-  PM_TRYV(quieten(of_sender, sender));
-  PM_TRYV(quieten(of_receiver, receiver));
+  PM_TRYV(quieten(of_sender, sender, order.path));
+  PM_TRYV(quieten(of_receiver, receiver, order.path));
   PM_TRYV(of_sender.add_ipv4(sender.netdev, sender.ipv4, kLabPrefixBits));
   if (up_the_stack) {
     PM_TRYV(of_receiver.add_ipv4(receiver.netdev, receiver.ipv4, kLabPrefixBits));

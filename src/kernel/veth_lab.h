@@ -5,8 +5,8 @@
 //
 // It takes the benchmarking network 198.18.0.0/15 (RFC 2544), permanent neighbours (no ARP), no
 // IPv6. Whatever joins or cuts frames is off on both ends, so that link, IP and UDP counters count
-// wire frames. Sources anywhere in 198.18.0.0/15 other than the two addresses pass the reverse
-// path filter.
+// wire frames; of a closed loop it stays as the kernel has it. Sources anywhere in 198.18.0.0/15
+// other than the two addresses pass the reverse path filter.
 #pragma once
 
 #include "base/error.h"

@@ -82,6 +82,9 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
   if (const auto* text = node.as_string(); text && has_form(factor, LevelForm::text)) {
     return text->get();
   }
+  if (const auto* truth = node.as_boolean(); truth && has_form(factor, LevelForm::truth)) {
+    return truth->get() ? "true" : "false";
+  }
   if (const toml::array* array = node.as_array()) {
     std::vector<std::string> parts;
     if (has_form(factor, LevelForm::integers) && !array->empty() &&
@@ -295,9 +298,22 @@ const std::vector<std::string>& later_factors() {
                                                   "syncookies",
                                                   "mtu",
                                                   "qdisc",
-                                                  "nft_rules",
-                                                  "congestion_control"};
+                                                  "nft_rules"};
   return kNames;
+}
+
+std::vector<Path> offering_paths() {
+  std::vector<Path> paths;
+  for (const std::string& name : enum_names<Path>()) {
+    const Path path = *enum_from_name<Path>(name);
+    if (!is_closed_loop(path)) paths.push_back(path);
+  }
+  return paths;
+}
+
+std::string closed_loop_metric(Path path) {
+  if (path == Path::tcp_stream) return "goodput_bps";
+  return path == Path::tcp_crr ? "connections_per_s" : "transactions_per_s";
 }
 
 bool is_later_factor(std::string_view name) {
@@ -1226,6 +1242,38 @@ void Reader::check_rules(Draft& draft) {
   }
 }
 
+// What is judged where nothing is said, and whether what is said can be measured at all.
+void Reader::check_metric(const Draft& whole, const std::vector<Draft>& drafts) {
+  std::set<Path> paths;
+  for (const Draft& draft : drafts) {
+    for (const Path path : paths_of(draft)) paths.insert(path);
+  }
+  std::string& metric = experiment_.judge.metric;
+  const Entry* said = find(whole, "judge", "metric");
+  if (!said) {
+    if (std::all_of(paths.begin(), paths.end(), is_closed_loop) && !experiment_.search)
+      metric = closed_loop_metric(*paths.begin());
+    return;
+  }
+  const std::vector<MetricFacts>& known = all_metrics();
+  const auto facts = std::find_if(known.begin(), known.end(),
+                                  [&](const MetricFacts& each) { return each.name == metric; });
+  if (facts == known.end()) return;  // of a goal, or a mistake already
+  const auto measures = [&](const MetricFacts& each) {
+    return std::any_of(paths.begin(), paths.end(),
+                       [&](Path path) { return is_metric_of(each, path); });
+  };
+  if (measures(*facts)) return;
+  std::vector<std::string> names;
+  for (const MetricFacts& each : known) {
+    const bool of_a_search =
+        each.source == MetricSource::search || each.source == MetricSource::latency;
+    if (!of_a_search && measures(each)) names.push_back(each.name);
+  }
+  mistake(said->at, fmt::format("metric: {} is not measured on path {}; allowed: {}", metric,
+                                name_of(*paths.begin()), join(names, ", ")));
+}
+
 // A value that acts on no path that sees it would be silently ignored.
 void Reader::check_acting(const std::vector<Draft>& drafts) {
   std::map<const toml::node*, bool> acts;
@@ -1251,10 +1299,11 @@ void Reader::check_acting(const std::vector<Draft>& drafts) {
       }
     }
     for (const Key& key : keys()) {
-      if (!key.facts.table.starts_with("model")) continue;
-      if (const Entry* entry = find(draft, key.facts.table, key.facts.key)) {
-        seen(*entry, key.facts.key, {Path::model});
-      }
+      const Entry* entry = find(draft, key.facts.table, key.facts.key);
+      if (!entry) continue;
+      if (key.facts.table.starts_with("model")) seen(*entry, key.facts.key, {Path::model});
+      // A closed loop's packets are the kernel's own.
+      if (key.facts.table == "traffic") seen(*entry, key.facts.key, offering_paths());
     }
   }
   for (const auto& [node, does] : acts) {
@@ -1383,6 +1432,7 @@ Result<Experiment> Reader::read() {
       check_group(draft);
     }
     check_acting(drafts);
+    check_metric(whole, drafts);
     check_shadowed();
     check_baseline(drafts);
     for (Draft& draft : drafts) experiment_.groups.push_back(std::move(draft.group));

@@ -181,6 +181,7 @@ class Reader {
   void check_search(Draft& whole);
   void check_search_of(Draft& draft);
   void check_rules(Draft& draft);
+  void check_metric(const Draft& whole, const std::vector<Draft>& drafts);
   void check_acting(const std::vector<Draft>& drafts);
   void check_shadowed();
   bool has_main() const;

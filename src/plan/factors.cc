@@ -107,8 +107,7 @@ Applied set_names(std::string_view text, const std::vector<std::string>& names, 
 
 // Path.
 Applied apply_path(std::string_view text, TrialOrder& order) {
-  static const Later kLater = {"packet_mmap", "af_xdp",  "xdp_drop", "tcp_stream",
-                               "tcp_rr",      "tcp_crr", "udp_rr"};
+  static const Later kLater = {"packet_mmap", "af_xdp", "xdp_drop"};
   return set_enum(text, kLater, order.path);
 }
 std::string path_level(const TrialOrder& order) { return std::string(name_of(order.path)); }
@@ -421,6 +420,92 @@ Applied apply_load(std::string_view text, TrialOrder& order) {
 }
 std::string load_level(const TrialOrder& order) { return order.traffic.load.text(); }
 
+// Closed loop.
+constexpr Limits kStreams{1, 64};
+Applied apply_streams(std::string_view text, TrialOrder& order) {
+  return set_int(text, kStreams, limits_text(kStreams), order.closed_loop.streams);
+}
+std::string streams_level(const TrialOrder& order) {
+  return fmt::format("{}", order.closed_loop.streams);
+}
+
+constexpr Limits kListenBacklog{1, 4096};
+Applied apply_listen_backlog(std::string_view text, TrialOrder& order) {
+  return set_int(text, kListenBacklog, limits_text(kListenBacklog),
+                 order.closed_loop.listen_backlog);
+}
+std::string listen_backlog_level(const TrialOrder& order) {
+  return fmt::format("{}", order.closed_loop.listen_backlog);
+}
+
+constexpr std::int64_t kLeastMessage = 4;
+constexpr std::int64_t kMostMessage = 16 << 20;
+constexpr std::string_view kMessageAllowed = "\"auto\", or 4 to 16777216 (\"16 MiB\")";
+Applied set_message(std::string_view text, std::int64_t& field) {
+  if (trimmed(text) == "auto") {
+    field = 0;
+    return {};
+  }
+  PM_TRY(const std::int64_t bytes, parse_bytes(text));
+  if (bytes < kLeastMessage || bytes > kMostMessage) {
+    return refused(fmt::format("\"{}\" is too {}", text, bytes < kLeastMessage ? "small" : "large"),
+                   kMessageAllowed);
+  }
+  field = bytes;
+  return {};
+}
+std::string message_level(std::int64_t bytes) {
+  return bytes == 0 ? "auto" : fmt::format("{}", bytes);
+}
+Applied apply_message_bytes(std::string_view text, TrialOrder& order) {
+  return set_message(text, order.closed_loop.message_bytes);
+}
+std::string message_bytes_level(const TrialOrder& order) {
+  return message_level(order.closed_loop.message_bytes);
+}
+Applied apply_response_bytes(std::string_view text, TrialOrder& order) {
+  return set_message(text, order.closed_loop.response_bytes);
+}
+std::string response_bytes_level(const TrialOrder& order) {
+  return message_level(order.closed_loop.response_bytes);
+}
+
+constexpr std::string_view kTruthAllowed = "true, false";
+Applied set_truth(std::string_view text, bool& field) {
+  const std::string_view body = trimmed(text);
+  if (body != "true" && body != "false") {
+    return refused(fmt::format("\"{}\" is not known", body), kTruthAllowed);
+  }
+  field = body == "true";
+  return {};
+}
+std::string truth_level(bool value) { return value ? "true" : "false"; }
+Applied apply_no_delay(std::string_view text, TrialOrder& order) {
+  return set_truth(text, order.closed_loop.no_delay);
+}
+std::string no_delay_level(const TrialOrder& order) {
+  return truth_level(order.closed_loop.no_delay);
+}
+
+constexpr std::size_t kMostCongestionControl = 15;  // TCP_CA_NAME_MAX less its zero
+constexpr std::string_view kCongestionControlAllowed =
+    "\"default\", or a name of net.ipv4.tcp_available_congestion_control";
+Applied apply_congestion_control(std::string_view text, TrialOrder& order) {
+  const std::string_view body = trimmed(text);
+  const bool plain = std::all_of(body.begin(), body.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  if (body.empty() || body.size() > kMostCongestionControl || !plain) {
+    return refused(fmt::format("\"{}\" is no name", body), kCongestionControlAllowed);
+  }
+  order.closed_loop.congestion_control = body == "default" ? "" : std::string(body);
+  return {};
+}
+std::string congestion_control_level(const TrialOrder& order) {
+  const std::string& name = order.closed_loop.congestion_control;
+  return name.empty() ? "default" : name;
+}
+
 // Model.
 constexpr double kLeastLinkBps = 10e9;
 constexpr double kMostLinkBps = 400e9;
@@ -521,10 +606,13 @@ struct Factor {
 
 std::vector<Factor> make_factors() {
   using enum LevelForm;
-  const std::vector<Path> every = {Path::dpdk, Path::model, Path::udp_socket};
+  const std::vector<Path> every = {Path::dpdk,   Path::model,   Path::udp_socket, Path::tcp_stream,
+                                   Path::tcp_rr, Path::tcp_crr, Path::udp_rr};
+  const std::vector<Path> offered = {Path::dpdk, Path::model, Path::udp_socket};
   const std::vector<Path> polled = {Path::dpdk, Path::model};
   const std::vector<Path> model = {Path::model};
-  const std::vector<Path> socket = {Path::udp_socket};
+  const std::vector<Path> closed = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr, Path::udp_rr};
+  const std::vector<Path> tcp = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr};
   std::vector<Factor> list = {
       {{.name = "path",
         .table = "receiver",
@@ -532,8 +620,11 @@ std::vector<Factor> make_factors() {
         .limits = join(enum_names<Path>(), ", "),
         .paths = every,
         .costly = true,
-        .sentence = "How frames are received. model needs port = \"model\"; dpdk and udp_socket "
-                    "need port = \"veth\". Unset: model on a model port, dpdk on veth.",
+        .sentence =
+            "How frames are received. model needs port = \"model\", the others "
+            "port = \"veth\". tcp_stream, tcp_rr, tcp_crr and udp_rr are closed loops: no load is "
+            "offered, each message waits for the one before it. Unset: model on a model "
+            "port, dpdk on veth.",
         .forms = {text}},
        apply_path,
        path_level},
@@ -629,7 +720,7 @@ std::vector<Factor> make_factors() {
         .table = "receiver",
         .syntax = "text, or { kind = text, patterns = text }",
         .limits = std::string(kStageAllowed),
-        .paths = every,
+        .paths = offered,
         .sentence = "What is done with every frame: nothing, read it, verify its checksums, "
                     "swap its addresses and send it back, or "
                     "search the payload behind the stamp for the expressions of a file (one a "
@@ -659,8 +750,9 @@ std::vector<Factor> make_factors() {
         .table = "receiver",
         .syntax = "text",
         .limits = std::string(kSocketBufferAllowed),
-        .paths = socket,
-        .sentence = "SO_RCVBUF of the receiving socket.",
+        .paths = {Path::udp_socket, Path::tcp_stream, Path::tcp_rr},
+        .sentence = "SO_RCVBUF of the receiving socket. A TCP connection with the default grows it "
+                    "as it needs.",
         .forms = {text}},
        apply_socket_buffer,
        socket_buffer_level},
@@ -669,7 +761,7 @@ std::vector<Factor> make_factors() {
         .syntax = "integer, list of integers, or text",
         .limits = std::string(allowed_frame_sizes()),
         .testpmd = "--txpkts",
-        .paths = every,
+        .paths = offered,
         .sentence =
             "Frame sizes with FCS, sent in this order again and again. imix: 64, 570 and "
             "1518 in the ratio 7:4:1; imix_594: 64, 594 and 1518. A genome has a letter "
@@ -686,7 +778,7 @@ std::vector<Factor> make_factors() {
         .syntax = "integer",
         .limits = limits_text(kFlows),
         .testpmd = "--txonly-multi-flow",
-        .paths = every,
+        .paths = offered,
         .sentence = "Distinct 5-tuples; the addresses are those of src_ip and dst_ip.",
         .forms = {integer}},
        apply_flows,
@@ -695,7 +787,7 @@ std::vector<Factor> make_factors() {
         .table = "traffic",
         .syntax = "text",
         .limits = std::string(kPopularityAllowed),
-        .paths = every,
+        .paths = offered,
         .sentence = "How often each flow is sent: in turn, or the k-th flow in proportion to "
                     "1/k^exponent, in a seeded order.",
         .forms = {text}},
@@ -715,7 +807,7 @@ std::vector<Factor> make_factors() {
         .table = "traffic",
         .syntax = "text",
         .limits = std::string(kArrivalsAllowed),
-        .paths = every,
+        .paths = offered,
         .sentence =
             "When frames leave: evenly spaced, at random, in bursts at line rate, or evenly "
             "while on and not at all while off (the load is the mean).",
@@ -726,7 +818,7 @@ std::vector<Factor> make_factors() {
         .table = "traffic",
         .syntax = "text",
         .limits = "\"one_way\", \"both\"",
-        .paths = every,
+        .paths = offered,
         .sentence = "Frames go from the generator's port to the receiver's, or at the same time "
                     "back as well, at the same load: rates are sums of both ways.",
         .forms = {text}},
@@ -737,11 +829,66 @@ std::vector<Factor> make_factors() {
         .syntax = "text",
         .limits = "\"line\", \"80 %\" of the line, \"12.5 Mpps\", \"40 Gbps L1\", \"40 Gbps L2\", "
                   "\"max\"",
-        .paths = every,
+        .paths = offered,
         .sentence = "Offered load. L1 counts preamble and gap, L2 does not; bare Gbps is refused.",
         .forms = {text}},
        apply_load,
        load_level},
+      {{.name = "streams",
+        .table = "traffic",
+        .syntax = "integer",
+        .limits = limits_text(kStreams),
+        .paths = {Path::tcp_stream, Path::tcp_crr},
+        .sentence = "Connections at the same time, all of one thread at each end.",
+        .forms = {integer}},
+       apply_streams,
+       streams_level},
+      {{.name = "message_bytes",
+        .table = "traffic",
+        .syntax = "integer, or text",
+        .limits = std::string(kMessageAllowed) + "; udp_rr up to 65507",
+        .paths = closed,
+        .sentence = "Payload of each write (tcp_stream; auto: 131072) or request (auto: 64).",
+        .forms = {integer, text}},
+       apply_message_bytes,
+       message_bytes_level},
+      {{.name = "response_bytes",
+        .table = "traffic",
+        .syntax = "integer, or text",
+        .limits = std::string(kMessageAllowed) + "; udp_rr up to 65507",
+        .paths = {Path::tcp_rr, Path::tcp_crr, Path::udp_rr},
+        .sentence = "Payload of each answer; auto: as the request.",
+        .forms = {integer, text}},
+       apply_response_bytes,
+       response_bytes_level},
+      {{.name = "no_delay",
+        .table = "traffic",
+        .syntax = "true or false",
+        .limits = std::string(kTruthAllowed),
+        .paths = tcp,
+        .sentence = "TCP_NODELAY of both ends: a short segment is not kept back until the one "
+                    "before it is acknowledged.",
+        .forms = {truth}},
+       apply_no_delay,
+       no_delay_level},
+      {{.name = "congestion_control",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = std::string(kCongestionControlAllowed),
+        .paths = tcp,
+        .sentence = "Of both ends' connections. default is the host's; the record names it.",
+        .forms = {text}},
+       apply_congestion_control,
+       congestion_control_level},
+      {{.name = "listen_backlog",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = limits_text(kListenBacklog) + ", at most net.core.somaxconn",
+        .paths = {Path::tcp_crr},
+        .sentence = "Connections that may wait until the server accepts them (listen(2)).",
+        .forms = {integer}},
+       apply_listen_backlog,
+       listen_backlog_level},
       {{.name = "link",
         .table = "model",
         .syntax = "text",

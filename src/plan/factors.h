@@ -18,6 +18,7 @@ enum class LevelForm : std::uint8_t {
   text,      // "80 %"
   integers,  // [4, 2, 1, 1]: canonical 4:2:1:1
   texts,     // ["checksum"]: canonical checksum; several joined by +
+  truth,     // true
   kind,      // { kind = "checksum" }
 };
 

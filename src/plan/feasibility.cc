@@ -273,6 +273,25 @@ Broken lcores_of_both_ways(const TrialOrder& order) {
   return std::nullopt;
 }
 
+Broken one_thread_at_each_end(const TrialOrder& order) {
+  if (!is_closed_loop(order.path) ||
+      (order.generator_lcores.size() <= 1 && order.receiver_lcores.size() <= 1))
+    return std::nullopt;
+  return fmt::format("several lcores at an end of path {}: it has one thread there; allowed: one",
+                     name_of(order.path));
+}
+
+constexpr std::int64_t kMostDatagramBytes = 65'507;  // 65535 less the headers of IPv4 and UDP
+
+Broken message_fits_a_datagram(const TrialOrder& order) {
+  if (order.path != Path::udp_rr) return std::nullopt;
+  const ClosedLoopOrder& loop = order.closed_loop;
+  const std::int64_t bytes = std::max(loop.message_bytes, loop.response_bytes);
+  if (bytes <= kMostDatagramBytes) return std::nullopt;
+  return fmt::format("messages of {} bytes on path udp_rr: a datagram holds {}; allowed: up to {}",
+                     bytes, kMostDatagramBytes, kMostDatagramBytes);
+}
+
 Broken load_of_the_path(const TrialOrder& order) {
   const Result<double> pps = intended_pps(order);
   if (pps) return std::nullopt;
@@ -329,6 +348,10 @@ const std::vector<Rule>& all_rules() {
       {{"direction", "lcores", "clock", "path", "queues", "workers"},
        "both ways have lcores of their own",
        lcores_of_both_ways},
+      {{"lcores", "path"}, "a closed loop has one thread at each end", one_thread_at_each_end},
+      {{"message_bytes", "response_bytes", "path"},
+       "a message fits into a datagram",
+       message_fits_a_datagram},
       {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
   };
   return kRules;
@@ -343,7 +366,7 @@ std::optional<std::string> refusal(const TrialOrder& order) {
 
 Result<double> intended_pps(const TrialOrder& order) {
   const Load& load = order.traffic.load;
-  if (load.unit == LoadUnit::max) return 0.0;
+  if (load.unit == LoadUnit::max || is_closed_loop(order.path)) return 0.0;
   const bool replay = order.traffic.kind == TrafficKind::replay;
   // The recorded gaps are the load; known when the capture is read.
   if (replay && order.traffic.timing != ReplayTiming::rate) return 0.0;

@@ -23,7 +23,8 @@ struct Rule {
 // The reason of the first rule that the order breaks.
 [[nodiscard]] std::optional<std::string> refusal(const TrialOrder& order);
 
-// The offered load in packets per second; 0 for "max", and for a replay as recorded. Errors:
+// The offered load in packets per second; 0 for "max", for a closed loop, and for a
+// replay as recorded. Errors:
 // bad_experiment when it exceeds the line, or the path has no line (veth) and the load is a share
 // of it, or the frames come from a capture and the load is not in packets per second.
 [[nodiscard]] Result<double> intended_pps(const TrialOrder& order);

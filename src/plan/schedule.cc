@@ -79,6 +79,12 @@ std::size_t count_cells(const Group& group) {
 // The range of a search's loads; the highest is the cell's load.
 void put_loads(const SearchPlan& search, Cell& cell) {
   TrialOrder& order = cell.order;
+  if (is_closed_loop(order.path)) {
+    cell.refused = fmt::format(
+        "a search on path {}: a closed loop finds its load by itself; allowed without [search]",
+        name_of(order.path));
+    return;
+  }
   if (search.max_load) {
     order.traffic.load = *search.max_load;
   } else {
@@ -101,6 +107,19 @@ void put_loads(const SearchPlan& search, Cell& cell) {
   }
 }
 
+constexpr std::int64_t kStreamMessageBytes = 131'072;
+constexpr std::int64_t kRequestBytes = 64;
+
+// A closed loop offers no load: whatever the file says of one is for other groups.
+void close_the_loop(TrialOrder& order) {
+  order.traffic = TrafficOrder{};
+  order.traffic.load = Load{LoadUnit::max, 0.0};
+  ClosedLoopOrder& loop = order.closed_loop;
+  if (loop.message_bytes == 0)
+    loop.message_bytes = order.path == Path::tcp_stream ? kStreamMessageBytes : kRequestBytes;
+  if (loop.response_bytes == 0) loop.response_bytes = loop.message_bytes;
+}
+
 Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
                const std::optional<SearchPlan>& search) {
   Cell cell;
@@ -117,6 +136,7 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
   }
   cell.label = label.empty() ? "(no factor)" : join(label, " ");
   if (order.path != Path::model) order.clock = ClockKind::wall;
+  if (is_closed_loop(order.path)) close_the_loop(order);
   if (search) {
     put_loads(*search, cell);
   } else {
@@ -126,7 +146,9 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
   order.traffic.intended_pps = *intended_pps(order);
   if (group.packets > 0) {
     if (order.traffic.intended_pps == 0.0) {
-      cell.refused = order.traffic.load.unit == LoadUnit::max
+      cell.refused = is_closed_loop(order.path)
+                         ? fmt::format("packets on path {}; allowed: seconds", name_of(order.path))
+                     : order.traffic.load.unit == LoadUnit::max
                          ? "packets with load \"max\"; allowed: seconds"
                          : "packets with the recorded timing; allowed: seconds, loops";
       return cell;

@@ -243,7 +243,8 @@ void Reader::check_search(Draft& whole) {
     const std::vector<MetricFacts>& known = all_metrics();
     const auto facts = std::find_if(known.begin(), known.end(),
                                     [&](const MetricFacts& each) { return each.name == metric; });
-    if (metric_entry && facts != known.end() && facts->source != MetricSource::trial) {
+    if (metric_entry && facts != known.end() &&
+        (facts->source == MetricSource::search || facts->source == MetricSource::latency)) {
       mistake(
           metric_entry->node->source(),
           fmt::format("metric: {} needs a search; allowed with [search] goals = [...]", metric));

@@ -155,6 +155,16 @@ void put_details(Json& json, const TrialOrder& order) {
       {"pool_mbufs", receiver.pool_mbufs},
       {"numa", name_of(receiver.numa)},
   };
+  const ClosedLoopOrder& loop = order.closed_loop;
+  json["closed_loop"] = {
+      {"streams", loop.streams},
+      {"message_bytes", loop.message_bytes},
+      {"response_bytes", loop.response_bytes},
+      {"no_delay", loop.no_delay},
+      {"congestion_control", loop.congestion_control},
+      {"listen_backlog", loop.listen_backlog},
+      {"taps", loop.taps},
+  };
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
   json["epoch"] = order.epoch;
@@ -328,6 +338,39 @@ Json stage_json(const std::optional<StageAccount>& stage) {
           {"matched_pkts", nullable(stage->matched_pkts)}};
 }
 
+Json tcp_json(const std::optional<TcpAccount>& tcp) {
+  if (!tcp) return nullptr;
+  return {{"samples", tcp->samples},
+          {"congestion_control", tcp->congestion_control},
+          {"snd_mss_bytes", nullable(tcp->snd_mss_bytes)},
+          {"cwnd_max_segments", nullable(tcp->cwnd_max_segments)},
+          {"snd_wnd_max_bytes", nullable(tcp->snd_wnd_max_bytes)},
+          {"rtt_min_ns", nullable(tcp->rtt_min_ns)},
+          {"rtt_mean_ns", nullable(tcp->rtt_mean_ns)},
+          {"retransmitted_segments", nullable(tcp->retransmitted_segments)},
+          {"dsacked_segments", nullable(tcp->dsacked_segments)},
+          {"rwnd_limited_ratio", nullable(tcp->rwnd_limited_ratio)},
+          {"sndbuf_limited_ratio", nullable(tcp->sndbuf_limited_ratio)}};
+}
+
+Json closed_loop_json(const std::optional<ClosedLoopAccount>& loop) {
+  if (!loop) return nullptr;
+  return {{"unit", name_of(loop->unit)},
+          {"sent", loop->sent},
+          {"received", loop->received},
+          {"failures", object_of(loop->failures)},
+          {"unaccounted", loop->unaccounted()},
+          {"served", nullable(loop->served)},
+          {"late", loop->late},
+          {"in_window", loop->in_window},
+          {"client_cpu_ns", nullable(loop->client_cpu_ns)},
+          {"server_cpu_ns", nullable(loop->server_cpu_ns)},
+          {"tcp", tcp_json(loop->tcp)},
+          {"sender_segment_bytes", histogram_json(loop->sender_segment_bytes)},
+          {"receiver_segment_bytes", histogram_json(loop->receiver_segment_bytes)},
+          {"untapped_segments", nullable(loop->untapped_segments)}};
+}
+
 Json capture_json(const std::optional<CaptureAccount>& capture) {
   if (!capture) return nullptr;
   return {{"replayed_pkts", capture->replayed_pkts},
@@ -440,6 +483,12 @@ Expected take(const Json& json, KnobState& out) {
 Expected take(const Json& json, GoalKind& out) {
   static constexpr std::array<GoalKind, 2> kAll = {GoalKind::bounds, GoalKind::max_rate};
   return take_enum(json, out, kAll) ? kTaken : "a kind of goal";
+}
+
+Expected take(const Json& json, ClosedLoopUnit& out) {
+  static constexpr std::array<ClosedLoopUnit, 3> kAll = {
+      ClosedLoopUnit::bytes, ClosedLoopUnit::transactions, ClosedLoopUnit::connections};
+  return take_enum(json, out, kAll) ? kTaken : "a unit of a closed loop";
 }
 
 Expected take(const Json& json, CounterRole& out) {
@@ -649,6 +698,16 @@ void read_receiver(Fields in, ReceiverOrder& receiver) {
   in.read_since("numa", receiver.numa);
 }
 
+void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
+  in.read("streams", loop.streams);
+  in.read("message_bytes", loop.message_bytes);
+  in.read("response_bytes", loop.response_bytes);
+  in.read("no_delay", loop.no_delay);
+  in.read("congestion_control", loop.congestion_control);
+  in.read("listen_backlog", loop.listen_backlog);
+  in.read("taps", loop.taps);
+}
+
 void read_details(Fields in, TrialOrder& order) {
   in.read("validity", order.validity);
   in.read("generator_port", order.generator_port);
@@ -658,6 +717,7 @@ void read_details(Fields in, TrialOrder& order) {
   read_traffic(in.object("traffic"), order.traffic);
   read_model(in.object("model"), order.model);
   read_receiver(in.object("receiver"), order.receiver);
+  if (in.has("closed_loop")) read_closed_loop(in.object("closed_loop"), order.closed_loop);
   in.read("seconds", order.seconds);
   in.read("warmup_seconds", order.warmup_seconds);
   in.read("epoch", order.epoch);
@@ -710,6 +770,40 @@ void read_histogram(Fields& latency, const std::string& key, std::optional<Laten
   }
   histogram->pack();
   out = std::move(*histogram);
+}
+
+void read_tcp(Fields in, TcpAccount& tcp) {
+  in.read("samples", tcp.samples);
+  in.read("congestion_control", tcp.congestion_control);
+  in.read("snd_mss_bytes", tcp.snd_mss_bytes);
+  in.read("cwnd_max_segments", tcp.cwnd_max_segments);
+  in.read("snd_wnd_max_bytes", tcp.snd_wnd_max_bytes);
+  in.read("rtt_min_ns", tcp.rtt_min_ns);
+  in.read("rtt_mean_ns", tcp.rtt_mean_ns);
+  in.read("retransmitted_segments", tcp.retransmitted_segments);
+  in.read("dsacked_segments", tcp.dsacked_segments);
+  in.read("rwnd_limited_ratio", tcp.rwnd_limited_ratio);
+  in.read("sndbuf_limited_ratio", tcp.sndbuf_limited_ratio);
+}
+
+void read_closed_loop(Fields in, ClosedLoopAccount& loop) {
+  in.read("unit", loop.unit);
+  in.read("sent", loop.sent);
+  in.read("received", loop.received);
+  in.read("failures", loop.failures);
+  in.read("served", loop.served);
+  in.read("late", loop.late);
+  in.read("in_window", loop.in_window);
+  in.read("client_cpu_ns", loop.client_cpu_ns);
+  in.read("server_cpu_ns", loop.server_cpu_ns);
+  if (!in.is_null("tcp")) read_tcp(in.object("tcp"), loop.tcp.emplace());
+  read_histogram(in, "sender_segment_bytes", loop.sender_segment_bytes);
+  read_histogram(in, "receiver_segment_bytes", loop.receiver_segment_bytes);
+  in.read("untapped_segments", loop.untapped_segments);
+  std::int64_t unaccounted = 0;
+  in.read("unaccounted", unaccounted);
+  if (unaccounted != loop.unaccounted())
+    in.complain("unaccounted", "is not what sent, received and failures give");
 }
 
 void read_lcore(Fields& in, LcoreHealth& lcore) {
@@ -772,9 +866,11 @@ Json to_json(const TrialResult& result) {
   json["rings"] = rings_json(result.rings);
   json["lcores"] = lcores_json(result.lcores);
   json["stage"] = stage_json(result.stage);
+  json["closed_loop"] = closed_loop_json(result.closed_loop);
   json["latency_ns"] = {{"rx", histogram_json(result.latency_ns.rx)},
                         {"done", histogram_json(result.latency_ns.done)},
                         {"intended", histogram_json(result.latency_ns.intended)},
+                        {"round_trip", histogram_json(result.latency_ns.round_trip)},
                         {"floor_p50", nullable(result.latency_ns.floor_p50_ns)}};
   json["cycles_per_pkt"] = nullable(result.cycles_per_pkt);
   json["busy_fraction"] = nullable(result.busy_fraction);
@@ -867,10 +963,14 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     stage.read("matches", account.matches);
     stage.read("matched_pkts", account.matched_pkts);
   }
+  if (in.has("closed_loop") && !in.is_null("closed_loop"))
+    read_closed_loop(in.object("closed_loop"), result.closed_loop.emplace());
   Fields latency = in.object("latency_ns");
   read_histogram(latency, "rx", result.latency_ns.rx);
   read_histogram(latency, "done", result.latency_ns.done);
   read_histogram(latency, "intended", result.latency_ns.intended);
+  if (latency.has("round_trip"))
+    read_histogram(latency, "round_trip", result.latency_ns.round_trip);
   latency.read("floor_p50", result.latency_ns.floor_p50_ns);
   in.read("cycles_per_pkt", result.cycles_per_pkt);
   in.read("busy_fraction", result.busy_fraction);

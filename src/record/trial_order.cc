@@ -14,7 +14,8 @@ template <typename Enum>
 struct Names;
 template <>
 struct Names<Path> {
-  static constexpr std::array<std::string_view, 3> kAll = {"dpdk", "model", "udp_socket"};
+  static constexpr std::array<std::string_view, 7> kAll = {
+      "dpdk", "model", "udp_socket", "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"};
 };
 template <>
 struct Names<ClockKind> {
@@ -102,6 +103,25 @@ std::vector<TrialOrder> directions_of(const TrialOrder& order) {
 
 int direction_count(const TrialOrder& order) {
   return order.traffic.direction == Direction::both ? 2 : 1;
+}
+
+bool is_closed_loop(Path path) {
+  switch (path) {
+    case Path::tcp_stream:
+    case Path::tcp_rr:
+    case Path::tcp_crr:
+    case Path::udp_rr:
+      return true;
+    case Path::dpdk:
+    case Path::model:
+    case Path::udp_socket:
+      return false;
+  }
+  PM_CHECK(false);
+}
+
+std::int64_t response_bytes_of(const ClosedLoopOrder& loop) {
+  return loop.response_bytes > 0 ? loop.response_bytes : loop.message_bytes;
 }
 
 std::uint64_t flow_seed(const TrialOrder& order) {

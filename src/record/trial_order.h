@@ -13,7 +13,8 @@
 
 namespace pollmark {
 
-enum class Path : std::uint8_t { dpdk, model, udp_socket };  // later: packet_mmap, af_xdp, ...
+// later: packet_mmap, af_xdp, ...
+enum class Path : std::uint8_t { dpdk, model, udp_socket, tcp_stream, tcp_rr, tcp_crr, udp_rr };
 enum class ClockKind : std::uint8_t { wall, lockstep };
 enum class TrafficKind : std::uint8_t { udp, tcp, replay };
 // one_way: from the generator's port to the receiver's. both: at the same time also back, with the
@@ -126,6 +127,19 @@ struct ReceiverOrder {
   friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
 };
 
+// Of the paths tcp_stream, tcp_rr, tcp_crr and udp_rr: no load is offered, each message waits for
+// the one before it.
+struct ClosedLoopOrder {
+  int streams = 1;                  // connections at the same time; tcp_rr, udp_rr: 1
+  std::int64_t message_bytes = 0;   // of a write (tcp_stream) or a request; 0: not resolved yet
+  std::int64_t response_bytes = 0;  // 0: as message_bytes
+  bool no_delay = false;            // TCP_NODELAY
+  std::string congestion_control;   // empty: the host's default
+  int listen_backlog = 128;         // of the server's socket; tcp_crr
+  bool taps = false;                // segment sizes at both devices; they cost
+  friend bool operator==(const ClosedLoopOrder&, const ClosedLoopOrder&) = default;
+};
+
 struct TrialOrder {
   TrialKind kind = TrialKind::trial;
   std::int64_t trial = 0;  // number within the campaign, from 0
@@ -143,6 +157,7 @@ struct TrialOrder {
   TrafficOrder traffic;
   ModelOrder model;
   ReceiverOrder receiver;
+  ClosedLoopOrder closed_loop;
   double seconds = 1.0;  // virtual seconds in lockstep
   double warmup_seconds = 0.1;
   std::uint64_t seed = 1;            // of this trial's traffic, faults and stalls
@@ -156,6 +171,9 @@ struct TrialOrder {
 // there and the way back. The ports of the way back are exchanged, its seed is another. Of the
 // lcores that are named the first half is the way there's (odd: the larger half).
 [[nodiscard]] std::vector<TrialOrder> directions_of(const TrialOrder& order);
+// tcp_stream, tcp_rr, tcp_crr, udp_rr: what load they carry is the result.
+[[nodiscard]] bool is_closed_loop(Path path);
+[[nodiscard]] std::int64_t response_bytes_of(const ClosedLoopOrder& loop);
 // 2 with direction = both, else 1.
 [[nodiscard]] int direction_count(const TrialOrder& order);
 // What the flows' header fields are drawn from: those of both ways are the same flows.

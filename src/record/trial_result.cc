@@ -14,12 +14,46 @@ std::optional<double> as_double(std::optional<std::int64_t> value) {
 }
 
 std::optional<double> latency_ns(const TrialResult& trial, double percent) {
-  const auto measured = [](const std::optional<LatencyHistogram>& histogram) {
-    return histogram && histogram->min().has_value();
-  };
-  if (measured(trial.latency_ns.done)) return as_double(trial.latency_ns.done->percentile(percent));
-  if (measured(trial.latency_ns.rx)) return as_double(trial.latency_ns.rx->percentile(percent));
-  return std::nullopt;
+  const LatencyHistogram* histogram = latency_of(trial.latency_ns).histogram;
+  return histogram ? as_double(histogram->percentile(percent)) : std::nullopt;
+}
+
+// Per second of the window, of a closed loop that counts in this unit.
+template <ClosedLoopUnit kUnit>
+std::optional<double> rate(const TrialResult& trial) {
+  if (!trial.closed_loop || trial.closed_loop->unit != kUnit || !(trial.virtual_seconds > 0.0))
+    return std::nullopt;
+  return static_cast<double>(trial.closed_loop->in_window) / trial.virtual_seconds;
+}
+
+std::optional<double> goodput_bps(const TrialResult& trial) {
+  const auto bytes_per_s = rate<ClosedLoopUnit::bytes>(trial);
+  return bytes_per_s ? std::optional(8.0 * *bytes_per_s) : std::nullopt;
+}
+
+// CPU of both threads for each so many of what was received in the window.
+std::optional<double> cpu_ns_per(const TrialResult& trial, double units, bool of_bytes) {
+  if (!trial.closed_loop || trial.closed_loop->in_window <= 0 ||
+      (trial.closed_loop->unit == ClosedLoopUnit::bytes) != of_bytes ||
+      !trial.closed_loop->client_cpu_ns || !trial.closed_loop->server_cpu_ns)
+    return std::nullopt;
+  const ClosedLoopAccount& loop = *trial.closed_loop;
+  return units * static_cast<double>(*loop.client_cpu_ns + *loop.server_cpu_ns) /
+         static_cast<double>(loop.in_window);
+}
+
+std::optional<double> failed_ratio(const TrialResult& trial) {
+  if (!trial.closed_loop || trial.closed_loop->unit == ClosedLoopUnit::bytes ||
+      trial.closed_loop->sent <= 0)
+    return std::nullopt;
+  return static_cast<double>(trial.closed_loop->failed()) /
+         static_cast<double>(trial.closed_loop->sent);
+}
+
+template <std::optional<LatencyHistogram> ClosedLoopAccount::*kTap>
+std::optional<double> mean_segment_bytes(const TrialResult& trial) {
+  if (!trial.closed_loop || !((*trial.closed_loop).*kTap)) return std::nullopt;
+  return ((*trial.closed_loop).*kTap)->mean();
 }
 
 std::optional<double> rx_missed_ratio(const TrialResult& trial) {
@@ -72,10 +106,12 @@ struct Metric {
 
 const std::vector<Metric>& metrics() {
   static const std::vector<Metric> kMetrics = {
-      {{"loss_ratio", "ratio", false, "share of the offered packets that was not received"},
+      {{"loss_ratio", "ratio", false, "share of the offered packets that was not received",
+        MetricSource::offered},
        [](const TrialResult& trial) { return trial.ledger().loss_ratio(); }},
       {{"rx_missed_ratio", "ratio", false,
-        "share of the offered packets that found no free receive descriptor"},
+        "share of the offered packets that found no free receive descriptor",
+        MetricSource::offered},
        rx_missed_ratio},
       {{"latency_p50_ns", "ns", false, "median latency of the received packets"},
        [](const TrialResult& trial) { return latency_ns(trial, 50.0); }},
@@ -83,25 +119,61 @@ const std::vector<Metric>& metrics() {
        [](const TrialResult& trial) { return latency_ns(trial, 99.0); }},
       {{"latency_p999_ns", "ns", false, "99.9th percentile latency of the received packets"},
        [](const TrialResult& trial) { return latency_ns(trial, 99.9); }},
-      {{"cycles_per_pkt", "cycles", false, "busy TSC cycles of the receiving lcores per packet"},
+      {{"cycles_per_pkt", "cycles", false, "busy TSC cycles of the receiving lcores per packet",
+        MetricSource::offered},
        [](const TrialResult& trial) { return trial.cycles_per_pkt; }},
       {{"stage_cycles_per_pkt", "cycles", false,
-        "TSC cycles of the stage alone per packet it ran on"},
+        "TSC cycles of the stage alone per packet it ran on", MetricSource::offered},
        [](const TrialResult& trial) {
          return trial.stage ? trial.stage->cycles_per_pkt : std::nullopt;
        }},
       {{"matched_ratio", "ratio", true,
-        "share of the packets that stage hyperscan found a match in"},
+        "share of the packets that stage hyperscan found a match in", MetricSource::offered},
        matched_ratio},
       {{"busy_fraction", "share", false, "busy share of the busiest receiving lcore"},
        [](const TrialResult& trial) { return trial.busy_fraction; }},
-      {{"offered_mpps", "Mpps", true, "packets per second accepted by the transmit side"},
+      {{"offered_mpps", "Mpps", true, "packets per second accepted by the transmit side",
+        MetricSource::offered},
        offered_mpps},
-      {{"received_mpps", "Mpps", true, "packets per second received"}, received_mpps},
-      {{"mpps_per_core", "Mpps per core", true, "packets per second received per core used"},
+      {{"received_mpps", "Mpps", true, "packets per second received", MetricSource::offered},
+       received_mpps},
+      {{"mpps_per_core", "Mpps per core", true, "packets per second received per core used",
+        MetricSource::offered},
        mpps_per_core},
       {{"cpu_cores_used", "cores", false, "cores kept busy by the receiving side"},
        [](const TrialResult& trial) { return trial.cpu_cores_used; }},
+      {{"goodput_bps", "bit/s", true, "payload bits per second that the server read",
+        MetricSource::closed_loop},
+       goodput_bps},
+      {{"transactions_per_s", "1/s", true, "requests answered per second",
+        MetricSource::closed_loop},
+       rate<ClosedLoopUnit::transactions>},
+      {{"connections_per_s", "1/s", true, "connections made, answered and closed per second",
+        MetricSource::closed_loop},
+       rate<ClosedLoopUnit::connections>},
+      {{"failed_ratio", "ratio", false, "share of the requests or connections that failed",
+        MetricSource::closed_loop},
+       failed_ratio},
+      {{"cpu_ns_per_kib", "ns", false, "CPU time of both ends per KiB of payload",
+        MetricSource::closed_loop},
+       [](const TrialResult& trial) { return cpu_ns_per(trial, 1024.0, true); }},
+      {{"cpu_ns_per_transaction", "ns", false,
+        "CPU time of both ends per request or connection answered", MetricSource::closed_loop},
+       [](const TrialResult& trial) { return cpu_ns_per(trial, 1.0, false); }},
+      {{"sender_segment_bytes", "bytes", true, "mean segment at the sender's device, with taps",
+        MetricSource::closed_loop},
+       mean_segment_bytes<&ClosedLoopAccount::sender_segment_bytes>},
+      {{"receiver_segment_bytes", "bytes", true, "mean segment at the receiver's device, with taps",
+        MetricSource::closed_loop},
+       mean_segment_bytes<&ClosedLoopAccount::receiver_segment_bytes>},
+      {{"rwnd_limited_ratio", "ratio", false,
+        "share of the sending time that waited for the receiver's window",
+        MetricSource::closed_loop},
+       [](const TrialResult& trial) {
+         return trial.closed_loop && trial.closed_loop->tcp
+                    ? trial.closed_loop->tcp->rwnd_limited_ratio
+                    : std::nullopt;
+       }},
       {{"ndr_mpps", "Mpps", true, "highest load without loss, by a search", MetricSource::search},
        of_a_search},
       {{"pdr_mpps", "Mpps", true, "highest load with a loss of at most 0.5 %, by a search",
@@ -143,6 +215,34 @@ std::string_view name_of(KnobState state) {
   PM_CHECK(false);
 }
 
+std::string_view name_of(ClosedLoopUnit unit) {
+  switch (unit) {
+    case ClosedLoopUnit::bytes:
+      return "bytes";
+    case ClosedLoopUnit::transactions:
+      return "transactions";
+    case ClosedLoopUnit::connections:
+      return "connections";
+  }
+  PM_CHECK(false);
+}
+
+std::int64_t ClosedLoopAccount::failed() const {
+  std::int64_t sum = 0;
+  for (const auto& [reason, count] : failures) sum += count;
+  return sum;
+}
+
+JudgedLatency latency_of(const LatencyAccount& latency_ns) {
+  const auto measured = [](const std::optional<LatencyHistogram>& histogram) {
+    return histogram && histogram->min().has_value();
+  };
+  if (measured(latency_ns.done)) return {"done", &*latency_ns.done};
+  if (measured(latency_ns.rx)) return {"rx", &*latency_ns.rx};
+  if (measured(latency_ns.round_trip)) return {"round_trip", &*latency_ns.round_trip};
+  return {};
+}
+
 Ledger TrialResult::ledger() const {
   Ledger books;
   for (const StreamAccount& stream : streams) books += stream.ledger;
@@ -170,6 +270,11 @@ std::optional<double> metric_of(const TrialResult& trial, std::string_view metri
     return value;
   }
   return std::nullopt;
+}
+
+bool is_metric_of(const MetricFacts& metric, Path path) {
+  if (metric.source == MetricSource::trial) return true;
+  return (metric.source == MetricSource::closed_loop) == is_closed_loop(path);
 }
 
 const std::vector<MetricFacts>& all_metrics() {

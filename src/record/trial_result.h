@@ -105,6 +105,48 @@ struct GeneratorAccount {
   std::optional<CaptureAccount> capture;   // nullopt: nothing was replayed
 };
 
+enum class ClosedLoopUnit : std::uint8_t { bytes, transactions, connections };
+[[nodiscard]] std::string_view name_of(ClosedLoopUnit unit);
+
+// What TCP_INFO told of the client's connections, sampled every 10 ms and at the end.
+struct TcpAccount {
+  std::int64_t samples = 0;
+  std::string congestion_control;
+  std::optional<std::int64_t> snd_mss_bytes;
+  std::optional<std::int64_t> cwnd_max_segments;
+  std::optional<std::int64_t> snd_wnd_max_bytes;  // the receiver's window, as advertised
+  std::optional<std::int64_t> rtt_min_ns;
+  std::optional<std::int64_t> rtt_mean_ns;             // of the smoothed ones that were sampled
+  std::optional<std::int64_t> retransmitted_segments;  // all connections, since they were made
+  // Of those the segments that the receiver had already: it said so by DSACK, no loss.
+  std::optional<std::int64_t> dsacked_segments;
+  std::optional<double> rwnd_limited_ratio;    // share of the busy time
+  std::optional<double> sndbuf_limited_ratio;  // share of the busy time
+  friend bool operator==(const TcpAccount&, const TcpAccount&) = default;
+};
+
+// The books of a closed loop, in its own unit and not in packets; warm-up and drain included:
+// sent = received + failures + unaccounted.
+struct ClosedLoopAccount {
+  ClosedLoopUnit unit = ClosedLoopUnit::transactions;
+  std::int64_t sent = 0;      // bytes taken by the socket; requests sent; connections attempted
+  std::int64_t received = 0;  // bytes read by the server; answered in full
+  std::map<std::string, std::int64_t> failures;  // reason -> requests or connections
+  std::optional<std::int64_t> served;         // that the server answered; nullopt: of bytes none is
+  std::int64_t late = 0;                      // answers after their time was up, which is a failure
+  std::int64_t in_window = 0;                 // received in the window
+  std::optional<std::int64_t> client_cpu_ns;  // of the client's thread in the window
+  std::optional<std::int64_t> server_cpu_ns;
+  std::optional<TcpAccount> tcp;  // nullopt over UDP
+  // nullopt without taps. Bytes of each segment as it passed the device, headers included.
+  std::optional<LatencyHistogram> sender_segment_bytes;
+  std::optional<LatencyHistogram> receiver_segment_bytes;
+  std::optional<std::int64_t> untapped_segments;  // that the taps had no room for
+
+  [[nodiscard]] std::int64_t failed() const;
+  [[nodiscard]] std::int64_t unaccounted() const { return sent - received - failed(); }
+};
+
 // One direction of traffic.
 struct StreamAccount {
   std::string from;
@@ -121,9 +163,10 @@ struct StreamAccount {
 };
 
 struct LatencyAccount {
-  std::optional<LatencyHistogram> rx;        // arrival to hand-over by rx_burst
-  std::optional<LatencyHistogram> done;      // arrival to end of stage
-  std::optional<LatencyHistogram> intended;  // scheduled departure to hand-over
+  std::optional<LatencyHistogram> rx;          // arrival to hand-over by rx_burst
+  std::optional<LatencyHistogram> done;        // arrival to end of stage
+  std::optional<LatencyHistogram> intended;    // scheduled departure to hand-over
+  std::optional<LatencyHistogram> round_trip;  // closed loop: request to the end of its answer
   std::optional<std::int64_t> floor_p50_ns;
 };
 
@@ -155,12 +198,14 @@ struct TrialResult {
   std::vector<StreamAccount> streams;  // one; with direction = both the way there, the way back
   std::vector<QueueAccount> queues;
   std::vector<RingAccount> rings;
-  std::vector<LcoreHealth> lcores;    // sending side first
-  std::optional<StageAccount> stage;  // nullopt: no stage, or not told
+  std::vector<LcoreHealth> lcores;               // sending side first
+  std::optional<StageAccount> stage;             // nullopt: no stage, or not told
+  std::optional<ClosedLoopAccount> closed_loop;  // nullopt: a load was offered
   LatencyAccount latency_ns;
   std::optional<double> cycles_per_pkt;  // busy TSC cycles of the receiving lcores per frame polled
   std::optional<double> busy_fraction;   // of the busiest receiving lcore, 0..1
-  std::optional<double> cpu_cores_used;  // receiving side, all threads and softirq that are known
+  // Receiving side, all threads and softirq that are known; of a closed loop both sides.
+  std::optional<double> cpu_cores_used;
   GeneratorAccount generator;
   StallAccount stalls;
   std::map<std::string, Knob> knobs;
@@ -184,13 +229,21 @@ struct TrialResult {
 
 // One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
 // latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
-// cpu_cores_used, rx_missed_ratio, stage_cycles_per_pkt, matched_ratio; of trials of kind latency
-// also latency_p99_at_50_ns and so on); nullopt when it was not measured, or is no metric of a
-// trial. Latency is `done` where measured, else `rx`.
+// cpu_cores_used, rx_missed_ratio, stage_cycles_per_pkt, matched_ratio; of a closed loop
+// goodput_bps, transactions_per_s, connections_per_s and others; of trials of kind latency also
+// latency_p99_at_50_ns and so on); nullopt when it was not measured, or is no metric of a trial.
+// Latency is latency_of().
 [[nodiscard]] std::optional<double> metric_of(const TrialResult& trial, std::string_view metric);
-// trial: of every trial of kind trial. search: of a search (metric_of a SearchResult). latency: of
-// trials of kind latency.
-enum class MetricSource : std::uint8_t { trial, search, latency };
+// trial: of every trial of kind trial. offered: of those that offered a load. closed_loop: of
+// those that did not. search: of a search (metric_of a SearchResult). latency: of trials of kind
+// latency.
+// The latency that a trial is judged by: `done` where measured, else `rx`, else `round_trip`.
+struct JudgedLatency {
+  std::string_view kind;                        // its JSON key
+  const LatencyHistogram* histogram = nullptr;  // nullptr: none was measured
+};
+[[nodiscard]] JudgedLatency latency_of(const LatencyAccount& latency_ns);
+enum class MetricSource : std::uint8_t { trial, offered, closed_loop, search, latency };
 struct MetricFacts {
   std::string name;
   std::string unit;
@@ -199,5 +252,7 @@ struct MetricFacts {
   MetricSource source = MetricSource::trial;
 };
 [[nodiscard]] const std::vector<MetricFacts>& all_metrics();
+// Whether trials of that path can have it at all.
+[[nodiscard]] bool is_metric_of(const MetricFacts& metric, Path path);
 
 }  // namespace pollmark

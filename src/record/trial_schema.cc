@@ -106,6 +106,37 @@ Json histogram() {
               {"histogram", described(text(), "HdrHistogram V2, deflated, base64")}}));
 }
 
+Json closed_loop() {
+  const Json tcp = object({{"samples", count()},
+                           {"congestion_control", text()},
+                           {"snd_mss_bytes", maybe_count()},
+                           {"cwnd_max_segments", maybe_count()},
+                           {"snd_wnd_max_bytes", maybe_count()},
+                           {"rtt_min_ns", maybe_count()},
+                           {"rtt_mean_ns", maybe_count()},
+                           {"retransmitted_segments", maybe_count()},
+                           {"dsacked_segments", maybe_count()},
+                           {"rwnd_limited_ratio", maybe_number()},
+                           {"sndbuf_limited_ratio", maybe_number()}});
+  return described(
+      either_null_or(object(
+          {{"unit", one_of({"bytes", "transactions", "connections"})},
+           {"sent", described(count(), "of that unit; warm-up included")},
+           {"received", described(count(), "read by the server, or answered in full")},
+           {"failures", described(map_of(count()), "reason -> requests or connections")},
+           {"unaccounted", described(integer(), "sent - received - failures; 0 in closed books")},
+           {"served", described(maybe_count(), "answered by the server")},
+           {"late", described(count(), "answers after their time was up")},
+           {"in_window", described(count(), "received in the window")},
+           {"client_cpu_ns", maybe_count()},
+           {"server_cpu_ns", maybe_count()},
+           {"tcp", either_null_or(tcp)},
+           {"sender_segment_bytes", histogram()},
+           {"receiver_segment_bytes", histogram()},
+           {"untapped_segments", maybe_count()}})),
+      "books of a path that waits for each answer, in its own unit; null: a load was offered");
+}
+
 Json order() {
   const Json traffic = object(
       {{"kind", name_of_a<TrafficKind>()},
@@ -177,6 +208,13 @@ Json order() {
                  {"traffic", traffic},
                  {"model", model},
                  {"receiver", receiver},
+                 {"closed_loop", object({{"streams", integer()},
+                                         {"message_bytes", integer()},
+                                         {"response_bytes", integer()},
+                                         {"no_delay", truth()},
+                                         {"congestion_control", text()},
+                                         {"listen_backlog", integer()},
+                                         {"taps", truth()}})},
                  {"seconds", maybe_number()},
                  {"warmup_seconds", maybe_number()},
                  {"epoch", integer()},
@@ -249,9 +287,11 @@ Json trial_schema() {
                                         {"cycles_per_pkt", maybe_number()},
                                         {"matches", maybe_count()},
                                         {"matched_pkts", maybe_count()}}))},
+       {"closed_loop", closed_loop()},
        {"latency_ns", object({{"rx", histogram()},
                               {"done", histogram()},
                               {"intended", histogram()},
+                              {"round_trip", histogram()},
                               {"floor_p50", maybe_integer()}})},
        {"cycles_per_pkt", maybe_number()},
        {"busy_fraction", maybe_number()},

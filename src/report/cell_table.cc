@@ -27,6 +27,12 @@ std::string bare_text(const std::string& metric, double value) {
   return metric_text(metric, value);
 }
 
+std::vector<std::string> closed_loop_metrics(Path path) {
+  if (path == Path::tcp_stream) return {"goodput_bps", "cpu_ns_per_kib"};
+  return {path == Path::tcp_crr ? "connections_per_s" : "transactions_per_s", "latency_p50_ns",
+          "latency_p99_ns", "failed_ratio", "cpu_ns_per_transaction"};
+}
+
 // Where the load was searched, what was found; else what happened at the load.
 std::vector<std::string> metrics_of(const ShownGroup& group, const std::string& judged) {
   std::vector<std::string> metrics;
@@ -40,6 +46,14 @@ std::vector<std::string> metrics_of(const ShownGroup& group, const std::string& 
   }
   if (!metrics.empty()) {
     add(judged);
+    return metrics;
+  }
+  const std::vector<Path>& paths = group.paths;
+  if (std::all_of(paths.begin(), paths.end(), is_closed_loop)) {
+    add(judged);
+    for (const Path path : paths) {
+      for (const std::string& metric : closed_loop_metrics(path)) add(metric);
+    }
     return metrics;
   }
   add("loss_ratio");

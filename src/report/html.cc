@@ -347,16 +347,60 @@ class Page {
               "what it would hide stays in unaccounted_pkts.");
     out_.open("div", {{"class", "panels"}}).newline();
     for (const ShownGroup& group : view_.groups) {
-      for (const ShownBooks& books : group.books) write_books(group, books);
+      for (const ShownBooks& books : group.books) {
+        if (books.closed_loop) {
+          write_closed_loop(group, books);
+        } else {
+          write_books(group, books);
+        }
+      }
     }
+    out_.close().newline();
+  }
+
+  static std::string title_of(const ShownGroup& group, const ShownBooks& books) {
+    return fmt::format("{} / {}: {}, {}", group.name, name_of(books.path),
+                       plural(books.cells, "cell"), plural(books.trials, "valid trial"));
+  }
+
+  void write_balance(bool closes) {
+    if (closes) {
+      out_.text(". ").leaf("b", {{"class", "good"}}, "The books close.");
+    } else {
+      out_.text(". ").leaf("b", {{"class", "bad"}}, "The books do not close.");
+    }
+  }
+
+  // Of a closed loop, in its own unit.
+  void write_closed_loop(const ShownGroup& group, const ShownBooks& books) {
+    const ClosedLoopAccount& loop = *books.closed_loop;
+    const std::string title = title_of(group, books);
+    const std::string unit(name_of(loop.unit));
+    out_.open("figure", {{"class", "panel"}, {"style", "margin:0"}}).leaf("h4", title);
+    std::string equation =
+        fmt::format("{} {} sent = {} received", unbroken(loop.sent), unit, unbroken(loop.received));
+    NumberTable table{{"end", unit, "of sent"}, {false, true, true}, {}};
+    table.rows.push_back({"sent", grouped(loop.sent), "100 %"});
+    table.rows.push_back(
+        {"received", grouped(loop.received), share_text(loop.received, loop.sent)});
+    for (const auto& [reason, count] : loop.failures) {
+      equation += fmt::format(" + {} {}", unbroken(count), reason);
+      table.rows.push_back({reason, grouped(count), share_text(count, loop.sent)});
+    }
+    table.rows.push_back(
+        {"unaccounted", grouped(loop.unaccounted()), share_text(loop.unaccounted(), loop.sent)});
+    if (loop.late > 0) table.rows.push_back({"late, outside the sum", grouped(loop.late), ""});
+    equation += fmt::format(" + {} unaccounted", unbroken(loop.unaccounted()));
+    out_.open("p", {{"class", "equation"}}).text(equation);
+    write_balance(loop.unaccounted() == 0);
+    out_.close();
+    write_table(out_, table, fmt::format("Ends of {}", title));
     out_.close().newline();
   }
 
   void write_books(const ShownGroup& group, const ShownBooks& books) {
     const Ledger& ledger = books.ledger;
-    const std::string title =
-        fmt::format("{} / {}: {}, {}", group.name, name_of(books.path), plural(books.cells, "cell"),
-                    plural(books.trials, "valid trial"));
+    const std::string title = title_of(group, books);
     out_.open("figure", {{"class", "panel"}, {"style", "margin:0"}}).leaf("h4", title);
     draw_waterfall(out_, books, fmt::format("Ledger of {}", title));
     std::string equation = fmt::format("{} offered = ", unbroken(ledger.offered_pkts()));
@@ -390,11 +434,7 @@ class Page {
                           "offered, and nobody can say where it went"});
     equation += fmt::format(" + {} unaccounted", unbroken(ledger.unaccounted_pkts()));
     out_.open("p", {{"class", "equation"}}).text(equation);
-    if (ledger.unaccounted_pkts() == 0) {
-      out_.text(". ").leaf("b", {{"class", "good"}}, "The books close.");
-    } else {
-      out_.text(". ").leaf("b", {{"class", "bad"}}, "The books do not close.");
-    }
+    write_balance(ledger.unaccounted_pkts() == 0);
     out_.close();
     out_.open("details").leaf("summary", "All fates, as a table");
     write_table(out_, table, fmt::format("Fates of {}", title));

@@ -25,6 +25,19 @@ Json ledger_json(const Ledger& ledger) {
   return fates;
 }
 
+Json closed_loop_json(const ClosedLoopAccount& loop) {
+  Json failures = Json::object();
+  for (const auto& [reason, count] : loop.failures) failures[reason] = count;
+  return {{"unit", name_of(loop.unit)},
+          {"sent", loop.sent},
+          {"received", loop.received},
+          {"failures", std::move(failures)},
+          {"unaccounted", loop.unaccounted()},
+          {"served", or_null(loop.served)},
+          {"late", loop.late},
+          {"in_window", loop.in_window}};
+}
+
 // The sums that stand beside the fates wherever books are shown.
 void add_books(Json& json, const Ledger& ledger) {
   json["intended_pkts"] = ledger.intended_pkts();
@@ -194,6 +207,7 @@ Json group_json(const ShownGroup& group) {
     one["cells"] = kept.cells;
     one["trials"] = kept.trials;
     add_books(one, kept.ledger);
+    one["closed_loop"] = kept.closed_loop ? closed_loop_json(*kept.closed_loop) : Json(nullptr);
     Json counting = Json::object();
     for (const auto& [fate, cells] : kept.counting_cells) {
       counting[fmt::format("{}_pkts", fate_name(fate))] = cells;

@@ -155,12 +155,46 @@ std::string table_text(const CellTable& table, std::size_t width) {
   return out;
 }
 
+// One line of books: sign, name, number, remark.
+struct BookLine {
+  std::string sign, name, count, remark;
+};
+
+std::string book_lines_text(const ShownGroup& group, const ShownBooks& books,
+                            const std::vector<BookLine>& lines) {
+  std::size_t names = 0;
+  std::size_t counts = 0;
+  for (const BookLine& line : lines) {
+    names = std::max(names, columns_of(line.name));
+    counts = std::max(counts, columns_of(line.count));
+  }
+  std::string out = fmt::format("  {} / {}: {}, {}\n", group.name, name_of(books.path),
+                                plural(books.cells, "cell"), plural(books.trials, "valid trial"));
+  for (const BookLine& line : lines) {
+    std::string text = fmt::format("    {} {}  {}  {}", line.sign, padded(line.name, names, false),
+                                   padded(line.count, counts, true), line.remark);
+    trim_end(text);
+    out += text + '\n';
+  }
+  return out;
+}
+
+std::string closed_loop_text(const ShownGroup& group, const ShownBooks& books) {
+  const ClosedLoopAccount& loop = *books.closed_loop;
+  std::vector<BookLine> lines{
+      {" ", fmt::format("sent {}", name_of(loop.unit)), grouped(loop.sent), ""}};
+  for (const auto& [reason, count] : loop.failures)
+    lines.push_back({"-", readable(reason), grouped(count), share_text(count, loop.sent)});
+  lines.push_back({"-", "unaccounted", grouped(loop.unaccounted()),
+                   loop.unaccounted() == 0 ? "" : "the books do not close"});
+  lines.push_back({"=", "received", grouped(loop.received), share_text(loop.received, loop.sent)});
+  if (loop.late > 0) lines.push_back({" ", "late", grouped(loop.late), "outside the sum"});
+  return book_lines_text(group, books, lines);
+}
+
 std::string books_text(const ShownGroup& group, const ShownBooks& books) {
   const Ledger& ledger = books.ledger;
-  struct Line {
-    std::string sign, name, pkts, share;
-  };
-  std::vector<Line> lines;
+  std::vector<BookLine> lines;
   const std::int64_t offered = ledger.offered_pkts();
   lines.push_back({" ", "offered_pkts", grouped(offered), ""});
   for (const Fate fate : all_fates()) {
@@ -181,21 +215,7 @@ std::string books_text(const ShownGroup& group, const ShownBooks& books) {
     lines.push_back({" ", fmt::format("{}_pkts", fate_name(fate)), grouped(*ledger.pkts(fate)),
                      kind == FateKind::sender ? "not offered" : "outside the sum"});
   }
-  std::size_t names = 0;
-  std::size_t counts = 0;
-  for (const Line& line : lines) {
-    names = std::max(names, columns_of(line.name));
-    counts = std::max(counts, columns_of(line.pkts));
-  }
-  std::string out = fmt::format("  {} / {}: {}, {}\n", group.name, name_of(books.path),
-                                plural(books.cells, "cell"), plural(books.trials, "valid trial"));
-  for (const Line& line : lines) {
-    std::string text = fmt::format("    {} {}  {}  {}", line.sign, padded(line.name, names, false),
-                                   padded(line.pkts, counts, true), line.share);
-    trim_end(text);
-    out += text + '\n';
-  }
-  return out;
+  return book_lines_text(group, books, lines);
 }
 
 // "6 cells (a; b; c; and 3 more)"
@@ -333,14 +353,19 @@ std::string render_text(const ReportInput& input, int width_columns) {
     }
   }
 
-  bool first_books = true;
+  std::string ledgers;
+  std::string loops;
   for (const ShownGroup& group : view.groups) {
     for (const ShownBooks& books : group.books) {
-      if (first_books) out += "\nLedger, in packets\n";
-      first_books = false;
-      out += books_text(group, books);
+      if (books.closed_loop) {
+        loops += closed_loop_text(group, books);
+      } else {
+        ledgers += books_text(group, books);
+      }
     }
   }
+  if (!ledgers.empty()) out += "\nLedger, in packets\n" + ledgers;
+  if (!loops.empty()) out += "\nClosed loops, in their own unit\n" + loops;
 
   std::string rest;
   add_without_numbers(view, CellState::not_run, "Refused or not run", width, rest);

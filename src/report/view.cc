@@ -272,6 +272,7 @@ void sum_books(ShownGroup& group) {
       books = group.books.insert(group.books.end(), ShownBooks{});
       books->path = summary.path;
     }
+    if (summary.closed_loop) add_closed_loop(books->closed_loop, *summary.closed_loop);
     books->ledger.set_offered(books->ledger.offered_pkts() + summary.ledger.offered_pkts());
     for (const Fate fate : all_fates()) {
       const std::optional<std::int64_t> pkts = summary.ledger.pkts(fate);
@@ -335,8 +336,39 @@ std::string intended_text(const TrafficOrder& traffic) {
   return fmt::format("{} ({}){}", traffic.load.text(), si(traffic.intended_pps, "pps"), each_way);
 }
 
+// "64 bytes", "64 there, 1024 back".
+std::string messages_text(const TrialOrder& order) {
+  const ClosedLoopOrder& loop = order.closed_loop;
+  if (order.path == Path::tcp_stream || loop.message_bytes == response_bytes_of(loop))
+    return bytes_text(loop.message_bytes);
+  return fmt::format("{} there, {} back", bytes_text(loop.message_bytes),
+                     bytes_text(response_bytes_of(loop)));
+}
+
+void draw_closed_loop(ShownGroup& group, const std::vector<const TrialResult*>& trials) {
+  std::vector<std::string> ports, paths, messages, streams, controls;
+  for (const TrialResult* trial : trials) {
+    const TrialOrder& order = trial->order;
+    add_once(ports, order.generator_port);
+    add_once(paths, std::string(name_of(order.path)));
+    add_once(messages, messages_text(order));
+    add_once(streams, fmt::format("{}", order.closed_loop.streams));
+    if (trial->closed_loop && trial->closed_loop->tcp)
+      add_once(controls, trial->closed_loop->tcp->congestion_control);
+  }
+  Station client{"client", {listed(paths), listed(messages, "messages of ")}};
+  client.facts.push_back(
+      listed(streams, "", streams == std::vector<std::string>{"1"} ? " stream" : " streams"));
+  if (!controls.empty()) client.facts.push_back(listed(controls, "congestion control "));
+  Station link{"link", {listed(ports, "port ")}};
+  if (ports == std::vector<std::string>{"veth"}) link.facts.push_back("veth pair");
+  group.setup = {client, link, {"server", {"kernel sockets"}}};
+}
+
 void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials) {
   if (trials.empty()) return;
+  if (std::all_of(group.paths.begin(), group.paths.end(), is_closed_loop))
+    return draw_closed_loop(group, trials);
   std::vector<std::string> ports, kinds, frames, flows, captures, arrivals, loads, links, stalls,
       dma, clocks, receiver_ports, queues, rings, retas, fields, offloads, buffers, bursts, workers,
       sw_rings, cpus, stages, paths;

@@ -28,7 +28,7 @@ struct CurvePoint {
 };
 
 struct LatencyCurve {
-  std::string kind;  // "done" or "rx"
+  std::string kind;  // "done", "rx" or "round_trip"
   std::int64_t count = 0;
   std::int64_t out_of_range = 0;
   std::optional<std::int64_t> max_ns;
@@ -54,6 +54,7 @@ struct ShownCell {
 // many did is said.
 struct ShownBooks {
   Path path = Path::model;
+  std::optional<ClosedLoopAccount> closed_loop;  // of a closed loop: the ledger stays empty
   Ledger ledger;
   std::map<Fate, int> counting_cells;
   int cells = 0;

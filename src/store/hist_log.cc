@@ -67,6 +67,7 @@ std::string hist_log_text(const TrialResult& trial) {
   put_line(lines, "rx", trial.order.seconds, trial.latency_ns.rx);
   put_line(lines, "done", trial.order.seconds, trial.latency_ns.done);
   put_line(lines, "intended", trial.order.seconds, trial.latency_ns.intended);
+  put_line(lines, "round_trip", trial.order.seconds, trial.latency_ns.round_trip);
   if (lines.empty()) return lines;
   // The reference C reader takes header lines of at most 127 characters.
   const std::int64_t start = epoch_seconds(trial.started_utc);

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <optional>
 
+#include "trial/closed_loop.h"
+
 namespace pollmark {
 namespace {
 
@@ -40,6 +42,10 @@ ClosedBooks close_books(const TrialOrder& order, const SenderAccount& sender,
                         const std::map<std::string, CounterChange>& changes,
                         const CounterBooks* books) {
   ClosedBooks closed;
+  if (sender.closed_loop && receiver.serving) {
+    closed.closed_loop = close_loop(*sender.closed_loop, *receiver.serving, closed.contradictions);
+    return closed;
+  }
   StreamAccount& stream = closed.stream;
   stream.from = order.generator_port;
   stream.to = order.receiver_port;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace pollmark {
 
 struct ClosedBooks {
   StreamAccount stream;
-  std::vector<std::string> echo_doubts;  // sentences of CounterBooks::charge
+  std::optional<ClosedLoopAccount> closed_loop;  // then the stream stays empty
+  std::vector<std::string> echo_doubts;          // sentences of CounterBooks::charge
   // Why the two accounts contradict themselves, whatever the ledger's sum says: one sentence each.
   std::vector<std::string> contradictions;
 };

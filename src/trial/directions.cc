@@ -169,6 +169,7 @@ TrialResult joined(const TrialOrder& order, TrialResult there, TrialResult back)
       .rx = merged(std::move(there.latency_ns.rx), back.latency_ns.rx),
       .done = merged(std::move(there.latency_ns.done), back.latency_ns.done),
       .intended = merged(std::move(there.latency_ns.intended), back.latency_ns.intended),
+      .round_trip = std::nullopt,  // a closed loop has one direction
       .floor_p50_ns = smaller(there.latency_ns.floor_p50_ns, back.latency_ns.floor_p50_ns)};
   whole.busy_fraction = larger(there.busy_fraction, back.busy_fraction);
   whole.cpu_cores_used = sum(there.cpu_cores_used, back.cpu_cores_used);

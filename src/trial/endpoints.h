@@ -25,8 +25,21 @@ struct SenderAccount {
   std::int64_t tx_unsent_pkts = 0;           // intended - offered
   std::vector<std::uint32_t> sent_per_flow;  // window only; empty: untracked (plain replay)
   double window_seconds = 0.0;
+  // Of a closed loop, as the client knows it: instead of the packets above, which stay 0.
+  std::optional<ClosedLoopAccount> closed_loop;
+  std::optional<LatencyHistogram> round_trip_ns;
+  std::map<std::string, Knob> knobs;
   GeneratorAccount generator;
   std::vector<LcoreHealth> lcores;
+};
+
+// What the server of a closed loop knows of it.
+struct ServingAccount {
+  std::int64_t served = 0;                        // bytes read, or requests answered
+  std::int64_t served_in_window = 0;              // bytes only
+  std::optional<std::int64_t> cpu_ns;             // of its thread in the window
+  std::optional<LatencyHistogram> segment_bytes;  // of a tap
+  std::optional<std::int64_t> untapped_segments;
 };
 
 struct ReceiverAccount {
@@ -34,6 +47,7 @@ struct ReceiverAccount {
   std::int64_t received_bytes = 0;     // incl. FCS
   std::map<Fate, std::int64_t> fates;  // losses and extras that this side itself counted
   std::optional<TrackerTotals> tracker;
+  std::optional<ServingAccount> serving;  // of a closed loop: instead of packets
   std::vector<QueueAccount> queues;
   std::vector<RingAccount> rings;
   LatencyAccount latency_ns;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "trial/closed_loop.h"
 #include "trial/closing.h"
 #include "trial/directions.h"
 #include "trial/limited_by.h"
@@ -166,15 +167,22 @@ TrialResult Way::result(const TrialLimits& limits, const std::optional<std::stri
   result.invalid_reasons = std::move(validity.invalid_reasons);
   result.not_checked = std::move(validity.not_checked);
 
-  Limit limit = limited_by(order_, sent_, got_, books.stream.ledger, limits.offered_tolerance);
+  Limit limit =
+      books.closed_loop
+          ? closed_loop_limit(*books.closed_loop, sent_.window_seconds, result.counters)
+          : limited_by(order_, sent_, got_, books.stream.ledger, limits.offered_tolerance);
   result.limited_by = std::move(limit.by);
   result.limited_why = std::move(limit.why);
 
   result.virtual_seconds = sent_.window_seconds;
-  result.intended_pps = intended_pps_of(order_, sent_);
-  if (sent_.window_seconds > 0.0)
-    result.offered_pps = static_cast<double>(sent_.offered_pkts) / sent_.window_seconds;
-  result.streams.push_back(std::move(books.stream));
+  if (books.closed_loop) {
+    result.closed_loop = std::move(books.closed_loop);
+  } else {
+    result.intended_pps = intended_pps_of(order_, sent_);
+    if (sent_.window_seconds > 0.0)
+      result.offered_pps = static_cast<double>(sent_.offered_pkts) / sent_.window_seconds;
+    result.streams.push_back(std::move(books.stream));
+  }
   result.generator = sent_.generator;
   result.stalls = stalls_of(order_, got_);
   result.page_size_bytes = got_.page_size_bytes;
@@ -187,10 +195,13 @@ TrialResult Way::result(const TrialLimits& limits, const std::optional<std::stri
   result.lcores.insert(result.lcores.end(), std::make_move_iterator(got_.lcores.begin()),
                        std::make_move_iterator(got_.lcores.end()));
   result.latency_ns = std::move(got_.latency_ns);
+  result.latency_ns.round_trip = std::move(sent_.round_trip_ns);
   result.cycles_per_pkt = got_.cycles_per_pkt;
   result.busy_fraction = got_.busy_fraction;
-  result.cpu_cores_used = got_.cpu_cores_used;
+  result.cpu_cores_used = result.closed_loop ? cores_used(*result.closed_loop, sent_.window_seconds)
+                                             : got_.cpu_cores_used;
   result.knobs = std::move(got_.knobs);
+  result.knobs.merge(std::move(sent_.knobs));
   return result;
 }
 

@@ -38,6 +38,40 @@ metric = "loss_ratio"
 """
 
 
+CLOSED = """\
+name = "closed"
+
+[generator]
+port = "veth"
+
+[receiver]
+port = "veth"
+
+[trial]
+seconds = 0.1
+warmup = 0.02
+blocks = 1
+validity = "as_is"
+
+[judge]
+metric = "transactions_per_s"
+
+[[group]]
+name = "ask"
+factors = { path = ["tcp_rr", "udp_rr"], response_bytes = [500] }
+
+[[group]]
+name = "stream"
+
+[group.receiver]
+path = "tcp_stream"
+
+[group.factors]
+message_bytes = [131072]
+streams = [2]
+"""
+
+
 def has_net_admin():
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
@@ -69,6 +103,47 @@ class Kernel(harness.Case):
         self.assertIn(b'"calibration"', before)
         self.pollmark("run", experiment, "-o", out, "--resume")
         self.assertEqual((out / "trials.jsonl").read_bytes(), before)
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_closed_loops_keep_books_in_their_own_unit(self):
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(CLOSED), "-o", out, timeout=300)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        trials = self.trials(out)
+        self.assertEqual({t["kind"] for t in trials}, {"trial"}, "nothing to calibrate")
+        units = {t["path"]: t["closed_loop"]["unit"] for t in trials}
+        self.assertEqual(units, {"tcp_stream": "bytes", "tcp_rr": "transactions",
+                                 "udp_rr": "transactions"})
+        for trial in trials:
+            self.assertEqual(trial["closed_loop"]["unaccounted"], 0, trial)
+            self.assertGreater(trial["closed_loop"]["in_window"], 0)
+            self.assertEqual(trial["streams"], [], "no packets are made up")
+        self.assertIn("by transaction rate", " ".join(run.stdout.split()))
+        self.assertIn("Closed loops, in their own unit", run.stdout)
+        self.assertNotIn("Ledger, in packets", run.stdout)
+        page = (out / "report.html").read_text()
+        self.assertIn("transactions sent = ", page)
+        self.assertIn("The books close.", page)
+        self.assertIn("stream,131072,,2,tcp_stream,goodput_bps,bit/s,",
+                      (out / "summary.csv").read_text())
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_a_congestion_control_that_the_kernel_lacks_refuses_its_cell(self):
+        out = self.scratch / "out"
+        text = CLOSED.replace("streams = [2]", 'congestion_control = ["reno", "nonesuch"]')
+        run = self.pollmark("run", self.experiment(text), "-o", out, timeout=300)
+        said = " ".join(run.stdout.split())
+        self.assertIn("not measured: congestion_control nonesuch: No such file or directory; "
+                      "allowed: ", said + " ".join(run.stderr.split()))
+        done = {t["cell"].get("congestion_control") for t in self.trials(out) if t["valid"]}
+        self.assertIn("reno", done)
+
+    def test_a_closed_loop_refuses_a_load(self):
+        text = CLOSED.replace("[trial]", '[traffic]\nload = "1 Mpps"\n[trial]')
+        run = self.pollmark("run", self.experiment(text), "-o", self.scratch / "out")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("load acts on no path that is used here; allowed with path dpdk, model",
+                      run.stderr)
 
     def test_without_the_capability_the_cells_say_so(self):
         if os.geteuid() != 0 and has_net_admin():

@@ -26,7 +26,7 @@ class RandomTrial {
     order.block = static_cast<int>(integer(0, 20));
     order.attempt = static_cast<int>(integer(0, 3));
     order.cell = texts_by_name();
-    order.path = pick<Path>(3);
+    order.path = pick<Path>(7);
     order.clock = pick<ClockKind>(2);
     order.validity = pick<ValidityRule>(2);
     order.generator_port = text();
@@ -72,6 +72,8 @@ class RandomTrial {
     order.receiver.socket_buffer_bytes = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
     order.receiver.numa = pick<NumaPlacement>(2);
+    order.closed_loop = {static_cast<int>(integer(1, 64)),   integer(), integer(), coin(), text(),
+                         static_cast<int>(integer(1, 4096)), coin()};
     order.seconds = real();
     order.warmup_seconds = real();
     order.seed = random_();
@@ -102,11 +104,11 @@ class RandomTrial {
                               static_cast<int>(integer(0, 1))});
     }
     for (std::int64_t i = integer(0, 2); i > 0; --i) {
-      trial.rings.push_back(
-          {static_cast<int>(i), static_cast<int>(integer(1, 4096)), integer(), integer(),
-           static_cast<int>(integer(0, 1))});
+      trial.rings.push_back({static_cast<int>(i), static_cast<int>(integer(1, 4096)), integer(),
+                             integer(), static_cast<int>(integer(0, 1))});
     }
-    trial.latency_ns = {histogram(), histogram(), histogram(), maybe_integer()};
+    if (coin()) trial.closed_loop = closed_loop();
+    trial.latency_ns = {histogram(), histogram(), histogram(), histogram(), maybe_integer()};
     trial.cycles_per_pkt = maybe_real();
     trial.busy_fraction = maybe_real();
     trial.cpu_cores_used = maybe_real();
@@ -223,6 +225,31 @@ class RandomTrial {
     for (std::int64_t i = integer(0, 2); i > 0; --i)
       stream.kernel_other_reasons[text()] = integer();
     return stream;
+  }
+
+  ClosedLoopAccount closed_loop() {
+    ClosedLoopAccount loop;
+    loop.unit = pick<ClosedLoopUnit>(3);
+    loop.sent = integer(0, std::int64_t{1} << 40);
+    loop.received = integer(0, std::int64_t{1} << 40);
+    for (std::int64_t i = integer(0, 2); i > 0; --i) loop.failures[text()] = integer(0, 1000);
+    loop.served = maybe_integer_from(0);
+    loop.late = integer(0, 1000);
+    loop.in_window = integer(0, std::int64_t{1} << 40);
+    loop.client_cpu_ns = maybe_integer_from(0);
+    loop.server_cpu_ns = maybe_integer_from(0);
+    if (coin()) {
+      loop.tcp = {integer(0, 1000),      text(),
+                  maybe_integer_from(0), maybe_integer_from(0),
+                  maybe_integer_from(0), maybe_integer_from(0),
+                  maybe_integer_from(0), maybe_integer_from(0),
+                  maybe_integer_from(0), maybe_real(),
+                  maybe_real()};
+    }
+    loop.sender_segment_bytes = histogram();
+    loop.receiver_segment_bytes = histogram();
+    loop.untapped_segments = maybe_integer_from(0);
+    return loop;
   }
 
   std::optional<std::int64_t> maybe_integer_from(std::int64_t low) {

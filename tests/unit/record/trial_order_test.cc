@@ -19,7 +19,7 @@ void expect_names(const std::vector<std::string>& names) {
 }
 
 TEST(Names, AreSpeltAsTheEnumerators) {
-  expect_names<Path>({"dpdk", "model", "udp_socket"});
+  expect_names<Path>({"dpdk", "model", "udp_socket", "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"});
   expect_names<ClockKind>({"wall", "lockstep"});
   expect_names<TrafficKind>({"udp", "tcp", "replay"});
   expect_names<ArrivalKind>({"constant", "poisson", "burst", "on_off"});
@@ -34,6 +34,23 @@ TEST(Names, AreSpeltAsTheEnumerators) {
   EXPECT_EQ(name_of(DmaPlacement::memory), "memory");
   EXPECT_EQ(name_of(StageKind::checksum), "checksum");
   EXPECT_EQ(name_of(TrialKind::probe), "probe");
+}
+
+TEST(ClosedLoops, AreThePathsThatOfferNoLoad) {
+  std::set<std::string_view> closed;
+  for (const std::string& name : enum_names<Path>()) {
+    const Path path = *enum_from_name<Path>(name);
+    if (is_closed_loop(path)) closed.insert(name_of(path));
+  }
+  EXPECT_EQ(closed, (std::set<std::string_view>{"tcp_crr", "tcp_rr", "tcp_stream", "udp_rr"}));
+}
+
+TEST(ClosedLoops, AnAnswerIsAsLongAsTheRequestUnlessSaid) {
+  ClosedLoopOrder loop;
+  loop.message_bytes = 64;
+  EXPECT_EQ(response_bytes_of(loop), 64);
+  loop.response_bytes = 9;
+  EXPECT_EQ(response_bytes_of(loop), 9);
 }
 
 }  // namespace

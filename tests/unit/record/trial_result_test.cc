@@ -36,6 +36,52 @@ TrialResult latency_trial(double pdr_percent) {
   return trial;
 }
 
+TrialResult looped_trial(ClosedLoopUnit unit) {
+  TrialResult trial;
+  trial.virtual_seconds = 2.0;
+  ClosedLoopAccount& loop = trial.closed_loop.emplace();
+  loop.unit = unit;
+  loop.sent = 4000;
+  loop.received = 3900;
+  loop.failures = {{"timed out", 60}, {"Connection refused", 40}};
+  loop.in_window = 3000;
+  loop.client_cpu_ns = 5'000'000;
+  loop.server_cpu_ns = 1'000'000;
+  loop.tcp.emplace().rwnd_limited_ratio = 0.25;
+  LatencyHistogram segments;
+  segments.record(1500);
+  segments.record(500);
+  loop.sender_segment_bytes = loop.receiver_segment_bytes = segments;
+  for (int i = 1; i <= 1000; ++i) trial.latency_ns.round_trip.emplace().record(i);
+  return trial;
+}
+
+TEST(Metrics, OfAClosedLoopAreInItsOwnUnit) {
+  const TrialResult asked = looped_trial(ClosedLoopUnit::transactions);
+  EXPECT_EQ(asked.closed_loop->unaccounted(), 0);
+  EXPECT_EQ(metric_of(asked, "transactions_per_s"), 1500.0);
+  EXPECT_EQ(metric_of(asked, "cpu_ns_per_transaction"), 2000.0);
+  EXPECT_EQ(metric_of(asked, "failed_ratio"), 0.025);
+  EXPECT_EQ(metric_of(asked, "rwnd_limited_ratio"), 0.25);
+  EXPECT_EQ(metric_of(asked, "sender_segment_bytes"), 1000.0);
+  EXPECT_TRUE(metric_of(asked, "latency_p50_ns"));
+  const TrialResult streamed = looped_trial(ClosedLoopUnit::bytes);
+  EXPECT_EQ(metric_of(streamed, "goodput_bps"), 12'000.0);
+  EXPECT_EQ(metric_of(streamed, "cpu_ns_per_kib"), 2'048'000.0);
+  const TrialResult connected = looped_trial(ClosedLoopUnit::connections);
+  EXPECT_EQ(metric_of(connected, "connections_per_s"), 1500.0);
+  for (const MetricFacts& metric : all_metrics()) {
+    if (metric.source != MetricSource::closed_loop) continue;
+    EXPECT_FALSE(metric_of(measured_trial(), metric.name)) << metric.name;
+    int units = 0;
+    for (const TrialResult* trial : {&asked, &streamed, &connected})
+      units += metric_of(*trial, metric.name).has_value();
+    EXPECT_GE(units, 1) << metric.name;
+  }
+  for (const std::string name : {"loss_ratio", "offered_mpps", "goodput_bps", "cpu_ns_per_kib"})
+    EXPECT_FALSE(metric_of(asked, name)) << name;
+}
+
 TEST(Metrics, EveryMetricOfATrialCanBeMeasured) {
   const TrialResult trial = measured_trial();
   const std::set<std::string> want = {"loss_ratio",     "rx_missed_ratio", "latency_p50_ns",
@@ -47,7 +93,7 @@ TEST(Metrics, EveryMetricOfATrialCanBeMeasured) {
   for (const MetricFacts& metric : all_metrics()) {
     EXPECT_FALSE(metric.unit.empty());
     EXPECT_FALSE(metric.sentence.empty());
-    if (metric.source != MetricSource::trial) {
+    if (metric.source != MetricSource::trial && metric.source != MetricSource::offered) {
       EXPECT_FALSE(metric_of(trial, metric.name).has_value()) << metric.name;
       continue;
     }
