@@ -28,6 +28,8 @@ struct Load {
 [[nodiscard]] Result<double> parse_link_bps(std::string_view text);
 // "256 KiB", "16 MiB", "1500", "4 kB" -> bytes.
 [[nodiscard]] Result<std::int64_t> parse_bytes(std::string_view text);
+// In the largest unit that keeps it whole: 1048576 -> "1 MiB", 2049 -> "2049 B". Reads back exactly.
+[[nodiscard]] std::string bytes_text(std::int64_t bytes);
 // "20 us", "1 ms", "1.5 s", "300 ns" -> ns; a bare number is refused.
 [[nodiscard]] Result<std::int64_t> parse_duration_ns(std::string_view text);
 // "2 M", "500 k", "1e6", "64" -> a count.

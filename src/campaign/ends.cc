@@ -10,6 +10,7 @@
 #include "host/numa_placement.h"
 #include "kernel/books.h"
 #include "kernel/closed_loop.h"
+#include "kernel/packet_mmap.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
 #include "rig/dpdk_receiver.h"
@@ -43,6 +44,8 @@ Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const Vet
   const NetdevPlace place = lab->receiver_of(order);
   if (order.path == Path::udp_socket) {
     PM_TRY(ends.receiver, make_udp_socket_receiver(order, place));
+  } else if (order.path == Path::packet_mmap) {
+    PM_TRY(ends.receiver, make_packet_mmap_receiver(order, place));
   } else {
     PM_TRY(ends.receiver, make_dpdk_receiver(order, place, std::move(to)));
   }
@@ -105,6 +108,7 @@ Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
       return make_ends_on_model(order);
     case Path::dpdk:
     case Path::udp_socket:
+    case Path::packet_mmap:
       return make_veth_ends(order);
     case Path::tcp_stream:
     case Path::tcp_rr:

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "host/netlink.h"
+#include "host/packet_socket.h"
 
 namespace pollmark {
 namespace {
@@ -88,6 +89,13 @@ void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64
                  CounterFacts facts) {
   snapshot.values[name] = value;
   snapshot.facts[name] = std::move(facts);
+}
+
+void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total) {
+  put_counter(snapshot, "receiver.packet_ring.tp_drops", total.drops,
+              facts_of("packet_ring", CounterRole::owner, "socket"));
+  put_counter(snapshot, "receiver.packet_ring.tp_packets", total.packets,
+              facts_of("packet_ring", CounterRole::echo, "socket"));
 }
 
 std::map<std::string, std::uint64_t> parse_snmp(std::string_view text) {

@@ -42,6 +42,11 @@ enum class FrameConsumer { udp_socket, packet_ring };
 void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
                  CounterFacts facts);
 
+struct PacketStatistics;
+// receiver.packet_ring.tp_drops (owner) and tp_packets (echo, drops included), from sums over the
+// readings of one socket.
+void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total);
+
 // Pairs of a header line and a value line, "Udp: InDatagrams NoPorts" above "Udp: 5 0", as
 // "udp.InDatagrams" -> 5. Negative values (Tcp.MaxConn) are left out.
 [[nodiscard]] std::map<std::string, std::uint64_t> parse_snmp(std::string_view text);

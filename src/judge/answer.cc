@@ -437,9 +437,12 @@ class Answer {
       if (table.factor != "path") continue;
       for (const FactorRow& row : table.rows) {
         const auto dpdk = row.cells.find("dpdk");
-        const auto socket = row.cells.find("udp_socket");
-        if (dpdk == row.cells.end() || socket == row.cells.end()) continue;
-        clauses.push_back(path_clause(row, dpdk->second, socket->second));
+        if (dpdk == row.cells.end()) continue;
+        for (const auto& [path, cell] : row.cells) {
+          const auto of = enum_from_name<Path>(path);
+          if (of && is_open_kernel_path(*of))
+            clauses.push_back(path_clause(row, dpdk->second, path, cell));
+        }
       }
     }
     if (clauses.size() > kNamed) clauses.resize(kNamed);
@@ -453,11 +456,12 @@ class Answer {
     return {missing.begin(), missing.end()};
   }
 
-  std::string path_clause(const FactorRow& row, std::size_t dpdk, std::size_t socket) const {
-    std::string text = fmt::format("over the same veth{}{}, dpdk has {} {} and udp_socket {}",
+  std::string path_clause(const FactorRow& row, std::size_t dpdk, std::string_view kernels,
+                          std::size_t socket) const {
+    std::string text = fmt::format("over the same veth{}{}, dpdk has {} {} and {} {}",
                                    row.others.empty() ? "" : " with ",
                                    row.others.empty() ? "" : cell_text(row.others), word(),
-                                   estimate(dpdk), estimate(socket));
+                                   estimate(dpdk), kernels, estimate(socket));
     const auto received = [&](std::size_t cell) -> std::optional<Estimate> {
       const auto& metrics = cells_[cell].summary.metrics;
       const auto found = metrics.find("received_mpps");
@@ -474,7 +478,7 @@ class Answer {
       case Telling::equivalent:
         return text + ": equivalent";
       case Telling::different:
-        return text + fmt::format(": {} is ahead", dpdk_first ? "dpdk" : "udp_socket");
+        return text + fmt::format(": {} is ahead", dpdk_first ? "dpdk" : kernels);
       case Telling::open:
         break;
     }

@@ -255,6 +255,7 @@ Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order)
     case Path::udp_socket:
       return std::make_unique<KernelBooks>(FrameConsumer::udp_socket);
     case Path::dpdk:
+    case Path::packet_mmap:
       return std::make_unique<KernelBooks>(FrameConsumer::packet_ring);
     case Path::model:
     case Path::tcp_stream:

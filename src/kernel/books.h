@@ -38,7 +38,8 @@ namespace pollmark {
 // arrived) are therefore taken off the owner that charged them; with several owners off the largest
 // first, which is said as a doubt.
 
-// For the paths udp_socket and dpdk. Errors: bad_experiment for a path that is not the kernel's.
+// For the paths udp_socket, packet_mmap and dpdk. Errors: bad_experiment for a path that is not the
+// kernel's.
 [[nodiscard]] Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order);
 
 }  // namespace pollmark

@@ -156,6 +156,7 @@ Result<LoopParts> parts_of(const TrialOrder& order, const NetdevPlace& server) {
     case Path::dpdk:
     case Path::model:
     case Path::udp_socket:
+    case Path::packet_mmap:
       break;
   }
   return fail(Errc::bad_experiment, fmt::format("path {}: no closed loop", name_of(order.path)));

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "plan/frame_sizes.h"
 
 namespace pollmark {
@@ -107,7 +108,7 @@ Applied set_names(std::string_view text, const std::vector<std::string>& names, 
 
 // Path.
 Applied apply_path(std::string_view text, TrialOrder& order) {
-  static const Later kLater = {"packet_mmap", "af_xdp", "xdp_drop"};
+  static const Later kLater = {"af_xdp", "xdp_drop"};
   return set_enum(text, kLater, order.path);
 }
 std::string path_level(const TrialOrder& order) { return std::string(name_of(order.path)); }
@@ -294,13 +295,37 @@ Applied apply_socket_buffer(std::string_view text, TrialOrder& order) {
   order.receiver.socket_buffer_bytes = bytes;
   return {};
 }
+constexpr Limits kPacketBlocks{2, 4096};
+Applied apply_packet_blocks(std::string_view text, TrialOrder& order) {
+  return set_int(text, kPacketBlocks, limits_text(kPacketBlocks), order.receiver.packet_blocks);
+}
+std::string packet_blocks_level(const TrialOrder& order) {
+  return fmt::format("{}", order.receiver.packet_blocks);
+}
+
+constexpr std::int64_t kLeastPacketBlock = 16 << 10;
+constexpr std::int64_t kMostPacketBlock = 16 << 20;
+constexpr std::string_view kPacketBlockAllowed = "\"16 KiB\" to \"16 MiB\", a power of two";
+Applied apply_packet_block(std::string_view text, TrialOrder& order) {
+  PM_TRY(const std::int64_t bytes, parse_bytes(text));
+  if (bytes < kLeastPacketBlock || bytes > kMostPacketBlock) {
+    return refused(
+        fmt::format("\"{}\" is too {}", text, bytes < kLeastPacketBlock ? "small" : "large"),
+        kPacketBlockAllowed);
+  }
+  if ((bytes & (bytes - 1)) != 0) {
+    return refused(fmt::format("\"{}\" is no power of two", text), kPacketBlockAllowed);
+  }
+  order.receiver.packet_block_bytes = bytes;
+  return {};
+}
+std::string packet_block_level(const TrialOrder& order) {
+  return bytes_text(order.receiver.packet_block_bytes);
+}
+
 std::string socket_buffer_level(const TrialOrder& order) {
   const std::int64_t bytes = order.receiver.socket_buffer_bytes;
-  if (bytes == 0) return "default";
-  if (bytes % (1 << 30) == 0) return fmt::format("{} GiB", bytes >> 30);
-  if (bytes % (1 << 20) == 0) return fmt::format("{} MiB", bytes >> 20);
-  if (bytes % (1 << 10) == 0) return fmt::format("{} KiB", bytes >> 10);
-  return fmt::format("{} B", bytes);
+  return bytes == 0 ? "default" : bytes_text(bytes);
 }
 
 // Traffic.
@@ -606,13 +631,15 @@ struct Factor {
 
 std::vector<Factor> make_factors() {
   using enum LevelForm;
-  const std::vector<Path> every = {Path::dpdk,   Path::model,   Path::udp_socket, Path::tcp_stream,
-                                   Path::tcp_rr, Path::tcp_crr, Path::udp_rr};
-  const std::vector<Path> offered = {Path::dpdk, Path::model, Path::udp_socket};
+  const std::vector<Path> every = {Path::dpdk,        Path::model,      Path::udp_socket,
+                                   Path::packet_mmap, Path::tcp_stream, Path::tcp_rr,
+                                   Path::tcp_crr,     Path::udp_rr};
+  const std::vector<Path> offered = {Path::dpdk, Path::model, Path::udp_socket, Path::packet_mmap};
   const std::vector<Path> polled = {Path::dpdk, Path::model};
   const std::vector<Path> model = {Path::model};
   const std::vector<Path> closed = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr, Path::udp_rr};
   const std::vector<Path> tcp = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr};
+  const std::vector<Path> packet_ring = {Path::packet_mmap};
   std::vector<Factor> list = {
       {{.name = "path",
         .table = "receiver",
@@ -756,6 +783,25 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_socket_buffer,
        socket_buffer_level},
+      {{.name = "packet_blocks",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = limits_text(kPacketBlocks),
+        .paths = packet_ring,
+        .sentence = "Blocks of the TPACKET_V3 ring: the ring holds packet_blocks x packet_block.",
+        .forms = {integer}},
+       apply_packet_blocks,
+       packet_blocks_level},
+      {{.name = "packet_block",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = std::string(kPacketBlockAllowed),
+        .paths = packet_ring,
+        .sentence = "Size of one block of the TPACKET_V3 ring. A block is handed over when it is "
+                    "full, or 1 ms after its first frame.",
+        .forms = {text}},
+       apply_packet_block,
+       packet_block_level},
       {{.name = "frame",
         .table = "traffic",
         .syntax = "integer, list of integers, or text",

@@ -7,6 +7,7 @@
 
 #include "base/line_rate.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "plan/header_fields.h"
 
 namespace pollmark {
@@ -109,9 +110,11 @@ Broken flow_for_each_generator(const TrialOrder& order) {
 }
 
 Broken replay_to_a_socket(const TrialOrder& order) {
-  if (order.traffic.kind != TrafficKind::replay || order.path != Path::udp_socket) {
-    return std::nullopt;
+  if (order.traffic.kind != TrafficKind::replay) return std::nullopt;
+  if (order.path == Path::packet_mmap) {
+    return "replay on packet_mmap: not there yet; allowed: path dpdk or model";
   }
+  if (order.path != Path::udp_socket) return std::nullopt;
   return "replay on udp_socket: a socket receives only frames addressed to it; allowed: path dpdk "
          "or model";
 }
@@ -122,6 +125,27 @@ Broken checksum_on_a_socket(const TrialOrder& order) {
   }
   return "stage checksum on udp_socket: the kernel has verified before the socket sees a frame; "
          "allowed: none, touch";
+}
+
+Broken stage_on_packet_mmap(const TrialOrder& order) {
+  const StageKind stage = order.receiver.stage;
+  if (order.path != Path::packet_mmap ||
+      (stage != StageKind::checksum && stage != StageKind::hyperscan)) {
+    return std::nullopt;
+  }
+  return fmt::format("stage {} on packet_mmap: not there yet; allowed: none, touch",
+                     name_of(stage));
+}
+
+Broken block_holds_a_frame(const TrialOrder& order) {
+  constexpr int kHeaders = 256;  // of the block, of the frame, and their alignment
+  if (order.path != Path::packet_mmap || order.traffic.frame_bytes.empty()) return std::nullopt;
+  const int largest = *std::ranges::max_element(order.traffic.frame_bytes);
+  if (order.receiver.packet_block_bytes >= largest + kHeaders) return std::nullopt;
+  return fmt::format(
+      "packet_block {} does not hold a frame of {} bytes and {} of headers; "
+      "allowed: a larger block",
+      bytes_text(order.receiver.packet_block_bytes), largest, kHeaders);
 }
 
 Broken forward_on_the_kernel_path(const TrialOrder& order) {
@@ -322,6 +346,8 @@ const std::vector<Rule>& all_rules() {
        flow_for_each_generator},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
+      {{"stage", "path"}, "a packet ring is read by stage none or touch", stage_on_packet_mmap},
+      {{"packet_block", "frame", "path"}, "a block holds a frame", block_holds_a_frame},
       {{"stage", "path"}, "frames are sent back on the model", forward_on_the_kernel_path},
       {{"stage", "path"}, "hyperscan runs behind a poll-mode driver", hyperscan_on_a_socket},
       {{"hit_ratio", "stage"}, "hits need patterns", hits_need_patterns},

@@ -152,6 +152,8 @@ void put_details(Json& json, const TrialOrder& order) {
       {"ring", receiver.ring},
       {"burst", receiver.burst},
       {"socket_buffer_bytes", receiver.socket_buffer_bytes},
+      {"packet_blocks", receiver.packet_blocks},
+      {"packet_block_bytes", receiver.packet_block_bytes},
       {"pool_mbufs", receiver.pool_mbufs},
       {"numa", name_of(receiver.numa)},
   };
@@ -694,6 +696,8 @@ void read_receiver(Fields in, ReceiverOrder& receiver) {
   in.read("ring", receiver.ring);
   in.read("burst", receiver.burst);
   in.read("socket_buffer_bytes", receiver.socket_buffer_bytes);
+  in.read_since("packet_blocks", receiver.packet_blocks);
+  in.read_since("packet_block_bytes", receiver.packet_block_bytes);
   in.read("pool_mbufs", receiver.pool_mbufs);
   in.read_since("numa", receiver.numa);
 }

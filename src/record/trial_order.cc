@@ -14,8 +14,8 @@ template <typename Enum>
 struct Names;
 template <>
 struct Names<Path> {
-  static constexpr std::array<std::string_view, 7> kAll = {
-      "dpdk", "model", "udp_socket", "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"};
+  static constexpr std::array<std::string_view, 8> kAll = {
+      "dpdk", "model", "udp_socket", "packet_mmap", "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"};
 };
 template <>
 struct Names<ClockKind> {
@@ -105,6 +105,10 @@ int direction_count(const TrialOrder& order) {
   return order.traffic.direction == Direction::both ? 2 : 1;
 }
 
+bool is_open_kernel_path(Path path) {
+  return path == Path::udp_socket || path == Path::packet_mmap;
+}
+
 bool is_closed_loop(Path path) {
   switch (path) {
     case Path::tcp_stream:
@@ -114,6 +118,7 @@ bool is_closed_loop(Path path) {
       return true;
     case Path::dpdk:
     case Path::model:
+    case Path::packet_mmap:
     case Path::udp_socket:
       return false;
   }

@@ -13,8 +13,17 @@
 
 namespace pollmark {
 
-// later: packet_mmap, af_xdp, ...
-enum class Path : std::uint8_t { dpdk, model, udp_socket, tcp_stream, tcp_rr, tcp_crr, udp_rr };
+// later: af_xdp, xdp_drop
+enum class Path : std::uint8_t {
+  dpdk,
+  model,
+  udp_socket,
+  packet_mmap,
+  tcp_stream,
+  tcp_rr,
+  tcp_crr,
+  udp_rr
+};
 enum class ClockKind : std::uint8_t { wall, lockstep };
 enum class TrafficKind : std::uint8_t { udp, tcp, replay };
 // one_way: from the generator's port to the receiver's. both: at the same time also back, with the
@@ -117,12 +126,14 @@ struct ReceiverOrder {
   std::vector<int> reta_weights;         // one per queue; empty = equal
   std::vector<std::string> rx_offloads;  // sorted: "checksum", "rss_hash"
   StageKind stage = StageKind::none;
-  std::string patterns;                  // file of expressions when stage is hyperscan
-  int workers = 0;                       // 0: the rx lcore runs the stage itself
-  int ring = 0;                          // software ring slots per rx lcore; 0 without workers
-  int burst = 32;                        // frames per rx_burst, 1..64
-  std::int64_t socket_buffer_bytes = 0;  // udp_socket; 0 = the host's default
-  int pool_mbufs = 0;                    // 0 = enough for every queue; smaller provokes rx_no_mbuf
+  std::string patterns;                       // file of expressions when stage is hyperscan
+  int workers = 0;                            // 0: the rx lcore runs the stage itself
+  int ring = 0;                               // software ring slots per rx lcore; 0 without workers
+  int burst = 32;                             // frames per rx_burst, 1..64
+  std::int64_t socket_buffer_bytes = 0;       // udp_socket; 0 = the host's default
+  int packet_blocks = 64;                     // packet_mmap: blocks of the TPACKET_V3 ring, ...
+  std::int64_t packet_block_bytes = 1 << 20;  // ... each of so many bytes
+  int pool_mbufs = 0;  // 0 = enough for every queue; smaller provokes rx_no_mbuf
   NumaPlacement numa = NumaPlacement::local;
   friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
 };
@@ -173,6 +184,8 @@ struct TrialOrder {
 [[nodiscard]] std::vector<TrialOrder> directions_of(const TrialOrder& order);
 // tcp_stream, tcp_rr, tcp_crr, udp_rr: what load they carry is the result.
 [[nodiscard]] bool is_closed_loop(Path path);
+// The kernel receives what a sender of the load offers: udp_socket, packet_mmap.
+[[nodiscard]] bool is_open_kernel_path(Path path);
 [[nodiscard]] std::int64_t response_bytes_of(const ClosedLoopOrder& loop);
 // 2 with direction = both, else 1.
 [[nodiscard]] int direction_count(const TrialOrder& order);

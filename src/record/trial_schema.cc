@@ -198,6 +198,8 @@ Json order() {
                                 {"ring", integer()},
                                 {"burst", integer()},
                                 {"socket_buffer_bytes", integer()},
+                                {"packet_blocks", integer()},
+                                {"packet_block_bytes", integer()},
                                 {"pool_mbufs", integer()},
                                 {"numa", name_of_a<NumaPlacement>()}});
   return object({{"validity", name_of_a<ValidityRule>()},

@@ -285,12 +285,6 @@ void sum_books(ShownGroup& group) {
   }
 }
 
-std::string bytes_text(std::int64_t bytes) {
-  if (bytes >= 1048576 && bytes % 1048576 == 0) return fmt::format("{} MiB", bytes / 1048576);
-  if (bytes >= 1024 && bytes % 1024 == 0) return fmt::format("{} KiB", bytes / 1024);
-  return fmt::format("{} B", bytes);
-}
-
 std::string frames_text(const std::vector<int>& frame_bytes) {
   std::vector<int> sizes = frame_bytes;
   std::sort(sizes.begin(), sizes.end());
@@ -397,6 +391,9 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
       add_once(buffers, order.receiver.socket_buffer_bytes == 0
                             ? std::string("the host's default")
                             : bytes_text(order.receiver.socket_buffer_bytes));
+    } else if (order.path == Path::packet_mmap) {
+      add_once(buffers, fmt::format("{} blocks of {}", order.receiver.packet_blocks,
+                                    bytes_text(order.receiver.packet_block_bytes)));
     } else {
       add_once(queues, fmt::format("{}", order.receiver.queues));
       add_once(rings, fmt::format("{}", order.receiver.rx_ring));
@@ -652,7 +649,7 @@ View view_of(const ReportInput& input) {
     bool dpdk = false;
     for (const ShownCell& cell : group.cells) {
       if (cell.state != CellState::measured) continue;
-      kernel = kernel || cell.summary->path == Path::udp_socket;
+      kernel = kernel || is_open_kernel_path(cell.summary->path);
       dpdk = dpdk || cell.summary->path == Path::dpdk;
     }
     group.compares_kernel = kernel && dpdk;

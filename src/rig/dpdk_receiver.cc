@@ -115,13 +115,7 @@ class DpdkReceiver final : public Receiver {
     PM_TRY(const PacketStatistics since_last, take_packet_statistics(port_->socket_fd()));
     ring_total_.packets += since_last.packets;
     ring_total_.drops += since_last.drops;
-    CounterFacts facts;
-    facts.layer = "packet_ring";
-    facts.scope = "socket";
-    facts.role = CounterRole::owner;
-    put_counter(snapshot, "receiver.packet_ring.tp_drops", ring_total_.drops, facts);
-    facts.role = CounterRole::echo;
-    put_counter(snapshot, "receiver.packet_ring.tp_packets", ring_total_.packets, facts);
+    put_packet_ring_counters(snapshot, ring_total_);
     CounterFacts of_port;
     of_port.layer = "port";
     of_port.scope = "port";

@@ -70,6 +70,8 @@ class RandomTrial {
     order.receiver.ring = static_cast<int>(integer(0, 8192));
     order.receiver.burst = static_cast<int>(integer(1, 64));
     order.receiver.socket_buffer_bytes = integer();
+    order.receiver.packet_blocks = static_cast<int>(integer(2, 4096));
+    order.receiver.packet_block_bytes = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
     order.receiver.numa = pick<NumaPlacement>(2);
     order.closed_loop = {static_cast<int>(integer(1, 64)),   integer(), integer(), coin(), text(),
