@@ -59,4 +59,9 @@ TscFacts calibrate_tsc(std::int64_t span_ns) {
   return facts;
 }
 
+const TscFacts& host_tsc() {
+  static const TscFacts kFacts = calibrate_tsc();
+  return kFacts;
+}
+
 }  // namespace pollmark

@@ -28,5 +28,7 @@ void sleep_ns(std::int64_t ns);
 // The TSC's advance over `span_ns` (above zero) of CLOCK_MONOTONIC_RAW, between two points, each
 // the tightest of 100 tries. Blocks for span_ns: call once at start-up.
 [[nodiscard]] TscFacts calibrate_tsc(std::int64_t span_ns = 50'000'000);
+// Of this host: calibrated at the first call, which blocks for 50 ms. Any thread.
+[[nodiscard]] const TscFacts& host_tsc();
 
 }  // namespace pollmark

@@ -239,6 +239,7 @@ std::string ratio_text(double ratio) {
 }
 
 std::string bytes_text(std::int64_t bytes) {
+  if (bytes == 0) return "0 B";
   if (bytes % (1 << 30) == 0) return fmt::format("{} GiB", bytes >> 30);
   if (bytes % (1 << 20) == 0) return fmt::format("{} MiB", bytes >> 20);
   if (bytes % (1 << 10) == 0) return fmt::format("{} KiB", bytes >> 10);

@@ -40,7 +40,7 @@ Result<TrialOrder> order_for(const std::string& from, const std::string& to,
   order.path = from == "model" ? Path::model : Path::udp_socket;
   if (!path.empty()) {
     const auto named = enum_from_name<Path>(path);
-    if (!named || (*named == Path::model) != (from == "model"))
+    if (!named || is_closed_loop(*named) || (*named == Path::model) != (from == "model"))
       return fail(Errc::bad_experiment,
                   fmt::format("path {} does not receive on {}; allowed: {}", path, to,
                               from == "model" ? "model" : "udp_socket, packet_mmap, dpdk"));

@@ -48,10 +48,8 @@ std::string metric_word(std::string_view metric) {
       {"pdr_mpps", "PDR"},
       {"received_mpps", "received rate"},
       {"rfc2544_mpps", "RFC 2544 throughput"},
-      {"receiver_segment_bytes", "segment at the receiver"},
       {"rwnd_limited_ratio", "time limited by the receiver's window"},
       {"rx_missed_ratio", "missed"},
-      {"sender_segment_bytes", "segment at the sender"},
       {"stage_cycles_per_pkt", "cycles of the stage per packet"},
       {"transactions_per_s", "transaction rate"},
   };

@@ -9,6 +9,26 @@
 #include "base/tsc.h"
 
 namespace pollmark {
+namespace {
+
+Result<void> refuse_what_a_thread_has_not(const TrialOrder& order) {
+  const ReceiverOrder& receiver = order.receiver;
+  const auto refused = [&](std::string_view what) {
+    return fail(Errc::bad_experiment, fmt::format("path {}: {}", name_of(order.path), what));
+  };
+  if (order.traffic.kind == TrafficKind::replay) return refused("no replay");
+  if (receiver.queues != 1) return refused("one queue only");
+  if (receiver.workers != 0) return refused("no workers");
+  if (receiver.stage != StageKind::none && receiver.stage != StageKind::touch) {
+    return refused("stage none or touch");
+  }
+  if (order.traffic.flows < 1 || order.traffic.flows > 65536) {
+    return fail(Errc::bad_experiment, "flows: 1..65536");
+  }
+  return {};
+}
+
+}  // namespace
 
 BlockingReceiver::BlockingReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus,
                                    double tsc_hz, FrameConsumer consumer, std::string_view role,
@@ -24,7 +44,9 @@ BlockingReceiver::~BlockingReceiver() { end_thread(); }
 
 Result<void> BlockingReceiver::open() {
   PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place_.netns_fd));
-  return source_->open(place_);
+  auto opened = source_->open(place_);
+  if (!opened) opened.error().where = fmt::format("{} {}", place_.netdev, opened.error().where);
+  return opened;
 }
 
 Result<CounterSnapshot> BlockingReceiver::read_counters() {
@@ -91,23 +113,6 @@ void BlockingReceiver::end_thread() {
   thread_.join();
 }
 
-Result<void> refuse_what_a_thread_has_not(const TrialOrder& order) {
-  const ReceiverOrder& receiver = order.receiver;
-  const auto refused = [&](std::string_view what) {
-    return fail(Errc::bad_experiment, fmt::format("path {}: {}", name_of(order.path), what));
-  };
-  if (order.traffic.kind == TrafficKind::replay) return refused("no replay");
-  if (receiver.queues != 1) return refused("one queue only");
-  if (receiver.workers != 0) return refused("no workers");
-  if (receiver.stage != StageKind::none && receiver.stage != StageKind::touch) {
-    return refused("stage none or touch");
-  }
-  if (order.traffic.flows < 1 || order.traffic.flows > 65536) {
-    return fail(Errc::bad_experiment, "flows: 1..65536");
-  }
-  return {};
-}
-
 Result<std::unique_ptr<Receiver>> make_blocking_receiver(const TrialOrder& order,
                                                          const NetdevPlace& place,
                                                          FrameConsumer consumer,
@@ -115,9 +120,8 @@ Result<std::unique_ptr<Receiver>> make_blocking_receiver(const TrialOrder& order
                                                          std::unique_ptr<ArrivalSource> source) {
   PM_TRYV(refuse_what_a_thread_has_not(order));
   PM_TRY(TrialCpus cpus, trial_cpus(order));
-  static const TscFacts tsc = calibrate_tsc();
-  return std::make_unique<BlockingReceiver>(order, place, std::move(cpus), tsc.hz, consumer, role,
-                                            std::move(source));
+  return std::make_unique<BlockingReceiver>(order, place, std::move(cpus), host_tsc().hz, consumer,
+                                            role, std::move(source));
 }
 
 }  // namespace pollmark

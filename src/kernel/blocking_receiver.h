@@ -29,7 +29,8 @@ inline constexpr int kWakeUpMs = 10;
 class ArrivalSource {
  public:
   virtual ~ArrivalSource() = default;
-  // The calling thread is in the place's namespace. Errors: host_cannot with the kernel's reason.
+  // The calling thread is in the place's namespace. Errors: host_cannot with the kernel's reason,
+  // where: what was refused; the device is named by the receiver.
   [[nodiscard]] virtual Result<void> open(const NetdevPlace& place) = 0;
   // The receiving thread: waits for frames, kWakeUpMs at most, and hands over what is there: each
   // frame by ReceivedFrames::take, then ReceivedFrames::after_batch. Errors: host_cannot: it cannot
@@ -74,11 +75,9 @@ class BlockingReceiver final : public Receiver {
   PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
-// What every path to a kernel socket or ring refuses: replay, workers, several queues, stages other
-// than none and touch. Errors: bad_experiment "path <its name>: ...".
-[[nodiscard]] Result<void> refuse_what_a_thread_has_not(const TrialOrder& order);
-
-// The receiver of the order's path. Errors: those of refuse_what_a_thread_has_not and trial_cpus.
+// The receiver of the order's path. Errors: bad_experiment "path <its name>: ..." for what no path
+// to a kernel socket or ring has (replay, workers, several queues, stages other than none and
+// touch); those of trial_cpus.
 [[nodiscard]] Result<std::unique_ptr<Receiver>> make_blocking_receiver(
     const TrialOrder& order, const NetdevPlace& place, FrameConsumer consumer,
     std::string_view role, std::unique_ptr<ArrivalSource> source);

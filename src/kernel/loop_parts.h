@@ -48,9 +48,8 @@ struct LoopParts {
 
 // tcp_rr, udp_rr: one request at a time, answered by the server. A datagram that stays away for
 // kAnswerTimeoutNs has failed ("timed out"); an answer that comes later is counted late. Answers
-// are told apart by a sequence number in their first 4 bytes, which no message may be shorter than.
+// are told apart by a sequence number in their first kLeastMessageBytes.
 inline constexpr std::int64_t kAnswerTimeoutNs = 200'000'000;
-inline constexpr std::int64_t kLeastMessageBytes = 4;
 [[nodiscard]] LoopParts request_response_parts(const TrialOrder& order, const NetdevPlace& server);
 
 // tcp_stream: streams connections, each client write of message_bytes; the server reads what there

@@ -4,11 +4,6 @@
 
 namespace pollmark {
 
-const TscFacts& host_tsc() {
-  static const TscFacts kFacts = calibrate_tsc();
-  return kFacts;
-}
-
 LcoreHealth WindowMeter::health(const char* role, double seconds) const {
   LcoreHealth health;
   health.role = role;

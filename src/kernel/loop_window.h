@@ -96,7 +96,4 @@ class PlantedPause {
   std::int64_t ns_;
 };
 
-// Calibrated once per process.
-[[nodiscard]] const TscFacts& host_tsc();
-
 }  // namespace pollmark

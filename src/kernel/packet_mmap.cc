@@ -43,29 +43,22 @@ class PacketMmap final : public ArrivalSource {
   Result<void> open(const NetdevPlace& place) override {
     // Bound to nothing until the ring is there: no frame before it.
     socket_ = Socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
-    if (socket_.fd() < 0) return refused(place, "AF_PACKET socket");
-    const int version = TPACKET_V3;
-    if (setsockopt(socket_.fd(), SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0) {
-      return refused(place, "TPACKET_V3");
-    }
+    if (socket_.fd() < 0) return refused("AF_PACKET socket");
+    PM_TRYV(socket_.set(SOL_PACKET, PACKET_VERSION, int{TPACKET_V3}, "TPACKET_V3"));
     // What the sender of the way back puts on the same device is none of this ring's.
-    const int ignore = 1;
-    if (setsockopt(socket_.fd(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore, sizeof ignore) != 0) {
-      return refused(place, "PACKET_IGNORE_OUTGOING");
-    }
+    PM_TRYV(socket_.set(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, "PACKET_IGNORE_OUTGOING"));
     tpacket_req3 ring{};
     ring.tp_block_size = static_cast<unsigned>(block_bytes_);
     ring.tp_block_nr = blocks_;
     ring.tp_frame_size = kSlotBytes;
     ring.tp_frame_nr = static_cast<unsigned>(blocks_ * block_bytes_ / kSlotBytes);
     ring.tp_retire_blk_tov = kRetireMs;
-    if (setsockopt(socket_.fd(), SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring) != 0) {
-      return refused(place, fmt::format("ring of {} blocks of {} bytes", blocks_, block_bytes_));
-    }
+    PM_TRYV(socket_.set(SOL_PACKET, PACKET_RX_RING, ring,
+                        fmt::format("ring of {} blocks of {} bytes", blocks_, block_bytes_)));
     // The kernel maps a ring of exactly its size, or nothing: this reads the size back.
     void* memory = mmap(nullptr, blocks_ * block_bytes_, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_POPULATE, socket_.fd(), 0);
-    if (memory == MAP_FAILED) return refused(place, "mapping of its ring");
+    if (memory == MAP_FAILED) return refused("mapping of its ring");
     memory_ = static_cast<std::uint8_t*>(memory);
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
@@ -73,31 +66,26 @@ class PacketMmap final : public ArrivalSource {
     address.sll_ifindex = static_cast<int>(if_nametoindex(place.netdev.c_str()));
     if (bind(socket_.fd(), static_cast<const sockaddr*>(static_cast<const void*>(&address)),
              sizeof address) != 0) {
-      return refused(place, "bind");
+      return refused("bind");
     }
     return {};
   }
 
   Result<void> take(ReceivedFrames& frames) override {
     if (!has_waiting()) {
-      blocks_in_a_row_ = 0;
       pollfd wait{.fd = socket_.fd(), .events = POLLIN | POLLERR, .revents = 0};
       if (poll(&wait, 1, kWakeUpMs) > 0 && (wait.revents & POLLERR) != 0) return device_error();
       if (!has_waiting()) return {};
     }
     const std::uint32_t at = next_.load(std::memory_order_relaxed);
+    while (most_filled_ < blocks_ && is_filled((at + most_filled_) % blocks_)) ++most_filled_;
     take_block(header_of(at), frames);
     std::atomic_ref(header_of(at).block_status).store(TP_STATUS_KERNEL, std::memory_order_release);
-    next_.store(at + 1 == blocks_ ? 0 : at + 1, std::memory_order_relaxed);
-    most_in_a_row_ = std::max(most_in_a_row_, ++blocks_in_a_row_);
+    next_.store((at + 1) % blocks_, std::memory_order_relaxed);
     return {};
   }
 
-  bool has_waiting() const override {
-    const tpacket_hdr_v1& next = header_of(next_.load(std::memory_order_relaxed));
-    auto& status = const_cast<__u32&>(next.block_status);
-    return (std::atomic_ref(status).load(std::memory_order_acquire) & TP_STATUS_USER) != 0;
-  }
+  bool has_waiting() const override { return is_filled(next_.load(std::memory_order_relaxed)); }
 
   void add_counters(CounterSnapshot& snapshot) override {
     if (const auto since_last = take_packet_statistics(socket_.fd())) {
@@ -110,10 +98,10 @@ class PacketMmap final : public ArrivalSource {
   void add_knobs(std::map<std::string, Knob>& knobs) const override {
     Knob knob;
     knob.state = KnobState::confirmed;
-    knob.exercised = most_in_a_row_ > 0;
+    knob.exercised = most_filled_ > 0;
     if (knob.exercised) {
-      knob.evidence = fmt::format("up to {} blocks taken in a row of {}, {} frames dropped",
-                                  most_in_a_row_, blocks_, total_.drops);
+      knob.evidence = fmt::format("up to {} of {} blocks held frames at once, {} frames dropped",
+                                  most_filled_, blocks_, total_.drops);
     }
     knob.requested = knob.effective = fmt::format("{}", blocks_);
     knobs["packet_blocks"] = knob;
@@ -122,16 +110,20 @@ class PacketMmap final : public ArrivalSource {
   }
 
  private:
-  static Result<void> refused(const NetdevPlace& place, std::string_view what) {
-    return fail(Errc::host_cannot, std::strerror(errno), fmt::format("{} {}", place.netdev, what));
+  static Result<void> refused(const char* what) {
+    return fail(Errc::host_cannot, std::strerror(errno), what);
   }
 
   Result<void> device_error() const {
-    int error = 0;
-    socklen_t size = sizeof error;
-    (void)getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+    const int error = socket_.pending_error();
     if (error == 0) return {};
     return fail(Errc::host_cannot, std::strerror(error), "AF_PACKET socket");
+  }
+
+  // Blocks are filled in order: where this one is not to be taken yet, none behind it is.
+  bool is_filled(std::uint32_t block) const {
+    auto& status = const_cast<__u32&>(header_of(block).block_status);
+    return (std::atomic_ref(status).load(std::memory_order_acquire) & TP_STATUS_USER) != 0;
   }
 
   tpacket_hdr_v1& header_of(std::uint32_t block) const {
@@ -170,8 +162,7 @@ class PacketMmap final : public ArrivalSource {
   Socket socket_;
   std::uint8_t* memory_ = nullptr;
   std::atomic<std::uint32_t> next_{0};  // block that is taken next. Thread: wo; control: ro
-  std::uint32_t blocks_in_a_row_ = 0;   // thread
-  std::uint32_t most_in_a_row_ = 0;     // thread: wo; control: ro after join
+  std::uint32_t most_filled_ = 0;       // blocks at once. Thread: wo; control: ro after join
   PacketStatistics total_;              // control
 };
 

@@ -187,7 +187,9 @@ class TcpRequestServer final : public RequestServer {
   }
   Result<void> run(WindowMeter& meter, const std::atomic<bool>& /*ending*/) override {
     PM_TRY(const Socket connection, accept_tcp(socket_));
-    while (receive_all(connection.fd(), request_.data(), request_.size()) == request_.size()) {
+    for (;;) {
+      queue_.look(connection.fd());
+      if (receive_all(connection.fd(), request_.data(), request_.size()) < request_.size()) break;
       look(meter);
       make_answer();
       if (send_all(connection.fd(), answer_.data(), answer_.size()) < answer_.size()) break;
@@ -196,6 +198,10 @@ class TcpRequestServer final : public RequestServer {
     meter.finish();
     return {};
   }
+  std::map<std::string, Knob> knobs() override { return queue_.knobs(order_); }
+
+ private:
+  ReceiveQueueLog queue_;
 };
 
 class UdpRequestServer final : public RequestServer {

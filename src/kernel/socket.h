@@ -9,13 +9,24 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/error.h"
+#include "record/trial_result.h"
 
 namespace pollmark {
+
+// Of a receiving socket (SO_MEMINFO).
+struct SocketMemory {
+  std::uint32_t queued_bytes = 0;  // with the kernel's overhead, as the others
+  std::uint32_t buffer_bytes = 0;  // at most
+  std::uint32_t drops = 0;
+};
+
+[[nodiscard]] std::optional<SocketMemory> socket_memory(int fd);
 
 // Movable; closes on destruction.
 class Socket {
@@ -43,6 +54,8 @@ class Socket {
   }
   // A blocking receive gives up after so long, with EAGAIN.
   [[nodiscard]] Result<void> set_receive_timeout(std::int64_t ns) const;
+  // bytes 0: the host's default stays. Not capped by rmem_max, which a namespace cannot change.
+  [[nodiscard]] Result<void> set_receive_buffer(std::int64_t bytes) const;
   [[nodiscard]] Result<void> set_nonblocking() const;
   // What became of a connection (SO_ERROR): an errno, or 0. Reading resets it.
   [[nodiscard]] int pending_error() const;
@@ -57,6 +70,12 @@ class Socket {
   }
   int fd_ = -1;
 };
+
+// The factor socket_buffer as the kernel has it. asked_bytes 0: the host's default.
+// most_queued_bytes: that somebody saw in the buffer; 0: nothing shows that it acted.
+[[nodiscard]] Knob socket_buffer_knob(std::int64_t asked_bytes,
+                                      const std::optional<SocketMemory>& memory,
+                                      std::uint32_t most_queued_bytes);
 
 [[nodiscard]] sockaddr_in socket_address(std::uint32_t ipv4, std::uint16_t port);
 

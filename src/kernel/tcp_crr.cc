@@ -178,7 +178,8 @@ class ConnectServer final : public LoopServer {
       if (connection) {
         serve(*connection);
       } else if (errno != EAGAIN && errno != ECONNABORTED) {
-        break;  // interrupted
+        if (ending.load(std::memory_order_relaxed)) break;  // interrupted
+        return tl::unexpected(connection.error());
       }
     }
     meter.finish();

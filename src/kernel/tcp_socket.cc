@@ -86,10 +86,7 @@ Result<Socket> make_tcp_socket(const TrialOrder& order) {
 Result<Socket> make_tcp_listener(const TrialOrder& order, const NetdevPlace& place, int backlog) {
   PM_TRY(Socket socket, make_tcp_socket(order));
   PM_TRYV(socket.set(SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR"));
-  if (order.receiver.socket_buffer_bytes > 0) {
-    const auto bytes = static_cast<int>(order.receiver.socket_buffer_bytes);
-    PM_TRYV(socket.set(SOL_SOCKET, SO_RCVBUFFORCE, bytes, "SO_RCVBUFFORCE"));
-  }
+  PM_TRYV(socket.set_receive_buffer(order.receiver.socket_buffer_bytes));
   PM_TRYV(socket.bind(place.ipv4, place.frames_to_port));
   PM_TRYV(socket.listen(backlog));
   return socket;
@@ -132,6 +129,21 @@ std::optional<ListenQueue> listen_queue(int fd) {
   if (!info) return std::nullopt;
   // Of a listening socket these two fields have another meaning (net/ipv4/tcp.c, tcp_get_info).
   return ListenQueue{.queued = info->facts.tcpi_unacked, .backlog = info->facts.tcpi_sacked};
+}
+
+void ReceiveQueueLog::look(int connection_fd) {
+  if (looks_++ % kEvery != 0) return;
+  std::uint8_t first = 0;
+  if (recv(connection_fd, &first, 1, MSG_PEEK) <= 0) return;  // the read meets the same
+  if (const auto memory = socket_memory(connection_fd)) {
+    memory_ = memory;
+    most_queued_bytes_ = std::max(most_queued_bytes_, memory->queued_bytes);
+  }
+}
+
+std::map<std::string, Knob> ReceiveQueueLog::knobs(const TrialOrder& order) const {
+  return {{"socket_buffer",
+           socket_buffer_knob(order.receiver.socket_buffer_bytes, memory_, most_queued_bytes_)}};
 }
 
 void TcpInfoLog::sample(int fd) {

@@ -31,6 +31,22 @@ struct ListenQueue {
 };
 [[nodiscard]] std::optional<ListenQueue> listen_queue(int fd);
 
+// What waited in the receive buffers of a server's connections. One thread.
+class ReceiveQueueLog {
+ public:
+  // Just before a blocking read of a connection. Each kEvery-th call waits until there is something
+  // to read, and looks at how much; the others cost nothing.
+  void look(int connection_fd);
+  // socket_buffer as the connections had it, and whether anything was seen in it.
+  [[nodiscard]] std::map<std::string, Knob> knobs(const TrialOrder& order) const;
+
+ private:
+  static constexpr std::uint32_t kEvery = 64;
+  std::uint32_t looks_ = 0;
+  std::optional<SocketMemory> memory_;
+  std::uint32_t most_queued_bytes_ = 0;
+};
+
 // One thread. The kernel's struct is longer than this header's, or shorter: what it did not fill
 // is not measured.
 class TcpInfoLog {

@@ -137,10 +137,12 @@ class StreamServer final : public LoopServer {
 
   void interrupt() override { shutdown(listener_.fd(), SHUT_RDWR); }
   ServingAccount account() override { return account_; }
+  std::map<std::string, Knob> knobs() override { return queue_.knobs(order_); }
 
  private:
   // fd -1 from the end of the stream on. False on an error.
   bool read(pollfd& from, WindowMeter& meter) {
+    queue_.look(from.fd);
     const ssize_t got = recv(from.fd, read_.data(), read_.size(), 0);
     if (got < 0) {
       if (errno == EINTR) return true;
@@ -161,6 +163,7 @@ class StreamServer final : public LoopServer {
   Socket listener_;
   std::vector<Socket> connections_;
   std::vector<std::uint8_t> read_;
+  ReceiveQueueLog queue_;
   int read_error_ = 0;
   ServingAccount account_;
 };

@@ -1,14 +1,12 @@
 #include "kernel/udp_socket.h"
 
 #include <fmt/format.h>
-#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -24,24 +22,6 @@ namespace {
 
 constexpr std::size_t kBatch = 64;
 constexpr std::int64_t kHeaderBytes = 14 + 20 + 8;
-
-struct SocketMemory {
-  std::uint32_t queued_bytes = 0;
-  std::uint32_t buffer_bytes = 0;
-  std::uint32_t drops = 0;
-};
-
-std::optional<SocketMemory> socket_memory(int fd) {
-  std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
-  socklen_t size = sizeof values;
-  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values.data(), &size) != 0 ||
-      size < (SK_MEMINFO_DROPS + 1) * sizeof values[0]) {
-    return std::nullopt;
-  }
-  return SocketMemory{.queued_bytes = values[SK_MEMINFO_RMEM_ALLOC],
-                      .buffer_bytes = values[SK_MEMINFO_RCVBUF],
-                      .drops = values[SK_MEMINFO_DROPS]};
-}
 
 std::int64_t frame_bytes_of(std::size_t payload_bytes) {
   return std::max<std::int64_t>(static_cast<std::int64_t>(payload_bytes) + kHeaderBytes + kFcsBytes,
@@ -78,15 +58,10 @@ class UdpSocket final : public ArrivalSource {
 
   Result<void> open(const NetdevPlace& place) override {
     batch_.emplace(static_cast<std::size_t>(place.mtu));
-    const auto of_device = [&](auto outcome) {
-      if (!outcome)
-        outcome.error().where = fmt::format("{} {}", place.netdev, outcome.error().where);
-      return outcome;
-    };
-    PM_TRY(socket_, of_device(Socket::open(SOCK_DGRAM)));
-    PM_TRYV(of_device(set_buffer()));
-    PM_TRYV(of_device(socket_.set_receive_timeout(std::int64_t{kWakeUpMs} * 1'000'000)));
-    return of_device(socket_.bind(place.frames_to_ipv4, place.frames_to_port));
+    PM_TRY(socket_, Socket::open(SOCK_DGRAM));
+    PM_TRYV(socket_.set_receive_buffer(asked_buffer_bytes_));
+    PM_TRYV(socket_.set_receive_timeout(std::int64_t{kWakeUpMs} * 1'000'000));
+    return socket_.bind(place.frames_to_ipv4, place.frames_to_port);
   }
 
   Result<void> take(ReceivedFrames& frames) override {
@@ -122,32 +97,13 @@ class UdpSocket final : public ArrivalSource {
   }
 
   void add_knobs(std::map<std::string, Knob>& knobs) const override {
-    Knob knob;
-    knob.requested = asked_buffer_bytes_ > 0 ? fmt::format("{}", asked_buffer_bytes_) : "default";
-    if (const auto memory = socket_memory(socket_.fd())) {
-      // The kernel keeps twice what was asked for: its own book-keeping counts too (socket(7)).
-      const std::int64_t effective = memory->buffer_bytes / 2;
-      knob.effective = fmt::format("{}", effective);
-      knob.state = asked_buffer_bytes_ <= 0 || asked_buffer_bytes_ == effective
-                       ? KnobState::confirmed
-                       : KnobState::differs;
-      knob.exercised = most_queued_bytes_ > 0;
-      if (knob.exercised) {
-        knob.evidence = fmt::format("held up to {} of {} bytes incl. overhead, {} frames dropped",
-                                    most_queued_bytes_, memory->buffer_bytes, memory->drops);
-      }
-    }
+    const auto memory = socket_memory(socket_.fd());
+    Knob knob = socket_buffer_knob(asked_buffer_bytes_, memory, most_queued_bytes_);
+    if (knob.exercised) knob.evidence += fmt::format(", {} frames dropped", memory->drops);
     knobs["socket_buffer"] = std::move(knob);
   }
 
  private:
-  Result<void> set_buffer() const {
-    if (asked_buffer_bytes_ <= 0) return {};
-    const auto bytes = static_cast<int>(std::min<std::int64_t>(asked_buffer_bytes_, 1 << 30));
-    // FORCE: not capped by rmem_max, which a namespace cannot change.
-    return socket_.set(SOL_SOCKET, SO_RCVBUFFORCE, bytes, "SO_RCVBUFFORCE");
-  }
-
   void look_at_queue() {
     if (const auto memory = socket_memory(socket_.fd())) {
       most_queued_bytes_ = std::max(most_queued_bytes_, memory->queued_bytes);

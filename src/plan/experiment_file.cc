@@ -302,15 +302,6 @@ const std::vector<std::string>& later_factors() {
   return kNames;
 }
 
-std::vector<Path> offering_paths() {
-  std::vector<Path> paths;
-  for (const std::string& name : enum_names<Path>()) {
-    const Path path = *enum_from_name<Path>(name);
-    if (!is_closed_loop(path)) paths.push_back(path);
-  }
-  return paths;
-}
-
 std::string closed_loop_metric(Path path) {
   if (path == Path::tcp_stream) return "goodput_bps";
   return path == Path::tcp_crr ? "connections_per_s" : "transactions_per_s";

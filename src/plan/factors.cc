@@ -295,6 +295,11 @@ Applied apply_socket_buffer(std::string_view text, TrialOrder& order) {
   order.receiver.socket_buffer_bytes = bytes;
   return {};
 }
+std::string socket_buffer_level(const TrialOrder& order) {
+  const std::int64_t bytes = order.receiver.socket_buffer_bytes;
+  return bytes == 0 ? "default" : bytes_text(bytes);
+}
+
 constexpr Limits kPacketBlocks{2, 4096};
 Applied apply_packet_blocks(std::string_view text, TrialOrder& order) {
   return set_int(text, kPacketBlocks, limits_text(kPacketBlocks), order.receiver.packet_blocks);
@@ -321,11 +326,6 @@ Applied apply_packet_block(std::string_view text, TrialOrder& order) {
 }
 std::string packet_block_level(const TrialOrder& order) {
   return bytes_text(order.receiver.packet_block_bytes);
-}
-
-std::string socket_buffer_level(const TrialOrder& order) {
-  const std::int64_t bytes = order.receiver.socket_buffer_bytes;
-  return bytes == 0 ? "default" : bytes_text(bytes);
 }
 
 // Traffic.
@@ -463,7 +463,6 @@ std::string listen_backlog_level(const TrialOrder& order) {
   return fmt::format("{}", order.closed_loop.listen_backlog);
 }
 
-constexpr std::int64_t kLeastMessage = 4;
 constexpr std::int64_t kMostMessage = 16 << 20;
 constexpr std::string_view kMessageAllowed = "\"auto\", or 4 to 16777216 (\"16 MiB\")";
 Applied set_message(std::string_view text, std::int64_t& field) {
@@ -472,9 +471,10 @@ Applied set_message(std::string_view text, std::int64_t& field) {
     return {};
   }
   PM_TRY(const std::int64_t bytes, parse_bytes(text));
-  if (bytes < kLeastMessage || bytes > kMostMessage) {
-    return refused(fmt::format("\"{}\" is too {}", text, bytes < kLeastMessage ? "small" : "large"),
-                   kMessageAllowed);
+  if (bytes < kLeastMessageBytes || bytes > kMostMessage) {
+    return refused(
+        fmt::format("\"{}\" is too {}", text, bytes < kLeastMessageBytes ? "small" : "large"),
+        kMessageAllowed);
   }
   field = bytes;
   return {};
@@ -629,15 +629,23 @@ struct Factor {
   std::string (*level)(const TrialOrder&);
 };
 
+template <typename Condition>
+std::vector<Path> paths_that(Condition is_so) {
+  std::vector<Path> paths;
+  for (const std::string& name : enum_names<Path>()) {
+    const Path path = *enum_from_name<Path>(name);
+    if (is_so(path)) paths.push_back(path);
+  }
+  return paths;
+}
+
 std::vector<Factor> make_factors() {
   using enum LevelForm;
-  const std::vector<Path> every = {Path::dpdk,        Path::model,      Path::udp_socket,
-                                   Path::packet_mmap, Path::tcp_stream, Path::tcp_rr,
-                                   Path::tcp_crr,     Path::udp_rr};
-  const std::vector<Path> offered = {Path::dpdk, Path::model, Path::udp_socket, Path::packet_mmap};
+  const std::vector<Path> every = paths_that([](Path) { return true; });
+  const std::vector<Path> offered = offering_paths();
   const std::vector<Path> polled = {Path::dpdk, Path::model};
   const std::vector<Path> model = {Path::model};
-  const std::vector<Path> closed = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr, Path::udp_rr};
+  const std::vector<Path> closed = paths_that(is_closed_loop);
   const std::vector<Path> tcp = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr};
   const std::vector<Path> packet_ring = {Path::packet_mmap};
   std::vector<Factor> list = {
@@ -999,6 +1007,10 @@ const FactorFacts* find_factor(std::string_view name) {
     if (facts.name == name) return &facts;
   }
   return nullptr;
+}
+
+std::vector<Path> offering_paths() {
+  return paths_that([](Path path) { return !is_closed_loop(path); });
 }
 
 bool acts_on(const FactorFacts& factor, Path path) {

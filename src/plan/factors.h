@@ -44,6 +44,8 @@ inline constexpr std::string_view kLayout = "layout";
 [[nodiscard]] const std::vector<FactorFacts>& all_factors();
 // nullptr for a name that is not a factor.
 [[nodiscard]] const FactorFacts* find_factor(std::string_view name);
+// Those on which a load is offered: all but the closed loops.
+[[nodiscard]] std::vector<Path> offering_paths();
 [[nodiscard]] bool acts_on(const FactorFacts& factor, Path path);
 
 // Sets the level, given as text (canonical or as a user writes it), in the order. The name must be

@@ -165,7 +165,6 @@ void put_details(Json& json, const TrialOrder& order) {
       {"no_delay", loop.no_delay},
       {"congestion_control", loop.congestion_control},
       {"listen_backlog", loop.listen_backlog},
-      {"taps", loop.taps},
   };
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
@@ -367,10 +366,7 @@ Json closed_loop_json(const std::optional<ClosedLoopAccount>& loop) {
           {"in_window", loop->in_window},
           {"client_cpu_ns", nullable(loop->client_cpu_ns)},
           {"server_cpu_ns", nullable(loop->server_cpu_ns)},
-          {"tcp", tcp_json(loop->tcp)},
-          {"sender_segment_bytes", histogram_json(loop->sender_segment_bytes)},
-          {"receiver_segment_bytes", histogram_json(loop->receiver_segment_bytes)},
-          {"untapped_segments", nullable(loop->untapped_segments)}};
+          {"tcp", tcp_json(loop->tcp)}};
 }
 
 Json capture_json(const std::optional<CaptureAccount>& capture) {
@@ -709,7 +705,6 @@ void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
   in.read("no_delay", loop.no_delay);
   in.read("congestion_control", loop.congestion_control);
   in.read("listen_backlog", loop.listen_backlog);
-  in.read("taps", loop.taps);
 }
 
 void read_details(Fields in, TrialOrder& order) {
@@ -801,9 +796,6 @@ void read_closed_loop(Fields in, ClosedLoopAccount& loop) {
   in.read("client_cpu_ns", loop.client_cpu_ns);
   in.read("server_cpu_ns", loop.server_cpu_ns);
   if (!in.is_null("tcp")) read_tcp(in.object("tcp"), loop.tcp.emplace());
-  read_histogram(in, "sender_segment_bytes", loop.sender_segment_bytes);
-  read_histogram(in, "receiver_segment_bytes", loop.receiver_segment_bytes);
-  in.read("untapped_segments", loop.untapped_segments);
   std::int64_t unaccounted = 0;
   in.read("unaccounted", unaccounted);
   if (unaccounted != loop.unaccounted())

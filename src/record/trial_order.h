@@ -138,6 +138,9 @@ struct ReceiverOrder {
   friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
 };
 
+// A request and its answer carry a sequence number.
+inline constexpr std::int64_t kLeastMessageBytes = 4;
+
 // Of the paths tcp_stream, tcp_rr, tcp_crr and udp_rr: no load is offered, each message waits for
 // the one before it.
 struct ClosedLoopOrder {
@@ -147,7 +150,6 @@ struct ClosedLoopOrder {
   bool no_delay = false;            // TCP_NODELAY
   std::string congestion_control;   // empty: the host's default
   int listen_backlog = 128;         // of the server's socket; tcp_crr
-  bool taps = false;                // segment sizes at both devices; they cost
   friend bool operator==(const ClosedLoopOrder&, const ClosedLoopOrder&) = default;
 };
 

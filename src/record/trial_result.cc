@@ -50,12 +50,6 @@ std::optional<double> failed_ratio(const TrialResult& trial) {
          static_cast<double>(trial.closed_loop->sent);
 }
 
-template <std::optional<LatencyHistogram> ClosedLoopAccount::*kTap>
-std::optional<double> mean_segment_bytes(const TrialResult& trial) {
-  if (!trial.closed_loop || !((*trial.closed_loop).*kTap)) return std::nullopt;
-  return ((*trial.closed_loop).*kTap)->mean();
-}
-
 std::optional<double> rx_missed_ratio(const TrialResult& trial) {
   const Ledger books = trial.ledger();
   const std::optional<std::int64_t> missed = books.pkts(Fate::rx_missed);
@@ -160,12 +154,6 @@ const std::vector<Metric>& metrics() {
       {{"cpu_ns_per_transaction", "ns", false,
         "CPU time of both ends per request or connection answered", MetricSource::closed_loop},
        [](const TrialResult& trial) { return cpu_ns_per(trial, 1.0, false); }},
-      {{"sender_segment_bytes", "bytes", true, "mean segment at the sender's device, with taps",
-        MetricSource::closed_loop},
-       mean_segment_bytes<&ClosedLoopAccount::sender_segment_bytes>},
-      {{"receiver_segment_bytes", "bytes", true, "mean segment at the receiver's device, with taps",
-        MetricSource::closed_loop},
-       mean_segment_bytes<&ClosedLoopAccount::receiver_segment_bytes>},
       {{"rwnd_limited_ratio", "ratio", false,
         "share of the sending time that waited for the receiver's window",
         MetricSource::closed_loop},

@@ -138,10 +138,6 @@ struct ClosedLoopAccount {
   std::optional<std::int64_t> client_cpu_ns;  // of the client's thread in the window
   std::optional<std::int64_t> server_cpu_ns;
   std::optional<TcpAccount> tcp;  // nullopt over UDP
-  // nullopt without taps. Bytes of each segment as it passed the device, headers included.
-  std::optional<LatencyHistogram> sender_segment_bytes;
-  std::optional<LatencyHistogram> receiver_segment_bytes;
-  std::optional<std::int64_t> untapped_segments;  // that the taps had no room for
 
   [[nodiscard]] std::int64_t failed() const;
   [[nodiscard]] std::int64_t unaccounted() const { return sent - received - failed(); }

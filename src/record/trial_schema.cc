@@ -130,10 +130,7 @@ Json closed_loop() {
            {"in_window", described(count(), "received in the window")},
            {"client_cpu_ns", maybe_count()},
            {"server_cpu_ns", maybe_count()},
-           {"tcp", either_null_or(tcp)},
-           {"sender_segment_bytes", histogram()},
-           {"receiver_segment_bytes", histogram()},
-           {"untapped_segments", maybe_count()}})),
+           {"tcp", either_null_or(tcp)}})),
       "books of a path that waits for each answer, in its own unit; null: a load was offered");
 }
 
@@ -215,8 +212,7 @@ Json order() {
                                          {"response_bytes", integer()},
                                          {"no_delay", truth()},
                                          {"congestion_control", text()},
-                                         {"listen_backlog", integer()},
-                                         {"taps", truth()}})},
+                                         {"listen_backlog", integer()}})},
                  {"seconds", maybe_number()},
                  {"warmup_seconds", maybe_number()},
                  {"epoch", integer()},

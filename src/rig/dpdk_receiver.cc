@@ -455,13 +455,12 @@ Result<std::unique_ptr<Receiver>> make_dpdk_receiver(const TrialOrder& order,
                                                      std::shared_ptr<SharedPort> port) {
   PM_TRYV(refuse_what_it_has_not(order));
   PM_TRY(TrialCpus cpus, trial_cpus(order));
-  static const TscFacts tsc = calibrate_tsc();
   PM_TRY(const HotLevel* level, chosen_hot_level());
   FrameStack stack;
   if (order.traffic.kind != TrafficKind::replay) {
     PM_TRY(stack, frame_stack(order.traffic));
   }
-  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), tsc.hz, *level, stack,
+  return std::make_unique<DpdkReceiver>(order, place, std::move(cpus), host_tsc().hz, *level, stack,
                                         std::move(port));
 }
 

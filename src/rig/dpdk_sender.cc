@@ -446,10 +446,9 @@ class DpdkSender final : public Sender {
 Result<std::unique_ptr<Sender>> make_dpdk_sender(const TrialOrder& order, const NetdevPlace& place,
                                                  std::shared_ptr<SharedPort> port) {
   PM_TRY(TrialCpus cpus, trial_cpus(order));
-  static const TscFacts tsc = calibrate_tsc();
-  PM_TRY(FrameSource source, FrameSource::open(order, place, tsc.hz));
+  PM_TRY(FrameSource source, FrameSource::open(order, place, host_tsc().hz));
   PM_TRY(const HotLevel* level, chosen_hot_level());
-  return std::make_unique<DpdkSender>(order, place, std::move(cpus), tsc.hz, *level,
+  return std::make_unique<DpdkSender>(order, place, std::move(cpus), host_tsc().hz, *level,
                                       std::move(source), std::move(port));
 }
 

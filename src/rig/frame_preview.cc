@@ -214,12 +214,11 @@ class PortFrames final : public PlannedFrames {
 
 Result<std::int64_t> write_frames(const std::vector<PlannedWay>& ways, std::int64_t packets,
                                   const std::filesystem::path& path) {
-  static const TscFacts tsc = calibrate_tsc();
   PM_TRY(PcapWriter writer, PcapWriter::open(path));
   std::vector<std::unique_ptr<PlannedFrames>> waiting;  // each with a frame that is to be written
   for (const PlannedWay& way : ways) {
-    PM_TRY(auto frames, way.place ? PortFrames::make(way.order, *way.place, tsc.hz)
-                                  : ModelFrames::make(way.order, tsc.hz));
+    PM_TRY(auto frames, way.place ? PortFrames::make(way.order, *way.place, host_tsc().hz)
+                                  : ModelFrames::make(way.order, host_tsc().hz));
     if (frames->next()) waiting.push_back(std::move(frames));
   }
   std::int64_t written = 0;

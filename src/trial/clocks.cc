@@ -31,7 +31,7 @@ ClockReading read_host(double tsc_hz) {
 const TrialClocks& host_clocks() {
   static const TrialClocks kClocks = [] {
     TrialClocks clocks;
-    clocks.tsc_hz = calibrate_tsc().hz;
+    clocks.tsc_hz = host_tsc().hz;
     clocks.read = [hz = clocks.tsc_hz] { return read_host(hz); };
     clocks.epoch_seconds = [] {
       return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())

@@ -50,9 +50,6 @@ ClosedLoopAccount close_loop(ClosedLoopAccount client, const ServingAccount& ser
     }
   }
   loop.server_cpu_ns = server.cpu_ns;
-  loop.receiver_segment_bytes = server.segment_bytes;
-  if (loop.untapped_segments && server.untapped_segments)
-    *loop.untapped_segments += *server.untapped_segments;
   return loop;
 }
 
@@ -76,6 +73,8 @@ Limit closed_loop_limit(const ClosedLoopAccount& loop, double window_seconds,
             fmt::format("the {}'s thread was at work {:.1f} % of the time",
                         client ? "client" : "server", 100.0 * std::min(1.0, busiest / window_ns))};
   }
+  if (loop.unit == ClosedLoopUnit::bytes)
+    return {"unknown", "neither a window, nor the send buffer, nor an end's thread was the limit"};
   return {"round_trip", "each message waits for the one before it"};
 }
 

@@ -18,6 +18,7 @@ namespace pollmark {
 // kernel:listen_queue   connections failed, and the listen queue overflowed
 // core                  an end's thread had its CPU for 97 % of the window
 // round_trip            none of these: each message waits for the one before it
+// unknown               none of these, of a stream: its writes wait for nothing else that is seen
 [[nodiscard]] Limit closed_loop_limit(const ClosedLoopAccount& loop, double window_seconds,
                                       const std::map<std::string, CounterChange>& changes);
 

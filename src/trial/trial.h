@@ -12,7 +12,7 @@ struct TrialLimits {
   std::int64_t unaccounted_tolerance = 0;  // packets; by profile
   double min_thread_cpu_fraction = 0.99;   // polling lcores on wall clock
   double max_runnable_waiting = 0.01;      // blocking receivers, unless nothing was lost
-  // Closed loops: their own wake-ups, thousands a second, are 1 to 2 % of it.
+  // Closed loops: their own wake-ups, thousands a second, are some of it.
   double max_loop_waiting = 0.03;
   double max_excised_share = 0.005;    // lockstep rule 7
   double max_half_drift = 0.03;        // lockstep rule 7

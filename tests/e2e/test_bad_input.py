@@ -139,6 +139,7 @@ class BadInput(harness.Case):
     def test_ports_that_do_not_exist_or_do_not_meet(self):
         self.assert_refused(self.pollmark("try", "modle"), 2, "modle", "model")
         self.assert_refused(self.pollmark("try", "model", "veth"), 2, "meet")
+        self.assert_refused(self.pollmark("try", "veth", "--path", "tcp_rr"), 2, "udp_socket")
 
     def test_resume_without_a_folder(self):
         self.assert_refused(self.pollmark("run", self.experiment(), "--resume"), 2, "-o")

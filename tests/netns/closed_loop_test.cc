@@ -3,26 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "host/netlink.h"
-#include "host/privilege.h"
-#include "host/trial_cpus.h"
 #include "kernel/loop_parts.h"
 #include "kernel/veth_lab.h"
+#include "network_lab.h"
 #include "trial/trial.h"
 
 namespace pollmark {
 namespace {
 
-#define NEEDS_NETWORK_LAB()                                                             \
-  if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text(); \
-  if (!trial_cpus(TrialOrder{})) GTEST_SKIP() << "needs two cpus"
-
 TrialOrder loop_order(Path path, std::int64_t message_bytes = 64) {
-  TrialOrder order;
-  order.path = path;
-  order.clock = ClockKind::wall;
-  order.generator_port = "veth";
-  order.receiver_port = "veth";
-  order.traffic.load.unit = LoadUnit::max;
+  TrialOrder order = veth_order(path);
   order.closed_loop.message_bytes = message_bytes;
   order.seconds = 0.05;
   order.warmup_seconds = 0.01;
@@ -82,6 +72,18 @@ TEST(RequestResponse, EveryRequestIsAnsweredOverTcpAndUdp) {
       EXPECT_EQ(loop.served, loop.sent);
     }
   }
+}
+
+TEST(RequestResponse, ARequestIsSeenInTheReceiveBuffer) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = loop_order(Path::tcp_rr, 3000);
+  order.receiver.socket_buffer_bytes = 65'536;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const Knob& knob = result->knobs.at("socket_buffer");
+  EXPECT_EQ(knob.effective, "65536");
+  EXPECT_TRUE(knob.exercised);
 }
 
 TEST(RequestResponse, MessagesOfManySegmentsArriveWhole) {
@@ -177,6 +179,10 @@ TEST(TcpStream, AReceiveBufferThatNobodyEmptiesLimitsTheWindow) {
   EXPECT_LT(result->closed_loop->tcp->snd_wnd_max_bytes, 65'536);
   EXPECT_GT(result->closed_loop->tcp->rwnd_limited_ratio, 0.5);
   EXPECT_EQ(result->limited_by, "kernel:receive_window");
+  const Knob& knob = result->knobs.at("socket_buffer");
+  EXPECT_EQ(knob.effective, "8192");
+  EXPECT_EQ(knob.state, KnobState::confirmed);
+  EXPECT_TRUE(knob.exercised) << "bytes waited in it";
 }
 
 TEST(TcpCrr, EveryConnectionIsMadeAskedAnsweredAndClosed) {

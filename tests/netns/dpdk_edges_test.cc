@@ -28,7 +28,7 @@ TEST(PayloadStamp, OfTheKernelsRoomIsWhatTheDatapathWrites) {
 }
 
 TEST(DpdkEdges, RingOfAnySizeIsReadBackFromTheKernel) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const int rx_ring : {1, 63, 1024}) {
     TrialOrder order = order_of(Path::dpdk);
     order.receiver.rx_ring = rx_ring;
@@ -44,7 +44,7 @@ TEST(DpdkEdges, RingOfAnySizeIsReadBackFromTheKernel) {
 }
 
 TEST(DpdkEdges, LargeFramesGoThroughWhole) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const int bytes : {1518, 2000, 9018}) {
     TrialOrder order = order_of(Path::dpdk);
     order.traffic.frame_bytes = {bytes};
@@ -63,7 +63,7 @@ TEST(DpdkEdges, LargeFramesGoThroughWhole) {
 }
 
 TEST(DpdkEdges, FrameThatThePeerRefusesIsNeitherSentNorLost) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::dpdk);
   order.traffic.frame_bytes = {1000};
   order.traffic.intended_pps = 10'000;
@@ -85,7 +85,7 @@ TEST(DpdkEdges, FrameThatThePeerRefusesIsNeitherSentNorLost) {
 }
 
 TEST(DpdkEdges, ArrivalLawsKeepTheirRateAndTheirBooks) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const ArrivalKind kind : {ArrivalKind::poisson, ArrivalKind::burst}) {
     TrialOrder order = order_of(Path::dpdk);
     order.seconds = 0.1;
@@ -102,7 +102,7 @@ TEST(DpdkEdges, ArrivalLawsKeepTheirRateAndTheirBooks) {
 }
 
 TEST(DpdkEdges, CaptureIsReplayedFrameByFrame) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   const auto file = std::filesystem::temp_directory_path() /
                     ("pollmark_replay_" + std::to_string(getpid()) + ".pcap");
   pcap_t* dead = pcap_open_dead(DLT_EN10MB, 65535);
@@ -135,7 +135,7 @@ TEST(DpdkEdges, CaptureIsReplayedFrameByFrame) {
 }
 
 TEST(DpdkEdges, ManyTrialsInOneProcessLeaveNoPortAndNoDescriptorBehind) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   const auto descriptors = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
                          std::filesystem::directory_iterator());

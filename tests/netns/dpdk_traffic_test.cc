@@ -54,7 +54,7 @@ std::vector<TrafficOrder> all_stacks() {
 }
 
 TEST(DpdkTraffic, BooksCloseWithEveryStack) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const TrafficOrder& traffic : all_stacks()) {
     TrialOrder order = order_of(Path::dpdk);
     order.traffic = traffic;
@@ -150,7 +150,7 @@ void forget_departure(std::vector<std::uint8_t>& frame, const FrameStack& stack)
 }
 
 TEST(DpdkTraffic, ThePortSendsByteForByteWhatThePreviewShows) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const TrafficOrder& traffic : all_stacks()) {
     TrialOrder order = order_of(Path::dpdk);
     order.traffic = traffic;
@@ -192,7 +192,7 @@ TEST(DpdkTraffic, ThePortSendsByteForByteWhatThePreviewShows) {
 }
 
 TEST(DpdkTraffic, ACaptureIsSentFromItsOwnMbufsAgainAndAgain) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   const auto frames = support::udp_and_tcp_frames(23);
   const support::CaptureFile file(frames);
   TrialOrder order = order_of(Path::dpdk);
@@ -221,7 +221,7 @@ std::vector<int> sharing_a_cpu(std::size_t lcores) {
 }
 
 TEST(DpdkTraffic, SeveralLcoresCloseTheirBooksToThePacket) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const Path path : {Path::dpdk, Path::udp_socket}) {
     for (const std::vector<int>& sizes : {std::vector<int>{64}, {64, 594, 1518}}) {
       for (const double popularity : {0.0, 1.0}) {
@@ -259,7 +259,7 @@ TEST(DpdkTraffic, SeveralLcoresCloseTheirBooksToThePacket) {
 }
 
 TEST(DpdkTraffic, SeveralLcoresSendByteForByteWhatThePreviewShowsFlowByFlow) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const TrafficOrder& traffic : all_stacks()) {
     TrialOrder order = order_of(Path::dpdk);
     order.traffic = traffic;
@@ -309,7 +309,7 @@ TEST(DpdkTraffic, SeveralLcoresSendByteForByteWhatThePreviewShowsFlowByFlow) {
 }
 
 TEST(DpdkTraffic, SeveralLcoresSendACaptureOnceEachConversationInOrder) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   const auto frames = support::udp_and_tcp_frames(40);
   const support::CaptureFile file(frames);
   TrialOrder order = order_of(Path::dpdk);
@@ -344,7 +344,7 @@ TEST(DpdkTraffic, SeveralLcoresSendACaptureOnceEachConversationInOrder) {
 }
 
 TEST(DpdkTraffic, SeveralLcoresWithoutAScheduleSendEachItsOwnFlows) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::dpdk);
   order.validity = ValidityRule::as_is;
   order.traffic.load.unit = LoadUnit::max;
@@ -358,7 +358,7 @@ TEST(DpdkTraffic, SeveralLcoresWithoutAScheduleSendEachItsOwnFlows) {
 }
 
 TEST(DpdkTraffic, RecordedGapsAreTheSchedule) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   // One frame a second in the file; a thousandth of that here.
   const support::CaptureFile file(support::udp_and_tcp_frames(40));
   TrialOrder order = order_of(Path::dpdk);
@@ -379,7 +379,7 @@ TEST(DpdkTraffic, RecordedGapsAreTheSchedule) {
 }
 
 TEST(DpdkTraffic, LatencyFromTheIntendedMomentContainsTheLateness) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::dpdk);
   const auto result = run(order);
   ASSERT_TRUE(result) << result.error().text();

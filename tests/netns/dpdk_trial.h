@@ -8,11 +8,10 @@
 #include <utility>
 
 #include "host/netlink.h"
-#include "host/privilege.h"
-#include "host/trial_cpus.h"
 #include "kernel/books.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
+#include "network_lab.h"
 #include "rig/dpdk_receiver.h"
 #include "rig/dpdk_sender.h"
 #include "rig/eal.h"
@@ -20,18 +19,13 @@
 
 namespace pollmark {
 
-#define NEEDS_NETWORK_LAB()                                                             \
-  if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text(); \
-  if (!trial_cpus(TrialOrder{})) GTEST_SKIP() << "needs two cpus";                      \
-  const auto eal = start_eal({.memory_mib = 128});                                      \
+#define NEEDS_DPDK_LAB()                           \
+  NEEDS_NETWORK_LAB();                             \
+  const auto eal = start_eal({.memory_mib = 128}); \
   ASSERT_TRUE(eal) << eal.error().text()
 
 inline TrialOrder order_of(Path path) {
-  TrialOrder order;
-  order.path = path;
-  order.clock = ClockKind::wall;
-  order.generator_port = "veth";
-  order.receiver_port = "veth";
+  TrialOrder order = veth_order(path);
   order.traffic.flows = 64;
   order.traffic.load.unit = LoadUnit::pps;
   order.traffic.load.value = 50'000;

@@ -7,7 +7,7 @@ namespace pollmark {
 namespace {
 
 TEST(DpdkOverVeth, BooksCloseToThePacket) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   const TrialOrder order = order_of(Path::dpdk);
   const auto result = run(order);
   ASSERT_TRUE(result) << result.error().text();
@@ -33,7 +33,7 @@ TEST(DpdkOverVeth, BooksCloseToThePacket) {
 }
 
 TEST(DpdkOverVeth, BooksCloseWithTheKernelsSocketAtTheOtherEnd) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::udp_socket);
   order.traffic.frame_bytes = {64, 65, 594, 1518};
   const auto result = run(order);
@@ -59,7 +59,7 @@ TrialOrder both_ways_order(Path path) {
 }
 
 TEST(DpdkOverVeth, BooksCloseInBothDirectionsAtOnce) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   for (const Path path : {Path::dpdk, Path::udp_socket}) {
     SCOPED_TRACE(name_of(path));
     const auto result = run(both_ways_order(path));
@@ -76,7 +76,7 @@ TEST(DpdkOverVeth, BooksCloseInBothDirectionsAtOnce) {
 }
 
 TEST(DpdkOverVeth, APortOfBothWaysReceivesWhatArrivesAndNothingElse) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   const auto result = run(both_ways_order(Path::dpdk));
   ASSERT_TRUE(result) << result.error().text();
   for (const char* side : {"", "back."}) {
@@ -87,7 +87,7 @@ TEST(DpdkOverVeth, APortOfBothWaysReceivesWhatArrivesAndNothingElse) {
 }
 
 TEST(DpdkOverVeth, EveryOneOf65536FlowsIsTakenByTheKernel) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::udp_socket);
   order.traffic.flows = 65'536;
   order.traffic.intended_pps = 400'000;
@@ -102,7 +102,7 @@ TEST(DpdkOverVeth, EveryOneOf65536FlowsIsTakenByTheKernel) {
 }
 
 TEST(DpdkOverVeth, PlantedStopIsAStalledReceiverAndItsLossIsTheRings) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::dpdk);
   order.receiver.rx_ring = 256;
   order.planted_stop_ns = 100'000'000;
@@ -120,7 +120,7 @@ TEST(DpdkOverVeth, PlantedStopIsAStalledReceiverAndItsLossIsTheRings) {
 }
 
 TEST(DpdkOverVeth, WarmUpIsNoPartOfTheBooks) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::dpdk);
   order.warmup_seconds = 0.1;
   order.seconds = 0.05;
@@ -143,7 +143,7 @@ TEST(DpdkOverVeth, WarmUpIsNoPartOfTheBooks) {
 }
 
 TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::udp_socket);
   order.traffic.load.unit = LoadUnit::max;
   order.traffic.intended_pps = 0.0;
@@ -156,7 +156,7 @@ TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
 }
 
 TEST(DpdkOverVeth, QdiscOnTheSendersDeviceIsPartOfThePathAndHoldsTheSenderBack) {
-  NEEDS_NETWORK_LAB();
+  NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::dpdk);
   order.seconds = 0.1;
   order.warmup_seconds = 0.0;

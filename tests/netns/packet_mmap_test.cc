@@ -3,27 +3,17 @@
 #include <gtest/gtest.h>
 
 #include "frame_gun.h"
-#include "host/privilege.h"
-#include "host/trial_cpus.h"
 #include "kernel/books.h"
 #include "kernel/veth_lab.h"
+#include "network_lab.h"
 #include "trial/trial.h"
 
 namespace pollmark {
 namespace {
 
-#define NEEDS_NETWORK_LAB()                                                             \
-  if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text(); \
-  if (!trial_cpus(TrialOrder{})) GTEST_SKIP() << "needs two cpus"
-
 TrialOrder ring_order() {
-  TrialOrder order;
-  order.path = Path::packet_mmap;
-  order.clock = ClockKind::wall;
-  order.generator_port = "veth";
-  order.receiver_port = "veth";
+  TrialOrder order = veth_order(Path::packet_mmap);
   order.traffic.flows = 8;
-  order.traffic.load.unit = LoadUnit::max;  // the gun keeps no schedule worth judging
   order.seconds = 0.04;
   return order;
 }
@@ -83,6 +73,8 @@ TEST(PacketMmap, FramesBeyondAHeldRingAreChargedToItToThePacket) {
   EXPECT_EQ(result->streams[0].tracker_missing_pkts, lost);
   EXPECT_EQ(result->limited_by, "kernel:packet_ring");
   EXPECT_TRUE(result->streams[0].first_loss_s);
+  const std::string& evidence = result->knobs.at("packet_blocks").evidence;
+  EXPECT_TRUE(evidence.starts_with("up to 2 of 2 blocks held frames at once")) << evidence;
 }
 
 TEST(PacketMmap, FramesThatAreNotTheTrialsAreForeign) {

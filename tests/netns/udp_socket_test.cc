@@ -7,27 +7,17 @@
 
 #include "frame_gun.h"
 #include "host/netlink.h"
-#include "host/privilege.h"
-#include "host/trial_cpus.h"
 #include "kernel/books.h"
 #include "kernel/veth_lab.h"
+#include "network_lab.h"
 #include "trial/trial.h"
 
 namespace pollmark {
 namespace {
 
-#define NEEDS_NETWORK_LAB()                                                             \
-  if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text(); \
-  if (!trial_cpus(TrialOrder{})) GTEST_SKIP() << "needs two cpus"
-
 TrialOrder udp_order() {
-  TrialOrder order;
-  order.path = Path::udp_socket;
-  order.clock = ClockKind::wall;
-  order.generator_port = "veth";
-  order.receiver_port = "veth";
+  TrialOrder order = veth_order(Path::udp_socket);
   order.traffic.flows = 8;
-  order.traffic.load.unit = LoadUnit::max;  // the gun keeps no schedule worth judging
   order.seconds = 0.04;
   return order;
 }

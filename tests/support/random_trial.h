@@ -74,8 +74,8 @@ class RandomTrial {
     order.receiver.packet_block_bytes = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
     order.receiver.numa = pick<NumaPlacement>(2);
-    order.closed_loop = {static_cast<int>(integer(1, 64)),   integer(), integer(), coin(), text(),
-                         static_cast<int>(integer(1, 4096)), coin()};
+    order.closed_loop = {static_cast<int>(integer(1, 64)),  integer(), integer(), coin(), text(),
+                         static_cast<int>(integer(1, 4096))};
     order.seconds = real();
     order.warmup_seconds = real();
     order.seed = random_();
@@ -248,9 +248,6 @@ class RandomTrial {
                   maybe_integer_from(0), maybe_real(),
                   maybe_real()};
     }
-    loop.sender_segment_bytes = histogram();
-    loop.receiver_segment_bytes = histogram();
-    loop.untapped_segments = maybe_integer_from(0);
     return loop;
   }
 

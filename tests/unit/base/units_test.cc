@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <map>
+
 namespace pollmark {
 namespace {
 
@@ -82,6 +84,11 @@ TEST(BytesText, TellsKiloFromKibi) {
   EXPECT_EQ(parse_bytes("4 kB").value(), 4000);
   EXPECT_EQ(parse_bytes("1.5 KiB").value(), 1536);
   EXPECT_EQ(parse_bytes("0").value(), 0);
+  for (const auto& [bytes, text] : std::map<std::int64_t, std::string>{
+           {0, "0 B"}, {2049, "2049 B"}, {3072, "3 KiB"}, {1 << 20, "1 MiB"}, {1 << 30, "1 GiB"}}) {
+    EXPECT_EQ(bytes_text(bytes), text);
+    EXPECT_EQ(parse_bytes(text).value(), bytes) << "reads back exactly";
+  }
   for (const char* text : {"256 K", "1.5 B", "-1", "9e18 kB", "KiB", "1 2"}) {
     EXPECT_TRUE(has(refusal(parse_bytes(text)), "allowed: 1500, 4 kB, 256 KiB")) << text;
   }

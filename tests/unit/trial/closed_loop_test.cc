@@ -116,6 +116,9 @@ TEST(ClosedLoop, IsLimitedByWhatItWaitedFor) {
   loop.client_cpu_ns = 400'000'000;
   loop.server_cpu_ns = 500'000'000;
   EXPECT_EQ(closed_loop_limit(loop, 1.0, {}).by, "round_trip");
+  loop.unit = ClosedLoopUnit::bytes;
+  EXPECT_EQ(closed_loop_limit(loop, 1.0, {}).by, "unknown") << "a stream's writes do not wait";
+  loop.unit = ClosedLoopUnit::transactions;
   loop.server_cpu_ns = 980'000'000;
   const Limit core = closed_loop_limit(loop, 1.0, {});
   EXPECT_EQ(core.by, "core");
