@@ -19,6 +19,7 @@ void add_verbs(CLI::App& app, Action& action) {
   add_ports(app, action);
   add_selftest(app, action);
   add_bench(app, action);
+  add_restore(app, action);
 }
 
 int serve() {

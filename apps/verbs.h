@@ -19,6 +19,7 @@ void add_try(CLI::App& app, Action& action);
 void add_factors(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
+void add_restore(CLI::App& app, Action& action);
 void add_rss(CLI::App& app, Action& action);
 void add_ports(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);

@@ -10,9 +10,22 @@
 
 namespace pollmark {
 
-// Feature name as ethtool -k knows it in the kernel ("tx-udp-segmentation") -> active.
-// The device must be in the calling thread's namespace.
-[[nodiscard]] Result<std::map<std::string, bool>> read_features(std::string_view netdev);
+// requested: what somebody asked for last. active: what the device does; a feature that another one
+// needs takes it along when it goes off, and stays requested.
+struct FeatureState {
+  bool active = false;
+  bool requested = false;
+  bool changeable = false;
+};
+enum class FeatureSwitch { off, on };
+
+// The device must be in the calling thread's namespace, here and below.
+// Name as the kernel has it ("tx-udp-segmentation") -> state.
+[[nodiscard]] Result<std::map<std::string, FeatureState>> read_features(std::string_view netdev);
+// Whether it became active is to be read back. A name that this kernel does not have changes
+// nothing.
+[[nodiscard]] Result<void> request_feature(std::string_view netdev, std::string_view name,
+                                           FeatureSwitch on_or_off);
 // Switches the features off and reads them back. A name that this kernel or device does not have is
 // taken as off. Errors: host_cannot naming the first feature that stayed on.
 [[nodiscard]] Result<void> switch_features_off(std::string_view netdev,

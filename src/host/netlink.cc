@@ -1,10 +1,8 @@
 #include "host/netlink.h"
 
 #include <fmt/format.h>
-#include <linux/if.h>
 #include <linux/if_link.h>
-#include <linux/pkt_sched.h>
-#include <netlink/cache.h>
+#include <net/if.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -12,10 +10,6 @@
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
-#include <netlink/route/qdisc.h>
-#include <netlink/route/qdisc/fifo.h>
-#include <netlink/route/qdisc/tbf.h>
-#include <netlink/route/tc.h>
 #include <netlink/socket.h>
 
 #include <algorithm>
@@ -23,35 +17,15 @@
 #include <cstddef>
 #include <cstring>
 
+#include "host/netlink_parts.h"
+
 namespace pollmark {
+
+using namespace netlink_parts;
+
 namespace {
 
-template <auto release>
-struct Releaser {
-  template <typename T>
-  void operator()(T* object) const {
-    release(object);
-  }
-};
-using LinkPtr = std::unique_ptr<rtnl_link, Releaser<rtnl_link_put>>;
-using AddressPtr = std::unique_ptr<nl_addr, Releaser<nl_addr_put>>;
-using IfAddressPtr = std::unique_ptr<rtnl_addr, Releaser<rtnl_addr_put>>;
-using NeighbourPtr = std::unique_ptr<rtnl_neigh, Releaser<rtnl_neigh_put>>;
-using QdiscPtr = std::unique_ptr<rtnl_qdisc, Releaser<rtnl_qdisc_put>>;
-using CachePtr = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
-using MessagePtr = std::unique_ptr<nl_msg, Releaser<nlmsg_free>>;
-
-// error: negative libnl code, as its functions return it.
-tl::unexpected<Error> refused(int error, std::string_view doing) {
-  if (error == -NLE_PERM || error == -NLE_NOACCESS) {
-    return fail(Errc::host_cannot, "needs CAP_NET_ADMIN", std::string(doing));
-  }
-  return fail(Errc::host_cannot, nl_geterror(error), std::string(doing));
-}
-
-std::string text(std::string_view what, std::string_view netdev) {
-  return fmt::format("{} {}", what, netdev);
-}
+constexpr std::uint8_t kOperUp = 6;  // IF_OPER_UP of linux/if.h, which excludes net/if.h
 
 AddressPtr ipv4_address(std::uint32_t ipv4, int prefix_bits) {
   const std::array<std::uint8_t, 4> bytes{
@@ -105,7 +79,7 @@ int collect_link(nl_msg* message, void* argument) {
     link.mtu = static_cast<int>(nla_get_u32(attributes[IFLA_MTU]));
   if (attributes[IFLA_CARRIER] != nullptr) link.carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
   if (attributes[IFLA_OPERSTATE] != nullptr) {
-    link.operational = nla_get_u8(attributes[IFLA_OPERSTATE]) == IF_OPER_UP;
+    link.operational = nla_get_u8(attributes[IFLA_OPERSTATE]) == kOperUp;
   }
   if (attributes[IFLA_QDISC] != nullptr) link.qdisc = nla_get_string(attributes[IFLA_QDISC]);
   if (attributes[IFLA_CARRIER_CHANGES] != nullptr) {
@@ -242,42 +216,6 @@ Result<void> Netlink::add_neighbour(std::string_view netdev, std::uint32_t ipv4,
   return {};
 }
 
-namespace {
-
-template <typename Set>
-Result<void> replace_root_qdisc(nl_sock* socket, int ifindex, const char* kind, Set set) {
-  const QdiscPtr qdisc(rtnl_qdisc_alloc());
-  rtnl_tc* tc = TC_CAST(qdisc.get());
-  rtnl_tc_set_ifindex(tc, ifindex);
-  rtnl_tc_set_parent(tc, TC_H_ROOT);
-  rtnl_tc_set_handle(tc, TC_HANDLE(1, 0));
-  if (const int error = rtnl_tc_set_kind(tc, kind); error < 0) return refused(error, kind);
-  set(qdisc.get());
-  if (const int error = rtnl_qdisc_add(socket, qdisc.get(), NLM_F_CREATE | NLM_F_REPLACE);
-      error < 0) {
-    return refused(error, kind);
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<void> Netlink::set_pfifo(std::string_view netdev, int limit_frames) {
-  PM_TRY(const LinkState state, link(netdev));
-  return replace_root_qdisc(socket_.get(), state.ifindex, "pfifo", [=](rtnl_qdisc* qdisc) {
-    rtnl_qdisc_fifo_set_limit(qdisc, limit_frames);
-  });
-}
-
-Result<void> Netlink::set_tbf(std::string_view netdev, int rate_bytes_per_s, int bucket_bytes,
-                              int limit_bytes) {
-  PM_TRY(const LinkState state, link(netdev));
-  return replace_root_qdisc(socket_.get(), state.ifindex, "tbf", [=](rtnl_qdisc* qdisc) {
-    rtnl_qdisc_tbf_set_rate(qdisc, rate_bytes_per_s, bucket_bytes, 0);
-    rtnl_qdisc_tbf_set_limit(qdisc, limit_bytes);
-  });
-}
-
 Result<std::vector<LinkState>> Netlink::links() {
   std::vector<LinkState> links;
   const MessagePtr request(nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP));
@@ -300,33 +238,6 @@ Result<LinkState> Netlink::link(std::string_view netdev) {
     if (link.netdev == netdev) return link;
   }
   return fail(Errc::host_cannot, "no such network device", std::string(netdev));
-}
-
-Result<std::vector<QdiscState>> Netlink::qdiscs(std::string_view netdev) {
-  PM_TRY(const LinkState state, link(netdev));
-  nl_cache* raw = nullptr;
-  if (const int error = rtnl_qdisc_alloc_cache(socket_.get(), &raw); error < 0) {
-    return refused(error, text("qdiscs of", netdev));
-  }
-  const CachePtr cache(raw);
-  std::vector<QdiscState> qdiscs;
-  for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr;
-       object = nl_cache_get_next(object)) {
-    // A cache of qdiscs holds nothing else; TC_CAST is the library's own cast for it.
-    rtnl_tc* tc = reinterpret_cast<rtnl_tc*>(object);
-    if (rtnl_tc_get_ifindex(tc) != state.ifindex) continue;
-    QdiscState qdisc;
-    if (const char* kind = rtnl_tc_get_kind(tc); kind != nullptr) qdisc.kind = kind;
-    qdisc.handle = rtnl_tc_get_handle(tc);
-    qdisc.parent = rtnl_tc_get_parent(tc);
-    qdisc.root = qdisc.parent == TC_H_ROOT;
-    qdisc.ingress = qdisc.parent == TC_H_INGRESS;
-    qdisc.drops = static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, RTNL_TC_DROPS));
-    qdisc.requeues = static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, RTNL_TC_REQUEUES));
-    qdisc.packets = rtnl_tc_get_stat(tc, RTNL_TC_PACKETS);
-    qdiscs.push_back(std::move(qdisc));
-  }
-  return qdiscs;
 }
 
 }  // namespace pollmark

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "host/netns.h"
+#include "record/qdisc_order.h"
 
 struct nl_sock;
 
@@ -87,6 +88,15 @@ class Netlink {
   // Replaces the root qdisc by a token bucket.
   [[nodiscard]] Result<void> set_tbf(std::string_view netdev, int rate_bytes_per_s,
                                      int bucket_bytes, int limit_bytes);
+
+  // Replaces it by an htb with one class, of that rate, that holds a pfifo of so many frames.
+  [[nodiscard]] Result<void> set_htb(std::string_view netdev, std::int64_t rate_bytes_per_s,
+                                     int limit_frames);
+  // The kernel gives the device its default again.
+  [[nodiscard]] Result<void> remove_root_qdisc(std::string_view netdev);
+  [[nodiscard]] Result<void> set_root_qdisc(std::string_view netdev, const QdiscOrder& order);
+  // nullopt: of another kind than set_root_qdisc can make.
+  [[nodiscard]] Result<std::optional<QdiscOrder>> root_qdisc(std::string_view netdev);
 
   [[nodiscard]] Result<std::vector<LinkState>> links();
   [[nodiscard]] Result<LinkState> link(std::string_view netdev);

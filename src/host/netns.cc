@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "host/file_text.h"
 #include "host/privilege.h"
 
 namespace pollmark {
@@ -95,14 +96,7 @@ ScopedNetns::~ScopedNetns() {
 
 Result<void> set_net_sysctl(int netns_fd, const std::string& path, std::string_view value) {
   PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
-  const std::string file = "/proc/sys/net/" + path;
-  const int fd = open(file.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return fail(Errc::host_cannot, std::strerror(errno), file);
-  const bool written = write(fd, value.data(), value.size()) == static_cast<ssize_t>(value.size());
-  const int reason = errno;
-  close(fd);
-  if (!written) return fail(Errc::host_cannot, std::strerror(reason), file);
-  return {};
+  return write_text_at(AT_FDCWD, "/proc/sys/net/" + path, value);
 }
 
 }  // namespace pollmark

@@ -132,7 +132,7 @@ TEST(VethLab, NothingThatJoinsFramesIsOnAtEitherEnd) {
     ASSERT_TRUE(features->contains("tx-udp-segmentation"));
     for (const auto name : frame_joining_features()) {
       const auto found = features->find(std::string(name));
-      EXPECT_TRUE(found == features->end() || !found->second) << place.netdev << " " << name;
+      EXPECT_TRUE(found == features->end() || !found->second.active) << place.netdev << " " << name;
     }
   }
 }
