@@ -10,6 +10,7 @@
 #include "host/numa_placement.h"
 #include "kernel/books.h"
 #include "kernel/closed_loop.h"
+#include "kernel/lab_knobs.h"
 #include "kernel/packet_mmap.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
@@ -36,9 +37,20 @@ class BooksOnVeth final : public CounterBooks {
   std::unique_ptr<CounterBooks> books_;
 };
 
+// Before the ends open anything.
+Result<void> turn_knobs(const TrialOrder& way, const VethLab& lab, const HostWide& host,
+                        Ends& ends) {
+  if (way.kernel_knobs.empty()) return {};
+  PM_TRY(std::shared_ptr<LabKnobs> knobs,
+         LabKnobs::turn(way, lab.sender_of(way), lab.receiver_of(way), host));
+  ends.receiver = with_knobs(std::move(ends.receiver), std::move(knobs));
+  return {};
+}
+
 // from, to: DPDK's ports on the devices of the sender and of the receiver.
 Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const VethLab> lab,
-                              std::shared_ptr<SharedPort> from, std::shared_ptr<SharedPort> to) {
+                              const HostWide& host, std::shared_ptr<SharedPort> from,
+                              std::shared_ptr<SharedPort> to) {
   Ends ends;
   PM_TRY(ends.sender, make_dpdk_sender(order, lab->sender_of(order), std::move(from)));
   const NetdevPlace place = lab->receiver_of(order);
@@ -49,19 +61,20 @@ Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const Vet
   } else {
     PM_TRY(ends.receiver, make_dpdk_receiver(order, place, std::move(to)));
   }
+  PM_TRYV(turn_knobs(order, *lab, host, ends));
   PM_TRY(auto books, make_kernel_books(order));
   ends.books = std::make_unique<BooksOnVeth>(std::move(lab), std::move(books));
   return ends;
 }
 
-Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order) {
+Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order, const HostWide& host) {
   PM_TRY(VethLab created, VethLab::create(order));
   const auto lab = std::make_shared<const VethLab>(std::move(created));
   auto from = std::make_shared<SharedPort>();
   auto to = std::make_shared<SharedPort>();
   std::vector<Ends> ways;
   for (const TrialOrder& way : directions_of(order)) {
-    PM_TRY(Ends ends, make_way_on_veth(way, lab, from, to));
+    PM_TRY(Ends ends, make_way_on_veth(way, lab, host, from, to));
     ways.push_back(std::move(ends));
     std::swap(from, to);
   }
@@ -69,10 +82,11 @@ Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order) {
 }
 
 // No EAL: kernel sockets at both ends.
-Result<std::vector<Ends>> make_closed_loop_on_veth(const TrialOrder& order) {
+Result<std::vector<Ends>> make_closed_loop_on_veth(const TrialOrder& order, const HostWide& host) {
   PM_TRY(VethLab created, VethLab::create(order));
   const auto lab = std::make_shared<const VethLab>(std::move(created));
   PM_TRY(Ends ends, make_closed_loop_ends(order, lab->sender_place(), lab->receiver_place()));
+  PM_TRYV(turn_knobs(order, *lab, host, ends));
   ends.books = std::make_unique<BooksOnVeth>(lab, nullptr);
   std::vector<Ends> ways;
   ways.push_back(std::move(ends));
@@ -91,7 +105,9 @@ Result<std::vector<Ends>> make_ends_on_model(const TrialOrder& order) {
 }  // namespace
 
 Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
-  if (is_closed_loop(order.path)) return make_closed_loop_on_veth(order);
+  // Before the process has threads: the journal's guardian is forked from it.
+  PM_TRY(const HostWide host, open_host_wide(order));
+  if (is_closed_loop(order.path)) return make_closed_loop_on_veth(order, host);
   EalOrder eal;
   if (order.path == Path::model)
     eal.memory_mib = std::max(eal.memory_mib, direction_count(order) * model_memory_mib(order));
@@ -109,7 +125,7 @@ Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
     case Path::dpdk:
     case Path::udp_socket:
     case Path::packet_mmap:
-      return make_veth_ends(order);
+      return make_veth_ends(order, host);
     case Path::tcp_stream:
     case Path::tcp_rr:
     case Path::tcp_crr:

@@ -50,10 +50,22 @@ Result<std::uint32_t> number(std::string_view netdev, const Named<Numbers> (&nam
   return fail(Errc::host_cannot, fmt::format("no such number: \"{}\"", name), std::string(netdev));
 }
 
+// Queues that receive: a device has them with transmit queues combined, or of their own.
+Result<std::string_view> receiving_channels(std::string_view netdev) {
+  EthtoolSocket ethtool(netdev);
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  PM_TRYV(ethtool.ask(&channels));
+  return channels.max_combined > 0 ? "combined" : "rx";
+}
+
 Result<std::uint32_t> number_of_group(std::string_view netdev, NumberGroup group,
                                       std::string_view name, std::optional<std::uint32_t> wanted) {
   switch (group) {
     case NumberGroup::channels:
+      if (name == "receive") {
+        PM_TRY(name, receiving_channels(netdev));
+      }
       return number(netdev, kChannels, name, ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS, wanted);
     case NumberGroup::ring:
       return number(netdev, kRings, name, ETHTOOL_GRINGPARAM, ETHTOOL_SRINGPARAM, wanted);

@@ -10,9 +10,10 @@ namespace pollmark {
 
 enum class NumberGroup { channels, ring, coalesce };
 
-// name: of channels rx, tx, combined; of ring rx, tx; of coalesce rx_usecs, rx_frames, tx_usecs,
-// tx_frames, adaptive_rx. The device must be in the calling thread's namespace.
-// Errors: host_cannot with the driver's reason, or "no such ..." for another name.
+// name: of channels rx, tx, combined, receive (combined or rx, as the device has them); of ring rx,
+// tx; of coalesce rx_usecs, rx_frames, tx_usecs, tx_frames, adaptive_rx. The device must be in the
+// calling thread's namespace. Errors: host_cannot with the driver's reason, or "no such ..." for
+// another name.
 [[nodiscard]] Result<std::uint32_t> read_device_number(std::string_view netdev, NumberGroup group,
                                                        std::string_view name);
 // The other numbers of the group stay as they are.

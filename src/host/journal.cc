@@ -35,10 +35,6 @@ constexpr char kDismissed = 'd';  // said to the guardian: the process itself ha
 // How long a change waits for the guardian of a process that has just died.
 constexpr auto kGuardianPatience = std::chrono::seconds(5);
 
-double epoch_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 tl::unexpected<Error> cannot_write(int reason, const fs::path& file) {
   return fail(
       Errc::host_cannot,
@@ -327,8 +323,7 @@ Result<Journal> Journal::open(const JournalOrder& order) {
   fs::create_directories(order.folder, error);
   if (error) return cannot_write(error.value(), order.folder);
   static std::atomic<int> count{0};
-  const JournalOwner owner{getpid(), started_ticks_of(getpid()).value_or(0),
-                           utc_text(epoch_seconds()), order.command};
+  const JournalOwner owner = this_process(order.command);
   state->file =
       order.folder / fmt::format("{}-{}-{}{}", owner.pid, owner.started_ticks, count++, kSuffix);
   state->handle = FileHandle(

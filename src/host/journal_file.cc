@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -128,6 +130,11 @@ Result<JournalText> read_journal(const std::filesystem::path& file) {
     journal.entries.push_back(std::move(*entry));
   }
   return journal;
+}
+
+JournalOwner this_process(const std::string& command) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  return {getpid(), started_ticks_of(getpid()).value_or(0), utc_text(now.count()), command};
 }
 
 std::optional<std::uint64_t> started_ticks_of(pid_t pid) {

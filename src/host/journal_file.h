@@ -50,6 +50,7 @@ struct JournalText {
 // bad_experiment with the file and the line.
 [[nodiscard]] Result<JournalText> read_journal(const std::filesystem::path& file);
 
+[[nodiscard]] JournalOwner this_process(const std::string& command);
 // Field 22 of /proc/PID/stat; nullopt: no such process.
 [[nodiscard]] std::optional<std::uint64_t> started_ticks_of(pid_t pid);
 

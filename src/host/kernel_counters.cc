@@ -122,21 +122,27 @@ std::map<std::string, std::uint64_t> parse_snmp(std::string_view text) {
 }
 
 std::optional<SoftnetTotals> parse_softnet(std::string_view text) {
+  constexpr std::size_t kReceivedRps = 9;
   SoftnetTotals totals;
   bool any = false;
   for (const auto& line : split(text, '\n')) {
     if (trimmed(line).empty()) continue;
-    const auto columns = split(line, ' ');
-    if (columns.size() < 3) return std::nullopt;
-    std::array<std::uint64_t, 3> first{};
-    for (std::size_t k = 0; k < first.size(); ++k) {
-      const char* end = columns[k].data() + columns[k].size();
-      if (columns[k].empty() || std::from_chars(columns[k].data(), end, first[k], 16).ptr != end) {
+    std::vector<std::uint64_t> columns;
+    for (const std::string& column : split(line, ' ')) {
+      std::uint64_t value = 0;
+      const char* end = column.data() + column.size();
+      if (column.empty() || std::from_chars(column.data(), end, value, 16).ptr != end) {
         return std::nullopt;
       }
+      columns.push_back(value);
     }
-    totals.dropped += first[1];
-    totals.time_squeeze += first[2];
+    if (columns.size() < 3) return std::nullopt;
+    totals.processed += columns[0];
+    totals.dropped += columns[1];
+    totals.time_squeeze += columns[2];
+    if (columns.size() > kReceivedRps) {
+      totals.received_rps = totals.received_rps.value_or(0) + columns[kReceivedRps];
+    }
     any = true;
   }
   return any ? std::optional(totals) : std::nullopt;

@@ -52,11 +52,13 @@ void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics&
 [[nodiscard]] std::map<std::string, std::uint64_t> parse_snmp(std::string_view text);
 
 struct SoftnetTotals {
+  std::uint64_t processed = 0;
   std::uint64_t dropped = 0;
   std::uint64_t time_squeeze = 0;
+  std::optional<std::uint64_t> received_rps;  // nullopt: the kernel has no such column
 };
-// Sum over the rows (CPUs) of /proc/net/softnet_stat: hexadecimal columns 1 and 2. nullopt for text
-// that is not such a table.
+// Sum over the rows (CPUs) of /proc/net/softnet_stat: hexadecimal columns 0, 1, 2 and 9. nullopt
+// for text that is not such a table.
 [[nodiscard]] std::optional<SoftnetTotals> parse_softnet(std::string_view text);
 
 }  // namespace pollmark

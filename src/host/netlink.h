@@ -100,6 +100,10 @@ class Netlink {
 
   [[nodiscard]] Result<std::vector<LinkState>> links();
   [[nodiscard]] Result<LinkState> link(std::string_view netdev);
+  // With their prefix, "192.0.2.7/24"; those of the link alone (fe80::) are left out.
+  [[nodiscard]] Result<std::vector<std::string>> addresses(std::string_view netdev);
+  // In any table, IPv4 or IPv6.
+  [[nodiscard]] Result<bool> has_default_route(std::string_view netdev);
   [[nodiscard]] Result<std::vector<QdiscState>> qdiscs(std::string_view netdev);
 
  private:

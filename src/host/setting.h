@@ -12,7 +12,7 @@ namespace pollmark {
 
 // What resets others comes first: channels the masks of the queues, rings the link.
 enum class SettingKind {
-  channels,  // ethtool -L: rx, tx, combined
+  channels,  // ethtool -L: rx, tx, combined, receive
   ring,      // ethtool -G: rx, tx
   coalesce,  // ethtool -C: rx_usecs, rx_frames, tx_usecs, tx_frames, adaptive_rx
   feature,   // ethtool -K, as the kernel names it: on, off

@@ -11,6 +11,7 @@
 #include "judge/power.h"
 #include "judge/shift.h"
 #include "judge/wording.h"
+#include "record/kernel_knob.h"
 
 namespace pollmark {
 namespace {
@@ -23,7 +24,8 @@ bool needs_knob(std::string_view factor) {
       "burst",      "dma",           "hit_ratio", "numa",   "packet_block", "packet_blocks",
       "pool_mbufs", "queues",        "reta",      "ring",   "rss_fields",   "rx_offloads",
       "rx_ring",    "socket_buffer", "stalls",    "workers"};
-  return std::find(kNames.begin(), kNames.end(), factor) != kNames.end();
+  return std::find(kNames.begin(), kNames.end(), factor) != kNames.end() ||
+         find_kernel_knob(factor) != nullptr;
 }
 
 bool asks_for_nothing(std::string_view level) {

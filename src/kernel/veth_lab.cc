@@ -25,6 +25,9 @@ constexpr int kMaxMtu = 65535;
 bool goes_up_the_stack(Path path) { return path == Path::udp_socket || is_closed_loop(path); }
 
 Result<int> mtu_for(const TrialOrder& order) {
+  if (const auto knob = order.kernel_knobs.find("mtu"); knob != order.kernel_knobs.end()) {
+    return std::stoi(knob->second);
+  }
   if (is_closed_loop(order.path)) return kUsualMtu;
   const TrafficOrder& traffic = order.traffic;
   if (traffic.kind == TrafficKind::replay) return kReplayMtu;

@@ -35,7 +35,7 @@ inline constexpr MacAddress kLabNobodysMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0f};
 // of the process, kill -9 included: nothing but this object holds them. Outlives what runs in it.
 class VethLab {
  public:
-  // The MTU fits the largest frame of the order; a replay gets 9000.
+  // The MTU is the order's knob, else fits its largest frame; a replay gets 9000.
   // Errors: host_cannot "needs CAP_NET_ADMIN" (CAP_NET_RAW, CAP_SYS_ADMIN), or the kernel's reason;
   // bad_experiment for a frame beyond what veth carries.
   [[nodiscard]] static Result<VethLab> create(const TrialOrder& order);

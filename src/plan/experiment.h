@@ -59,7 +59,8 @@ struct Experiment {
   int aa_blocks = 0;           // of the A/A gate; 0: none
   int retries = 3;
   std::uint64_t seed = 1;
-  std::optional<SearchPlan> search;  // unset: every cell has its load
+  std::vector<std::string> host_allow;  // of every trial
+  std::optional<SearchPlan> search;     // unset: every cell has its load
   JudgeOrder judge;
 };
 

@@ -130,15 +130,15 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
 // The keys
 
 const std::vector<std::string>& table_names() {
-  static const std::vector<std::string> kNames = {"generator", "receiver", "traffic",
-                                                  "model",     "factors",  "trial",
-                                                  "judge",     "results",  "search"};
+  static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
+                                                  "kernel",    "factors",  "trial",   "judge",
+                                                  "results",   "search",   "host"};
   return kNames;
 }
 
 bool is_group_table(std::string_view table) {
-  static const std::set<std::string_view> kTables = {"generator",    "receiver", "traffic", "model",
-                                                     "model.faults", "factors",  "trial"};
+  static const std::set<std::string_view> kTables = {
+      "generator", "receiver", "traffic", "model", "model.faults", "kernel", "factors", "trial"};
   return kTables.contains(table);
 }
 
@@ -150,6 +150,9 @@ std::vector<std::string> metric_names() {
 
 constexpr std::string_view kPortAllowed = "\"model\", \"veth\"";
 constexpr std::string_view kLcoresAllowed = "a list of CPU numbers 0 to 1023, each once";
+constexpr std::string_view kAllowAllowed =
+    "a list of settings of the whole host (\"net.core.netdev_budget\") and ports in use "
+    "(\"netdev:eth2\")";
 constexpr std::string_view kProbabilityAllowed = "a number 0 to 1, each frame's probability";
 constexpr std::string_view kBudgetAllowed = "\"20 min\", \"90 s\", up to 7 days";
 constexpr std::string_view kSecondsAllowed =
@@ -201,7 +204,6 @@ std::vector<Reader::Key> Reader::end_keys() {
       later("", "capture", "captures at the ends"),
       later("", "budget", "choosing blocks by time"),
       later("", "design", "other designs than every combination"),
-      later("", "permission", "ports in use, other addresses"),
       key("generator", "port", std::string(kPortAllowed), "Where frames are sent.",
           &Reader::read_generator_port),
       key("generator", "lcores", std::string(kLcoresAllowed),
@@ -213,6 +215,9 @@ std::vector<Reader::Key> Reader::end_keys() {
           &Reader::read_receiver_port),
       key("receiver", "lcores", std::string(kLcoresAllowed), "Unset: chosen.",
           &Reader::read_receiver_lcores),
+      shared_key("host", "allow", std::string(kAllowAllowed),
+                 "What others use and a trial may change; it is put back.",
+                 &Reader::read_host_allow),
   };
 }
 
@@ -260,45 +265,11 @@ namespace {
 
 // Factors and settings of the kernel path and of real ports that later releases bring.
 const std::vector<std::string>& later_factors() {
-  static const std::vector<std::string> kNames = {"tx_ring",
-                                                  "rx_free_thresh",
-                                                  "tx_free_thresh",
-                                                  "tx_rs_thresh",
-                                                  "rx_drop_en",
-                                                  "tx_offloads",
-                                                  "rss_key",
-                                                  "flow_control",
-                                                  "promiscuous",
-                                                  "page_size",
-                                                  "tso",
-                                                  "gso",
-                                                  "gro",
-                                                  "lro",
-                                                  "sg",
-                                                  "udp_gro",
-                                                  "udp_segmentation",
-                                                  "rx_gro_list",
-                                                  "sockets",
-                                                  "channels",
-                                                  "coalescing",
-                                                  "rps",
-                                                  "rfs",
-                                                  "xps",
-                                                  "irq_affinity",
-                                                  "threaded_napi",
-                                                  "busy_poll",
-                                                  "netdev_budget",
-                                                  "netdev_max_backlog",
-                                                  "rmem",
-                                                  "wmem",
-                                                  "tcp_rmem",
-                                                  "tcp_wmem",
-                                                  "somaxconn",
-                                                  "max_syn_backlog",
-                                                  "syncookies",
-                                                  "mtu",
-                                                  "qdisc",
-                                                  "nft_rules"};
+  static const std::vector<std::string> kNames = {
+      "tx_ring",     "rx_free_thresh", "tx_free_thresh", "tx_rs_thresh", "rx_drop_en",
+      "tx_offloads", "rss_key",        "flow_control",   "promiscuous",  "page_size",
+      "udp_gro",     "sockets",        "nft_rules",
+  };
   return kNames;
 }
 
@@ -359,8 +330,8 @@ std::string home_of(std::string_view name) {
 void Reader::unknown(const std::string& table, std::string_view key,
                      const toml::source_region& at) {
   const Key* known = find_key(table, key);
-  const bool later_one =
-      is_later_factor(key) && (table == "factors" || table == "receiver" || table == "generator");
+  const bool later_one = is_later_factor(key) && (table == "factors" || table == "receiver" ||
+                                                  table == "generator" || table == "kernel");
   if ((known && known->facts.not_yet) || later_one) {
     mistake(at, known ? fmt::format("{}: not yet: {}", key, known->facts.sentence)
                       : fmt::format("{}: not yet: a factor of a later release", key));
@@ -427,7 +398,7 @@ void Reader::collect_group(const toml::table& table, GroupText& group, Place fro
     const bool is_table = is_group_table(name);
     if (!is_table) {
       static const std::vector<std::string> kAllowed = {"name",  "generator", "receiver", "traffic",
-                                                        "model", "factors",   "trial"};
+                                                        "model", "kernel",    "factors",  "trial"};
       const std::string near = did_you_mean(name, kAllowed);
       mistake(key.source(),
               fmt::format("unknown key \"{}\" in [[group]]{}; allowed: {}", name,
@@ -1162,6 +1133,7 @@ void Reader::check_group(Draft& draft) {
   }
 
   check_traffic(draft);
+  check_host_wide(draft);
 
   // Length of a trial.
   const Entry* seconds_entry = find(draft, "trial", "seconds");
@@ -1416,6 +1388,7 @@ Result<Experiment> Reader::read() {
     }
     for (Draft& draft : drafts) {
       draft.group.base.group = draft.group.name;
+      draft.group.base.host_allow = experiment_.host_allow;
       read_tables(draft, Scope::group);
       read_factor_keys(draft);
       read_factors(draft);
@@ -1454,6 +1427,7 @@ const std::vector<KeyFacts>& all_keys() {
       }
       facts.push_back(key.facts);
     }
+    add_factors("kernel");
     facts.push_back(
         {"judge", "baseline", "a table of factor = level", "What others are set beside."});
     return facts;

@@ -177,6 +177,9 @@ class Reader {
   void check_traffic(Draft& draft);
   void check_timing(Draft& draft);
   void check_header_fields(Draft& draft);
+  // kernel_keys.cc
+  void read_host_allow(const Entry& entry, Draft& draft);
+  void check_host_wide(Draft& draft);
   // search_keys.cc
   void check_search(Draft& whole);
   void check_search_of(Draft& draft);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 #include "base/text.h"
 #include "base/units.h"
 #include "plan/frame_sizes.h"
+#include "record/kernel_knob.h"
 
 namespace pollmark {
 
@@ -625,8 +627,8 @@ std::string stalls_level(const TrialOrder& order) {
 
 struct Factor {
   FactorFacts facts;  // default_level is filled from TrialOrder{}
-  Applied (*apply)(std::string_view, TrialOrder&);
-  std::string (*level)(const TrialOrder&);
+  std::function<Applied(std::string_view, TrialOrder&)> apply;
+  std::function<std::string(const TrialOrder&)> level;
 };
 
 template <typename Condition>
@@ -637,6 +639,44 @@ std::vector<Path> paths_that(Condition is_so) {
     if (is_so(path)) paths.push_back(path);
   }
   return paths;
+}
+
+bool is_of_tcp(const KernelKnob& knob) { return knob.reach == KnobReach::netns; }
+
+Factor kernel_factor(const KernelKnob& knob) {
+  const auto obeys = [&knob](Path path) {
+    const bool is_tcp = is_closed_loop(path) && path != Path::udp_rr;
+    return is_tcp || (!is_of_tcp(knob) && (is_closed_loop(path) || is_open_kernel_path(path)));
+  };
+  const bool is_number = knob.form == KnobForm::whole || knob.form == KnobForm::cpus;
+  Factor factor;
+  factor.facts = {.name = std::string(knob.name),
+                  .table = "kernel",
+                  .syntax = is_number ? "integer, or text" : "text",
+                  .limits = allowed_levels(knob),
+                  .ethtool = std::string(knob.ethtool),
+                  .paths = paths_that(obeys),
+                  .sentence = std::string(knob.sentence)};
+  if (knob.reach == KnobReach::host) {
+    factor.facts.sentence +=
+        fmt::format(" Of the whole host: needs [host] allow = [\"{}\"].", setting_name(knob));
+  }
+  factor.facts.forms = {LevelForm::text};
+  if (is_number) factor.facts.forms.push_back(LevelForm::integer);
+  factor.apply = [&knob](std::string_view text, TrialOrder& order) -> Applied {
+    PM_TRY(const std::string level, canonical_level(knob, text));
+    if (level == "default") {
+      order.kernel_knobs.erase(std::string(knob.name));
+    } else {
+      order.kernel_knobs[std::string(knob.name)] = level;
+    }
+    return {};
+  };
+  factor.level = [&knob](const TrialOrder& order) -> std::string {
+    const auto found = order.kernel_knobs.find(std::string(knob.name));
+    return found == order.kernel_knobs.end() ? "default" : found->second;
+  };
+  return factor;
 }
 
 std::vector<Factor> make_factors() {
@@ -975,6 +1015,11 @@ std::vector<Factor> make_factors() {
        apply_stalls,
        stalls_level},
   };
+  for (const KernelKnob& knob : all_kernel_knobs()) {
+    if (Factor factor = kernel_factor(knob); !factor.facts.paths.empty()) {
+      list.push_back(std::move(factor));
+    }
+  }
   for (Factor& factor : list) factor.facts.default_level = factor.level(TrialOrder{});
   return list;
 }

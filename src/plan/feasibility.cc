@@ -109,6 +109,21 @@ Broken flow_for_each_generator(const TrialOrder& order) {
       lcores, flows, flows == 1 ? "" : "s", flows);
 }
 
+Broken mtu_holds_the_frame(const TrialOrder& order) {
+  const auto mtu = order.kernel_knobs.find("mtu");
+  if (mtu == order.kernel_knobs.end() || order.traffic.frame_bytes.empty() ||
+      order.path == Path::model || order.traffic.kind == TrafficKind::replay) {
+    return std::nullopt;
+  }
+  constexpr int kEthernetBytes = 18;  // header and FCS
+  const int needed =
+      *std::max_element(order.traffic.frame_bytes.begin(), order.traffic.frame_bytes.end()) -
+      kEthernetBytes;
+  if (std::stoi(mtu->second) >= needed) return std::nullopt;
+  return fmt::format("mtu {} is below the IP bytes of the largest frame; allowed: at least {}",
+                     mtu->second, needed);
+}
+
 Broken replay_to_a_socket(const TrialOrder& order) {
   if (order.traffic.kind != TrafficKind::replay) return std::nullopt;
   if (order.path == Path::packet_mmap) {
@@ -344,6 +359,7 @@ const std::vector<Rule>& all_rules() {
       {{"lcores", "flows", "kind", "path"},
        "every generator lcore has a flow to send",
        flow_for_each_generator},
+      {{"mtu", "frame", "path"}, "mtu holds the largest frame", mtu_holds_the_frame},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
       {{"stage", "path"}, "a packet ring is read by stage none or touch", stage_on_packet_mmap},

@@ -97,8 +97,11 @@ void print_group(const Plan& plan, const Group& group, Out out) {
     const bool searched = plan.experiment.search && factor.name == "load";
     const bool without_patterns =
         factor.name == "hit_ratio" && order.receiver.stage != StageKind::hyperscan;
-    if (!acts || of_capture || searched || without_patterns || factor.name == "path" ||
-        is_swept(group, factor.name)) {
+    // Of the many knobs of the kernel only those that somebody asked for.
+    const bool left_alone =
+        factor.table == "kernel" && level_of(factor.name, group.base) == factor.default_level;
+    if (!acts || of_capture || searched || without_patterns || left_alone ||
+        factor.name == "path" || is_swept(group, factor.name)) {
       continue;
     }
     const bool plain =

@@ -170,6 +170,8 @@ void put_details(Json& json, const TrialOrder& order) {
   json["warmup_seconds"] = number(order.warmup_seconds);
   json["epoch"] = order.epoch;
   json["pdr_percent"] = number(order.pdr_percent);
+  json["kernel_knobs"] = object_of(order.kernel_knobs);
+  json["host_allow"] = order.host_allow;
   json["planted_stop_ns"] = order.planted_stop_ns;
 }
 
@@ -721,6 +723,8 @@ void read_details(Fields in, TrialOrder& order) {
   in.read("warmup_seconds", order.warmup_seconds);
   in.read("epoch", order.epoch);
   in.read("pdr_percent", order.pdr_percent);
+  in.read_since("kernel_knobs", order.kernel_knobs);
+  in.read_since("host_allow", order.host_allow);
   in.read("planted_stop_ns", order.planted_stop_ns);
 }
 

@@ -171,7 +171,9 @@ struct TrialOrder {
   ModelOrder model;
   ReceiverOrder receiver;
   ClosedLoopOrder closed_loop;
-  double seconds = 1.0;  // virtual seconds in lockstep
+  std::map<std::string, std::string> kernel_knobs;  // name of record/kernel_knob.h -> level
+  std::vector<std::string> host_allow;  // what of the whole host may be changed: setting or port
+  double seconds = 1.0;                 // virtual seconds in lockstep
   double warmup_seconds = 0.1;
   std::uint64_t seed = 1;            // of this trial's traffic, faults and stalls
   std::uint8_t epoch = 1;            // stamped into measured frames; warm-up has another

@@ -2,11 +2,15 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
 
 import harness
+
+# How often the run is killed; a measurement raises it.
+KILLS = int(os.environ.get("POLLMARK_TEST_KILLS", "3"))
 
 EXPERIMENT = """\
 name = "veth"
@@ -70,6 +74,15 @@ path = "tcp_stream"
 message_bytes = [131072]
 streams = [2]
 """
+
+
+# One receiver, and knobs in place of paths.
+KNOBS = EXPERIMENT.replace("[receiver]\n", "[receiver]\npath = \"udp_socket\"\n") \
+    .replace("retries = 9", "retries = 2\nvalidity = \"as_is\"")
+
+
+def with_knobs(*factors):
+    return re.sub(r"^path = \[.*\]$", "\n".join(factors), KNOBS, count=1, flags=re.MULTILINE)
 
 
 def has_net_admin():
@@ -163,33 +176,86 @@ class Kernel(harness.Case):
         self.assertEqual(alone.returncode, 3, alone.stderr)
 
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_a_knob_is_recorded_and_one_that_is_refused_says_so_in_the_drivers_words(self):
+        out = self.scratch / "out"
+        knobs = with_knobs('qdisc = ["default", "pfifo 50"]', 'lro = ["off", "on"]')
+        run = self.pollmark("run", self.experiment(knobs), "-o", out, timeout=300)
+        self.assertIn(run.returncode, (0, 1), run.stderr)
+        trials = [t for t in self.trials(out) if t["kind"] == "trial"]
+        refused = [t for t in trials if t["cell"]["lro"] == "on"]
+        self.assertTrue(refused)
+        for trial in refused:
+            self.assertIn("b0: lro: is off, fixed by the driver", trial["invalid_reasons"][0])
+        turned = [t for t in trials if t["cell"] == {"lro": "off", "qdisc": "pfifo 50"}]
+        self.assertTrue(turned)
+        for trial in turned:
+            self.assertEqual(trial["order"]["kernel_knobs"], trial["cell"])
+            self.assertEqual(trial["unaccounted_pkts"], 0)
+            knob = trial["knobs"]["qdisc"]
+            self.assertEqual((knob["requested"], knob["effective"], knob["state"]),
+                             ("pfifo 50", "pfifo 50", "confirmed"))
+            self.assertTrue(knob["exercised"], knob)
+            self.assertIn("frames passed the queueing discipline", knob["evidence"])
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_nothing_is_left_behind_after_kill_9(self):
-        def namespaces():
+        def namespaces(processes):
+            """Those that one of them is in, or has open."""
             found = set()
-            for link in pathlib.Path("/proc").glob("[0-9]*/ns/net"):
+            for process in processes:
+                for link in [process / "ns/net", *process.glob("fd/*")]:
+                    try:
+                        found.add(os.readlink(link))
+                    except OSError:
+                        pass
+            return {each for each in found if each.startswith("net:")}
+
+        def everybody():
+            return pathlib.Path("/proc").glob("[0-9]*")
+
+        def children(parent):
+            found = []
+            for process in everybody():
                 try:
-                    found.add(os.readlink(link))
-                except OSError:
+                    if int((process / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                        found.append(process)
+                except (OSError, IndexError):
                     pass
             return found
 
-        def links():
-            return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
+        def host():
+            """Links, and every setting of the host's own that a knob could be."""
+            text = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
+            for file in sorted(pathlib.Path("/proc/sys/net/core").iterdir()):
+                try:
+                    text += f"{file} {file.read_text()}"
+                except OSError:
+                    pass
+            return text
 
-        before_links, before = links(), namespaces()
-        process = self.start("run", self.experiment(EXPERIMENT), "-o", self.scratch / "out")
-        for _ in range(200):
-            if namespaces() - before:
-                break
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        for _ in range(200):
-            if not namespaces() - before:
-                break
-            time.sleep(0.05)
-        self.assertEqual(namespaces() - before, set())
-        self.assertEqual(links(), before_links)
+        knobs = with_knobs('qdisc = ["pfifo 50", "htb 1 Gbps 50"]', 'gro = ["on", "off"]')
+        knobs += '[kernel]\nmtu = 4000\nrps = "0"\ntx_queue_len = 77\nchannels = 2\n'
+        before_host, own = host(), namespaces([pathlib.Path("/proc/self")])
+        for moment in range(KILLS):
+            process = self.start("run", self.experiment(knobs), "-o", self.scratch / str(moment))
+            made = set()
+            for _ in range(500):
+                made = namespaces(children(process.pid)) - own
+                if made:
+                    break
+                time.sleep(0.01)
+            self.assertNotEqual(made, set())
+            time.sleep(moment * 0.4 / KILLS)
+            made |= namespaces(children(process.pid)) - own
+            process.send_signal((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[moment % 3])
+            process.communicate(timeout=60)
+            for _ in range(400):
+                made &= namespaces(everybody())
+                if not made:
+                    break
+                time.sleep(0.05)
+            self.assertEqual(made, set())
+            self.assertEqual(host(), before_host)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def key_complaints(root, place, block):
     plan = "".join(path.read_text() for path in sorted((root / "src/plan").glob("*.cc")))
     if not plan:
         return
+    plan += "".join(f'"{knob}"' for knob in names.kernel_knobs(root))
 
     def keys(node):
         for key, value in node.items():

@@ -72,11 +72,20 @@ def enumerators(root):
     return found
 
 
+def kernel_knobs(root):
+    """The first words of the rows of src/record/kernel_knob.cc."""
+    path = root / "src/record/kernel_knob.cc"
+    if not path.exists():
+        return set()
+    return set(re.findall(r'^      \{"(\w+)",', path.read_text(), re.M))
+
+
 def vocabulary(root):
     kept = fates(root)
     bare = fields(root)
     contract = settings(root)
     return (set(kept) | {f"{fate}_pkts" for fate in kept} | metrics(root) | factors(root) | bare
+            | kernel_knobs(root)
             | {name.rstrip("_") for name in bare} | accessors(root) | enumerators(root)
             | set(contract["record"]) | set(contract["gathering"]))
 

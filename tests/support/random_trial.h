@@ -76,6 +76,8 @@ class RandomTrial {
     order.receiver.numa = pick<NumaPlacement>(2);
     order.closed_loop = {static_cast<int>(integer(1, 64)),  integer(), integer(), coin(), text(),
                          static_cast<int>(integer(1, 4096))};
+    order.kernel_knobs = texts_by_name();
+    order.host_allow = texts();
     order.seconds = real();
     order.warmup_seconds = real();
     order.seed = random_();

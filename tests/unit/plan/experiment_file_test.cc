@@ -304,6 +304,20 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"name = \"small\"", "name = \"a/b\"", "1:8", "cannot name a folder"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    KernelKnobs, RefusedFile,
+    ::testing::Values(Refused{"rx_ring = [64, 512]", "gro = [\"on\"]", "10:1",
+                              "gro does not act on path model; allowed on udp_socket"},
+                      Refused{"[trial]", "[kernel]\nmtu = 9000\n[trial]", "12:1",
+                              "mtu acts on no path that is used here"},
+                      Refused{"[trial]", "[kernel]\nmttu = 20\n[trial]", "12:1",
+                              "did you mean \"mtu\"?"},
+                      Refused{"[trial]", "[host]\nallow = \"all\"\n[trial]", "12:9", "allow: text"},
+                      Refused{"[trial]", "[host]\nallow = [\"net.core.netdev_budge\"]\n[trial]",
+                              "12:10", "did you mean \"net.core.netdev_budget\"?"},
+                      Refused{"[trial]", "[host]\nallow = [\"netdev:\"]\n[trial]", "12:10",
+                              "\"netdev:\" is not known; allowed: "}));
+
+INSTANTIATE_TEST_SUITE_P(
     NotYet, RefusedFile,
     ::testing::Values(
         Refused{"[trial]", "[target]\nrate = \"1\"\n[trial]", "11:2", "not yet: judging cells"},
@@ -311,7 +325,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "not yet: \"af_xdp\"; allowed: dpdk, model, udp_socket"},
         Refused{"[receiver]", "numa = \"local\"\n[receiver]", "4:1", "not yet: placement by node"},
         Refused{"rx_ring = [64, 512]", "numa = [\"near\"]", "10:9", "allowed: local, remote"},
-        Refused{"rx_ring = [64, 512]", "gro = [\"on\"]", "10:1",
+        Refused{"rx_ring = [64, 512]", "nft_rules = [10]", "10:1",
                 "not yet: a factor of a later release"},
         Refused{"rx_ring = [64, 512]", "design = \"one_at_a_time\"", "10:1",
                 "not yet: other designs"},
@@ -693,6 +707,68 @@ TEST(Overrides, RoundTripEveryFactorAtItsDefault) {
     }
     EXPECT_EQ(level_of(factor.name, only_group(read).base), factor.default_level) << factor.name;
   }
+}
+
+// Of an experiment over veth, with more at its end.
+Result<Experiment> over_veth(const std::string& more) {
+  return parse_experiment(R"(name = "knobs"
+[generator]
+port = "veth"
+[receiver]
+port = "veth"
+path = "udp_socket"
+[traffic]
+load = "10 kpps"
+frame = 1518
+)" + more,
+                          "x.toml", {});
+}
+
+TEST(KernelKnobs, WhatIsAllowedAndAskedForIsInEveryOrder) {
+  const auto read = over_veth(
+      "[kernel]\nmtu = 9000\nrps = \"1\"\n"
+      "[host]\nallow = [\"net.core.netdev_budget\", \"netdev:eth2\"]\n"
+      "[factors]\nnetdev_budget = [64, 300]\n");
+  ASSERT_TRUE(read) << read.error().text();
+  const auto plan = plan_experiment(*read);
+  ASSERT_TRUE(plan) << plan.error().text();
+  ASSERT_EQ(plan->cells.size(), 2U);
+  EXPECT_EQ(
+      plan->cells[0].order.kernel_knobs,
+      (std::map<std::string, std::string>{{"mtu", "9000"}, {"netdev_budget", "64"}, {"rps", "1"}}));
+  EXPECT_EQ(plan->cells[1].order.host_allow,
+            (std::vector<std::string>{"net.core.netdev_budget", "netdev:eth2"}));
+}
+
+TEST(KernelKnobs, ASettingOfTheWholeHostNeedsAPermission) {
+  for (const char* more :
+       {"[kernel]\nnetdev_budget = 64\n", "[factors]\nnetdev_budget = [64, 300]\n",
+        "[host]\nallow = [\"net.core.busy_poll\"]\n[kernel]\nnetdev_budget = 64\n"}) {
+    const auto read = over_veth(more);
+    ASSERT_FALSE(read) << more;
+    EXPECT_THAT(
+        read.error().text(),
+        HasSubstr("netdev_budget is a setting of the whole host; allowed with [host] allow = "
+                  "[\"net.core.netdev_budget\"]"));
+  }
+  EXPECT_TRUE(over_veth("[kernel]\nnetdev_budget = \"default\"\n"));
+}
+
+TEST(KernelKnobs, ALevelOutsideTheLimitsIsRefused) {
+  const auto read = over_veth("[kernel]\nmtu = 20\n");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().text(),
+            "x.toml:11:7: mtu: \"20\" is none of its levels; allowed: \"default\", or 68 to 65535");
+}
+
+TEST(KernelKnobs, AnMtuBelowTheFrameRefusesTheCell) {
+  const auto read = over_veth("[factors]\nmtu = [1499, 1500]\n");
+  ASSERT_TRUE(read) << read.error().text();
+  const auto plan = plan_experiment(*read);
+  ASSERT_TRUE(plan) << plan.error().text();
+  ASSERT_EQ(plan->cells.size(), 2U);
+  EXPECT_THAT(plan->cells[0].refused.value_or(""), HasSubstr("allowed: at least 1500"));
+  EXPECT_FALSE(plan->cells[1].refused);
 }
 
 // The keys that help prints are the keys that the parser takes.

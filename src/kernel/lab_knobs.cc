@@ -1,0 +1,360 @@
+#include "kernel/lab_knobs.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "host/cpu_time.h"
+#include "host/ethtool.h"
+#include "host/file_text.h"
+#include "host/kernel_counters.h"
+#include "host/netlink.h"
+#include "host/turned_knob.h"
+
+namespace pollmark {
+namespace {
+
+using Count = std::optional<std::uint64_t>;
+using Counters = std::map<std::string, std::uint64_t>;
+
+Count find_count(const Counters& counters, const std::string& name) {
+  const auto found = counters.find(name);
+  return found == counters.end() ? Count() : Count(found->second);
+}
+
+Counters snmp_here() {
+  Counters all;
+  for (const char* file : {"/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat"}) {
+    if (const auto text = read_text_at(AT_FDCWD, file)) all.merge(parse_snmp(*text));
+  }
+  return all;
+}
+
+// Threads of the kernel that poll a device of that name, in whatever namespace.
+std::vector<int> napi_threads_of(const std::string& netdev) {
+  std::vector<int> threads;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename();
+    int pid = 0;
+    const auto [rest, code] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (code != std::errc() || rest != name.data() + name.size()) continue;
+    const auto comm = read_text_at(AT_FDCWD, it->path() / "comm");
+    if (comm && comm->starts_with("napi/" + netdev + "-")) threads.push_back(pid);
+  }
+  std::ranges::sort(threads);
+  return threads;
+}
+
+Count cpu_ns_of(const std::vector<int>& threads) {
+  if (threads.empty()) return std::nullopt;
+  std::uint64_t sum = 0;
+  for (const int thread : threads) {
+    const auto text = read_text_at(AT_FDCWD, fmt::format("/proc/{}/schedstat", thread));
+    if (!text) return std::nullopt;
+    std::uint64_t ns = 0;
+    std::from_chars(text->data(), text->data() + text->size(), ns);
+    sum += ns;
+  }
+  return sum;
+}
+
+bool feature_is_active(const std::map<std::string, FeatureState>& features, const char* name) {
+  const auto found = features.find(name);
+  return found != features.end() && found->second.active;
+}
+
+// after - before; nullopt where either was not told.
+Count grown(const KnobSigns& before, const KnobSigns& after, Count KnobSigns::*sign) {
+  if (!(before.*sign) || !(after.*sign) || *(after.*sign) < *(before.*sign)) return std::nullopt;
+  return *(after.*sign) - *(before.*sign);
+}
+
+// It acted when so much was counted.
+KnobEvidence counted(Count many, std::string_view what, std::string_view if_none) {
+  if (!many) return {false, fmt::format("{}: not told", what)};
+  if (*many == 0) return {false, std::string(if_none)};
+  return {true, fmt::format("{} {}", grouped(static_cast<std::int64_t>(*many)), what)};
+}
+
+// Several segments in one packet, by so much.
+Count joined(Count segments, Count packets) {
+  if (!segments || !packets) return std::nullopt;
+  return *segments > *packets ? *segments - *packets : 0;
+}
+
+constexpr std::string_view kGroHidden =
+    "a veth polls and joins only with its gro on and its peer's tso off";
+
+KnobEvidence evidence_of_join(const KnobSigns& before, const KnobSigns& after) {
+  if (!after.gro_acts) return {false, std::string(kGroHidden)};
+  return counted(joined(grown(before, after, &KnobSigns::segments_received),
+                        grown(before, after, &KnobSigns::ip_received)),
+                 "segments came joined to others", "no two segments came joined");
+}
+
+KnobEvidence evidence_of_polling(const KnobSigns& before, const KnobSigns& after) {
+  if (!after.gro_acts) return {false, std::string(kGroHidden)};
+  return counted(grown(before, after, &KnobSigns::link_rx_packets), "frames were polled",
+                 "no frame was polled");
+}
+
+KnobEvidence evidence_of_threads(const KnobSigns& before, const KnobSigns& after) {
+  if (!after.gro_acts) return {false, std::string(kGroHidden)};
+  return counted(grown(before, after, &KnobSigns::napi_threads_ns), "ns of CPU by its threads",
+                 "its threads did nothing");
+}
+
+KnobEvidence evidence_of_backlog(const KnobSigns& before, const KnobSigns& after) {
+  KnobEvidence evidence =
+      counted(grown(before, after, &KnobSigns::softnet_processed),
+              "frames went through the CPUs' backlogs (of the whole host)", "none was used");
+  const Count full = grown(before, after, &KnobSigns::softnet_dropped);
+  if (evidence.exercised && full) evidence.text += fmt::format(", {} found one full", *full);
+  return evidence;
+}
+
+KnobEvidence evidence_of_qdisc(const KnobSigns& before, const KnobSigns& after) {
+  if (!after.qdisc_packets) return {false, "the device has no queueing discipline"};
+  KnobEvidence evidence = counted(grown(before, after, &KnobSigns::qdisc_packets),
+                                  "frames passed the queueing discipline", "no frame passed it");
+  const Count drops = grown(before, after, &KnobSigns::qdisc_drops);
+  if (evidence.exercised && drops) evidence.text += fmt::format(", {} were dropped", *drops);
+  return evidence;
+}
+
+}  // namespace
+
+KnobEvidence evidence_of(const KernelKnob& knob, const KnobSigns& before, const KnobSigns& after) {
+  const std::string_view name = knob.name;
+  const auto is = [&](std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  if (is({"tso", "gso", "udp_segmentation", "sg"})) {
+    return counted(joined(grown(before, after, &KnobSigns::tcp_segments_sent),
+                          grown(before, after, &KnobSigns::link_tx_packets)),
+                   "TCP segments were sent joined to others", "nothing was sent that could be cut");
+  }
+  if (is({"gro", "lro", "rx_gro_list", "udp_gro_forwarding"})) {
+    return evidence_of_join(before, after);
+  }
+  if (is({"threaded_napi"})) return evidence_of_threads(before, after);
+  if (is({"gro_flush_timeout", "napi_defer_hard_irqs"})) return evidence_of_polling(before, after);
+  if (is({"rps", "rfs", "rps_sock_flow_entries"})) {
+    return counted(grown(before, after, &KnobSigns::softnet_steered),
+                   "frames were handed to another CPU (of the whole host)",
+                   "no frame was handed to another CPU");
+  }
+  if (is({"qdisc", "tx_queue_len"})) return evidence_of_qdisc(before, after);
+  if (is({"netdev_budget", "netdev_budget_usecs"})) {
+    return counted(grown(before, after, &KnobSigns::softnet_squeezed),
+                   "softirqs ended with work left (of the whole host)",
+                   "no softirq ended with work left");
+  }
+  if (is({"netdev_max_backlog"})) return evidence_of_backlog(before, after);
+  if (is({"busy_poll", "busy_read"})) {
+    return counted(grown(before, after, &KnobSigns::busy_polled_pkts),
+                   "frames were polled by their reader", "no frame was polled by its reader");
+  }
+  if (is({"rmem_max", "wmem_max"})) {
+    return {false, "the sockets of a trial get their buffers past it (SO_RCVBUFFORCE)"};
+  }
+  if (is({"syncookies"})) {
+    return counted(grown(before, after, &KnobSigns::syncookies_sent), "cookies were sent",
+                   "no cookie was sent");
+  }
+  if (knob.reach == KnobReach::netns) {
+    return counted(grown(before, after, &KnobSigns::tcp_segments_received),
+                   "TCP segments were received", "no TCP segment was received");
+  }
+  if (knob.end == KnobEnd::sender) {
+    return counted(grown(before, after, &KnobSigns::link_tx_packets), "frames left the device",
+                   "no frame left the device");
+  }
+  return counted(grown(before, after, &KnobSigns::link_rx_packets), "frames reached the device",
+                 "no frame reached the device");
+}
+
+Result<HostWide> open_host_wide(const TrialOrder& order, const std::string& root) {
+  bool any = false;
+  for (const auto& [name, level] : order.kernel_knobs) {
+    const KernelKnob* knob = find_kernel_knob(name);
+    if (knob == nullptr || knob->reach != KnobReach::host) continue;
+    any = true;
+    const std::string setting(setting_name(*knob));
+    if (std::ranges::find(order.host_allow, setting) == order.host_allow.end()) {
+      return fail(
+          Errc::host_cannot,
+          fmt::format("{} is a setting of the whole host, and [host] allow does not name it",
+                      setting));
+    }
+  }
+  if (!any) return HostWide{nullptr, root};
+  PM_TRY(Journal journal,
+         Journal::open({.command = fmt::format("trial {} of group {}", order.trial, order.group),
+                        .root = root}));
+  return HostWide{std::make_shared<Journal>(std::move(journal)), root};
+}
+
+Result<std::unique_ptr<LabKnobs>> LabKnobs::turn(const TrialOrder& order, const NetdevPlace& sender,
+                                                 const NetdevPlace& receiver,
+                                                 const HostWide& host) {
+  std::unique_ptr<LabKnobs> knobs(new LabKnobs(order, sender, receiver, host));
+  PM_TRYV(knobs->turn_all());
+  return knobs;
+}
+
+Result<void> LabKnobs::turn_all() {
+  const std::vector<int> others = napi_threads_of(receiver_.netdev);
+  struct Turned {
+    const KernelKnob& knob;
+    const std::string& level;
+    std::string netdev;
+    SettingGround ground;
+  };
+  std::vector<Turned> all;
+  for (const KernelKnob& knob : all_kernel_knobs()) {
+    const auto asked = levels_.find(std::string(knob.name));
+    if (asked == levels_.end()) continue;
+    if (knob.reach == KnobReach::host) {
+      PM_CHECK(host_.journal != nullptr);
+      all.push_back({knob, asked->second, "", {-1, host_.root}});
+      continue;
+    }
+    if (knob.end != KnobEnd::receiver) {
+      all.push_back({knob, asked->second, sender_.netdev, {sender_.netns_fd, ""}});
+    }
+    if (knob.end != KnobEnd::sender) {
+      all.push_back({knob, asked->second, receiver_.netdev, {receiver_.netns_fd, ""}});
+    }
+  }
+  for (const Turned& each : all) {
+    Journal* journal = each.knob.reach == KnobReach::host ? host_.journal.get() : nullptr;
+    PM_TRYV(turn_knob(each.knob, each.level, each.netdev, each.ground, journal));
+  }
+  // When all are turned: one may have taken another along.
+  for (const Turned& each : all) {
+    PM_TRYV(check_knob(each.knob, each.level, each.netdev, each.ground));
+  }
+  const std::vector<int> now = napi_threads_of(receiver_.netdev);
+  std::ranges::set_difference(now, others, std::back_inserter(napi_threads_));
+  return {};
+}
+
+KnobSigns LabKnobs::signs() const {
+  KnobSigns signs;
+  bool peer_cuts = false;
+  if (const auto inside = ScopedNetns::enter(sender_.netns_fd)) {
+    signs.tcp_segments_sent = find_count(snmp_here(), "tcp.OutSegs");
+    const auto features = read_features(sender_.netdev);
+    peer_cuts = features && !feature_is_active(*features, "tx-tcp-segmentation");
+  }
+  if (auto netlink = Netlink::open(sender_.netns_fd)) {
+    if (const auto link = netlink->link(sender_.netdev)) {
+      signs.link_tx_packets = link->stats.tx_packets;
+    }
+    if (const auto qdiscs = netlink->qdiscs(sender_.netdev)) {
+      for (const QdiscState& qdisc : *qdiscs) {
+        if (!qdisc.root || qdisc.kind == "noqueue") continue;
+        signs.qdisc_packets = qdisc.packets;
+        signs.qdisc_drops = qdisc.drops;
+      }
+    }
+  }
+  if (const auto inside = ScopedNetns::enter(receiver_.netns_fd)) {
+    const Counters counters = snmp_here();
+    const Count datagrams = find_count(counters, "udp.InDatagrams");
+    const Count errors = find_count(counters, "udp.InErrors");
+    signs.tcp_segments_received = find_count(counters, "tcp.InSegs");
+    if (datagrams && errors && signs.tcp_segments_received) {
+      signs.segments_received = *datagrams + *errors + *signs.tcp_segments_received;
+    }
+    signs.ip_received = find_count(counters, "ip.InReceives");
+    signs.syncookies_sent = find_count(counters, "tcpext.SyncookiesSent");
+    signs.busy_polled_pkts = find_count(counters, "tcpext.BusyPollRxPackets");
+    const auto features = read_features(receiver_.netdev);
+    signs.gro_acts = features && feature_is_active(*features, "rx-gro") &&
+                     (peer_cuts || feature_is_active(*features, "rx-gro-list") ||
+                      feature_is_active(*features, "rx-udp-gro-forwarding"));
+  }
+  if (auto netlink = Netlink::open(receiver_.netns_fd)) {
+    if (const auto link = netlink->link(receiver_.netdev)) {
+      signs.link_rx_packets = link->stats.rx_packets;
+    }
+  }
+  if (const auto text = read_text_at(AT_FDCWD, "/proc/thread-self/net/softnet_stat")) {
+    if (const auto totals = parse_softnet(*text)) {
+      signs.softnet_processed = totals->processed;
+      signs.softnet_dropped = totals->dropped;
+      signs.softnet_squeezed = totals->time_squeeze;
+      signs.softnet_steered = totals->received_rps;
+    }
+  }
+  signs.napi_threads_ns = cpu_ns_of(napi_threads_);
+  return signs;
+}
+
+void LabKnobs::begin() { before_ = signs(); }
+
+std::map<std::string, Knob> LabKnobs::knobs() const {
+  const KnobSigns after = signs();
+  std::map<std::string, Knob> all;
+  for (const auto& [name, level] : levels_) {
+    const KernelKnob* knob = find_kernel_knob(name);
+    if (knob == nullptr) continue;
+    KnobEvidence evidence = evidence_of(*knob, before_, after);
+    // What is off cannot show that it acts.
+    if (level == "off") evidence = {true, "off, read back"};
+    all[name] = {level, level, KnobState::confirmed, std::move(evidence.text), evidence.exercised};
+  }
+  return all;
+}
+
+namespace {
+
+class ReceiverWithKnobs final : public Receiver {
+ public:
+  ReceiverWithKnobs(std::unique_ptr<Receiver> receiver, std::shared_ptr<LabKnobs> knobs)
+      : knobs_(std::move(knobs)), receiver_(std::move(receiver)) {}
+
+  [[nodiscard]] LiveTallies live() const override { return receiver_->live(); }
+  [[nodiscard]] Result<void> open() override { return receiver_->open(); }
+  [[nodiscard]] Result<CounterSnapshot> read_counters() override {
+    return receiver_->read_counters();
+  }
+  [[nodiscard]] Result<void> start() override {
+    knobs_->begin();
+    return receiver_->start();
+  }
+  [[nodiscard]] Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {
+    return receiver_->drain(quiet_ns, limit_ns);
+  }
+  [[nodiscard]] Result<ReceiverAccount> stop(
+      const std::vector<std::uint32_t>& sent_per_flow) override {
+    PM_TRY(ReceiverAccount account, receiver_->stop(sent_per_flow));
+    account.knobs.merge(knobs_->knobs());
+    return account;
+  }
+  void abandon() override { receiver_->abandon(); }
+
+ private:
+  std::shared_ptr<LabKnobs> knobs_;
+  std::unique_ptr<Receiver> receiver_;
+};
+
+}  // namespace
+
+std::unique_ptr<Receiver> with_knobs(std::unique_ptr<Receiver> receiver,
+                                     std::shared_ptr<LabKnobs> knobs) {
+  return std::make_unique<ReceiverWithKnobs>(std::move(receiver), std::move(knobs));
+}
+
+}  // namespace pollmark

@@ -1,0 +1,143 @@
+// Knobs of an order on a veth lab of the test's own; settings of the whole host in a tree of files.
+#include "kernel/lab_knobs.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "host/file_text.h"
+#include "host/privilege.h"
+#include "host/setting.h"
+#include "kernel/veth_lab.h"
+
+namespace pollmark {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::IsEmpty;
+
+class KnobsOverVeth : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (auto needed = need_network_lab(); !needed) GTEST_SKIP() << needed.error().text();
+    order_.path = Path::udp_socket;
+    order_.clock = ClockKind::wall;
+  }
+
+  Result<std::unique_ptr<LabKnobs>> turn(const HostWide& host = {}) {
+    if (!lab_) {
+      auto lab = VethLab::create(order_);
+      if (!lab) return tl::unexpected<Error>(lab.error());
+      lab_ = std::move(*lab);
+    }
+    return LabKnobs::turn(order_, lab_->sender_place(), lab_->receiver_place(), host);
+  }
+  [[nodiscard]] std::string at_sender(const Setting& setting) const {
+    return read_setting(setting, {lab_->sender_place().netns_fd, ""})
+        .value_or(SettingReading{})
+        .effective;
+  }
+  [[nodiscard]] std::string at_receiver(const Setting& setting) const {
+    return read_setting(setting, {lab_->receiver_place().netns_fd, ""})
+        .value_or(SettingReading{})
+        .effective;
+  }
+
+  TrialOrder order_;
+  std::optional<VethLab> lab_;
+};
+
+TEST_F(KnobsOverVeth, EachIsTurnedAtItsOwnEnd) {
+  order_.kernel_knobs = {{"gro", "on"},         {"threaded_napi", "on"},
+                         {"mtu", "4000"},       {"qdisc", "pfifo 50"},
+                         {"rps", "0-1"},        {"channels", "2"},
+                         {"tcp_rmem", "1 2 3"}, {"somaxconn", "77"},
+                         {"tx_queue_len", "9"}, {"gro_flush_timeout", "20 us"}};
+  const auto knobs = turn();
+  ASSERT_TRUE(knobs) << knobs.error().text();
+  using enum SettingKind;
+  EXPECT_EQ(at_receiver({feature, "rx-gro", "b0"}), "on");
+  EXPECT_EQ(at_sender({feature, "rx-gro", "a0"}), "off");
+  EXPECT_EQ(at_receiver({netdev, "threaded", "b0"}), "1");
+  EXPECT_EQ(at_receiver({netdev, "mtu", "b0"}), "4000");
+  EXPECT_EQ(at_sender({netdev, "mtu", "a0"}), "4000");
+  EXPECT_EQ(lab_->sender_place().mtu, 4000);
+  EXPECT_EQ(at_sender({qdisc, "root", "a0"}), "pfifo 50");
+  EXPECT_EQ(at_receiver({qdisc, "root", "b0"}), "default");
+  EXPECT_EQ(at_receiver({netdev, "queues/rx-0/rps_cpus", "b0"}), "3");
+  EXPECT_EQ(at_receiver({netdev, "queues/rx-1/rps_cpus", "b0"}), "3");
+  EXPECT_EQ(at_receiver({netdev, "gro_flush_timeout", "b0"}), "20000");
+  EXPECT_EQ(at_sender({sysctl, "net.ipv4.tcp_rmem", ""}), "1 2 3");
+  EXPECT_EQ(at_receiver({sysctl, "net.ipv4.tcp_rmem", ""}), "1 2 3");
+  EXPECT_EQ(at_receiver({sysctl, "net.core.somaxconn", ""}), "77");
+  EXPECT_EQ(at_sender({netdev, "tx_queue_len", "a0"}), "9");
+  (*knobs)->begin();
+  const auto told = (*knobs)->knobs();
+  EXPECT_EQ(told.size(), order_.kernel_knobs.size());
+  for (const auto& [name, knob] : told) {
+    EXPECT_EQ(knob.requested, order_.kernel_knobs.at(name));
+    EXPECT_EQ(knob.state, KnobState::confirmed);
+    EXPECT_FALSE(knob.exercised) << name << ": " << knob.evidence;
+  }
+}
+
+TEST_F(KnobsOverVeth, WhatTheDeviceRefusesIsSaidInTheDriversWords) {
+  const std::map<std::pair<std::string, std::string>, std::string> refusals = {
+      {{"netdev_rx_ring", "512"}, "b0: netdev_rx_ring: ethtool: Operation not supported"},
+      {{"coalescing", "5"}, "b0: coalescing: ethtool: Operation not supported"},
+      {{"lro", "on"}, "b0: lro: is off, fixed by the driver"},
+      {{"threaded_napi", "on"}, "b0: threaded_napi: Operation not supported"},
+      {{"irq_affinity", "0"}, "b0: irq_affinity: has no interrupts"},
+      {{"rfs", "100"}, "b0: rfs: asked for 100, stays 128"}};
+  for (const auto& [knob, words] : refusals) {
+    order_.kernel_knobs = {{knob.first, knob.second}};
+    const auto knobs = turn();
+    ASSERT_FALSE(knobs) << knob.first;
+    EXPECT_EQ(knobs.error().code, Errc::host_cannot);
+    EXPECT_EQ(knobs.error().text(), words);
+  }
+  order_.kernel_knobs = {{"lro", "off"}, {"threaded_napi", "off"}};
+  const auto as_it_is = turn();
+  EXPECT_TRUE(as_it_is) << as_it_is.error().text();
+}
+
+TEST_F(KnobsOverVeth, AKnobThatAnotherTookAlongIsFound) {
+  order_.kernel_knobs = {{"tso", "on"}, {"tx_checksum", "off"}};
+  const auto knobs = turn();
+  ASSERT_FALSE(knobs);
+  EXPECT_EQ(knobs.error().text(), "a0: tso: asked for on, stays off");
+}
+
+TEST_F(KnobsOverVeth, WhatIsOfTheWholeHostGoesThroughTheJournalAndBack) {
+  std::string base = fs::temp_directory_path() / "pollmark-knobs-XXXXXX";
+  ASSERT_NE(mkdtemp(base.data()), nullptr);
+  const fs::path file = fs::path(base) / "proc/sys/net/core/netdev_budget";
+  fs::create_directories(file.parent_path());
+  std::ofstream(file) << "300\n";
+  setenv("POLLMARK_STATE", (base + "/state").c_str(), 1);
+  order_.kernel_knobs = {{"netdev_budget", "64"}};
+  order_.host_allow = {"net.core.netdev_budget"};
+  {
+    auto host = open_host_wide(order_, base);
+    ASSERT_TRUE(host) << host.error().text();
+    {
+      const auto there = turn(*host);
+      ASSERT_TRUE(there) << there.error().text();
+      EXPECT_EQ(read_text_at(AT_FDCWD, file).value(), "64");
+      EXPECT_EQ(journals_in(base + "/state").size(), 1U);
+    }
+    EXPECT_EQ(read_text_at(AT_FDCWD, file).value(), "64");
+  }
+  EXPECT_EQ(read_text_at(AT_FDCWD, file).value(), "300");
+  EXPECT_THAT(journals_in(base + "/state"), IsEmpty());
+  unsetenv("POLLMARK_STATE");
+  fs::remove_all(base);
+}
+
+}  // namespace
+}  // namespace pollmark
