@@ -22,6 +22,7 @@ void add_compare(CLI::App& app, Action& action);
 void add_restore(CLI::App& app, Action& action);
 void add_rss(CLI::App& app, Action& action);
 void add_ports(CLI::App& app, Action& action);
+void add_drops(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);
 
 // The command line, quoted for a shell: for provenance, and to be typed again.

@@ -20,7 +20,7 @@ constexpr std::string_view kLoadForms =
     "allowed: line, max, 80 %, 12.5 Mpps, 40 Gbps L1, 40 Gbps L2";
 constexpr std::string_view kLinkForms = "allowed: 25G, 100 Gbps, 100M; 1 Mbps to 10 Tbps";
 constexpr std::string_view kByteForms = "allowed: 1500, 4 kB, 256 KiB, 16 MiB, 1 GiB";
-constexpr std::string_view kDurationForms = "allowed: 300 ns, 20 us, 1 ms, 1.5 s";
+constexpr std::string_view kDurationForms = "allowed: 300 ns, 20 us, 1 ms, 1.5 s, 10 min, 24 h";
 constexpr std::string_view kCountForms = "allowed: 64, 1e6, 500 k, 2 M, 1 G";
 
 struct Quantity {
@@ -70,8 +70,8 @@ constexpr Unit kLinkUnits[] = {{"M", 1e6},      {"G", 1e9},      {"T", 1e12},
 constexpr Unit kByteUnits[] = {{"", 1.0},          {"B", 1.0},           {"kB", 1e3},
                                {"MB", 1e6},        {"GB", 1e9},          {"KiB", 1024.0},
                                {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
-constexpr Unit kDurationUnits[] = {{"ns", 1.0}, {"us", 1e3}, {"\u00b5s", 1e3},
-                                   {"ms", 1e6}, {"s", 1e9},  {"min", 60e9}};
+constexpr Unit kDurationUnits[] = {{"ns", 1.0}, {"us", 1e3},   {"\u00b5s", 1e3}, {"ms", 1e6},
+                                   {"s", 1e9},  {"min", 60e9}, {"h", 3600e9}};
 constexpr Unit kCountUnits[] = {{"", 1.0}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
 
 // number * factor as an integer: refused unless it is whole (to 1e-9 of itself) and fits.

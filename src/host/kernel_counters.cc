@@ -1,34 +1,20 @@
 #include "host/kernel_counters.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <fstream>
-#include <iterator>
+#include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
-#include "base/text.h"
-#include "host/netlink.h"
+#include "host/loss_causes.h"
 #include "host/packet_socket.h"
+#include "host/survey.h"
 
 namespace pollmark {
 namespace {
 
-std::string whole_file(const std::string& name) {
-  std::ifstream in(name);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
-CounterFacts facts_of(std::string layer, CounterRole role, std::string scope = "namespace") {
-  CounterFacts facts;
-  facts.layer = std::move(layer);
-  facts.scope = std::move(scope);
-  facts.role = role;
-  return facts;
-}
-
-// /proc/net/snmp and netstat are arrays of unsigned long in the kernel: 64 bits here.
 constexpr std::array<std::string_view, 7> kIpOwners{
     "ip.InHdrErrors",   "ip.InAddrErrors",       "ip.InUnknownProtos",        "ip.InDiscards",
     "ipext.InNoRoutes", "ipext.InTruncatedPkts", "tcpext.IPReversePathFilter"};
@@ -44,37 +30,6 @@ bool is_of_interest(std::string_view name) {
          name == "tcpext.IPReversePathFilter";
 }
 
-// "ip.Forwarding", "ip.DefaultTTL" are settings.
-bool is_a_setting(std::string_view name) {
-  return name == "ip.Forwarding" || name == "ip.DefaultTTL";
-}
-
-// CurrEstab falls, tcp.Rto* are settings.
-bool is_of_an_endpoint(std::string_view name) {
-  if (name == "tcp.CurrEstab" || name.starts_with("tcp.Rto")) return false;
-  return name.starts_with("tcp.") || name.starts_with("tcpext.") || name.starts_with("udp.");
-}
-
-struct StackTexts {
-  std::string snmp;
-  std::string netstat;
-  std::string softnet;
-
-  [[nodiscard]] std::map<std::string, std::uint64_t> counters() const {
-    auto all = parse_snmp(snmp);
-    all.merge(parse_snmp(netstat));
-    return all;
-  }
-};
-
-Result<StackTexts> read_stack(const NetdevPlace& place) {
-  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
-  // thread-self: /proc/net is the main thread's namespace.
-  return StackTexts{whole_file("/proc/thread-self/net/snmp"),
-                    whole_file("/proc/thread-self/net/netstat"),
-                    whole_file("/proc/thread-self/net/softnet_stat")};
-}
-
 CounterRole role_of(std::string_view name, FrameConsumer consumer) {
   if (consumer == FrameConsumer::packet_ring) return CounterRole::context;
   if (std::ranges::find(kIpOwners, name) != kIpOwners.end()) return CounterRole::owner;
@@ -83,165 +38,149 @@ CounterRole role_of(std::string_view name, FrameConsumer consumer) {
   return CounterRole::context;
 }
 
+bool is_of_an_endpoint(std::string_view name) {
+  return name.starts_with("tcp.") || name.starts_with("tcpext.") || name.starts_with("udp.");
+}
+
+struct Selected {
+  std::string_view counter;
+  CounterRole role;
+};
+constexpr std::array kOfSendersLink{
+    Selected{"tx_packets", CounterRole::echo}, Selected{"tx_dropped", CounterRole::owner},
+    Selected{"tx_errors", CounterRole::context}, Selected{"carrier_changes", CounterRole::context}};
+// Owners only for what goes up the stack: a packet ring has its copy already.
+constexpr std::array kOfReceiversLink{Selected{"rx_packets", CounterRole::echo},
+                                      Selected{"rx_dropped", CounterRole::owner},
+                                      Selected{"rx_missed_errors", CounterRole::owner},
+                                      Selected{"rx_nohandler", CounterRole::owner},
+                                      Selected{"rx_otherhost_dropped", CounterRole::owner},
+                                      Selected{"rx_errors", CounterRole::context},
+                                      Selected{"carrier_changes", CounterRole::context}};
+
+constexpr std::array kOfAnEndpointsLink{
+    Selected{"tx_packets", CounterRole::context}, Selected{"tx_dropped", CounterRole::context},
+    Selected{"rx_packets", CounterRole::context}, Selected{"rx_dropped", CounterRole::context},
+    Selected{"carrier_changes", CounterRole::context}};
+
+// The parts of one end's survey, under the trial's names. On its devices nothing joins frames.
+class Selection {
+ public:
+  Selection(const Survey& survey, std::string netdev, std::string side)
+      : survey_(survey), netdev_(std::move(netdev)), side_(std::move(side)) {}
+
+  template <std::size_t n>
+  void take_link(const std::array<Selected, n>& selected, FrameConsumer consumer) {
+    for (const auto& [counter, role] : selected) {
+      const bool charged = role != CounterRole::owner || consumer == FrameConsumer::udp_socket;
+      take(fmt::format("link.{}.{}", netdev_, counter), fmt::format("{}.link.{}", side_, counter),
+           charged ? role : CounterRole::context);
+    }
+  }
+
+  // Sum over the device's root qdisc, which repeats what is below it, and its ingress filters. A
+  // device without a qdisc (noqueue) keeps no such counter, and loses nothing there: 0.
+  void take_qdiscs(std::string_view counter, const std::string& name, CounterRole role) {
+    put_tc(counter, name, role, [](const CounterName& parts) {
+      return parts.layer == "ingress" || parts.subject.ends_with(" root]");
+    });
+  }
+  void take_ingress(std::string_view counter, const std::string& name, CounterRole role) {
+    put_tc(counter, name, role, [](const CounterName& parts) { return parts.layer == "ingress"; });
+  }
+
+  void take_protocols(FrameConsumer consumer) {
+    for (const auto& entry : survey_.counters.values) {
+      if (!is_of_interest(entry.first)) continue;
+      take(entry.first, side_ + "." + entry.first, role_of(entry.first, consumer));
+    }
+  }
+
+  // TCP's and UDP's own.
+  void take_endpoint() {
+    for (const auto& entry : survey_.counters.values) {
+      if (!is_of_an_endpoint(entry.first)) continue;
+      take(entry.first, side_ + "." + entry.first, CounterRole::context);
+    }
+  }
+
+  void take(const std::string& from, const std::string& name, CounterRole role) {
+    const auto found = survey_.counters.values.find(from);
+    if (found == survey_.counters.values.end()) return;
+    CounterFacts facts = survey_.counters.facts.at(from);
+    facts.role = role;
+    if (facts.unit != "events") facts.unit = "frames";
+    put_counter(taken_, name, found->second, std::move(facts));
+  }
+
+  CounterSnapshot taken() && { return std::move(taken_); }
+
+ private:
+  template <typename Wanted>
+  void put_tc(std::string_view counter, const std::string& name, CounterRole role, Wanted wanted) {
+    std::uint64_t sum = 0;
+    for (const auto& [full_name, value] : survey_.counters.values) {
+      const CounterName parts = parts_of(full_name);
+      if (parts.netdev == netdev_ && parts.counter == counter && wanted(parts)) sum += value;
+    }
+    CounterFacts facts{.layer = "qdisc", .scope = "namespace", .role = role, .bits = 32};
+    if (counter == "requeues") facts.unit = "events";
+    put_counter(taken_, name, sum, std::move(facts));
+  }
+
+  const Survey& survey_;
+  std::string netdev_;
+  std::string side_;
+  CounterSnapshot taken_;
+};
+
+constexpr std::array kSenderLayers{SurveyLayer::link, SurveyLayer::traffic_control};
+constexpr std::array kReceiverLayers{SurveyLayer::link, SurveyLayer::traffic_control,
+                                     SurveyLayer::protocols, SurveyLayer::softnet};
+
+constexpr std::array kEndpointLayers{SurveyLayer::link, SurveyLayer::protocols};
+
+Result<Survey> survey_of(const NetdevPlace& place, std::span<const SurveyLayer> layers) {
+  return read_survey({.netns_fd = place.netns_fd, .netdev = place.netdev, .layers = layers});
+}
+
 }  // namespace
 
-void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
-                 CounterFacts facts) {
-  snapshot.values[name] = value;
-  snapshot.facts[name] = std::move(facts);
-}
-
 void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total) {
-  put_counter(snapshot, "receiver.packet_ring.tp_drops", total.drops,
-              facts_of("packet_ring", CounterRole::owner, "socket"));
-  put_counter(snapshot, "receiver.packet_ring.tp_packets", total.packets,
-              facts_of("packet_ring", CounterRole::echo, "socket"));
-}
-
-std::map<std::string, std::uint64_t> parse_snmp(std::string_view text) {
-  std::map<std::string, std::uint64_t> counters;
-  const auto lines = split(text, '\n');
-  for (std::size_t i = 0; i + 1 < lines.size(); i += 2) {
-    const auto names = split(lines[i], ' ');
-    const auto values = split(lines[i + 1], ' ');
-    if (names.empty() || values.empty() || names[0] != values[0] || !names[0].ends_with(':')) {
-      continue;
-    }
-    std::string protocol = names[0].substr(0, names[0].size() - 1);
-    std::ranges::transform(protocol, protocol.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    for (std::size_t k = 1; k < std::min(names.size(), values.size()); ++k) {
-      std::uint64_t value = 0;
-      const char* end = values[k].data() + values[k].size();
-      if (values[k].empty() || std::from_chars(values[k].data(), end, value).ptr != end) continue;
-      counters[protocol + "." + names[k]] = value;
-    }
-  }
-  return counters;
-}
-
-std::optional<SoftnetTotals> parse_softnet(std::string_view text) {
-  constexpr std::size_t kReceivedRps = 9;
-  SoftnetTotals totals;
-  bool any = false;
-  for (const auto& line : split(text, '\n')) {
-    if (trimmed(line).empty()) continue;
-    std::vector<std::uint64_t> columns;
-    for (const std::string& column : split(line, ' ')) {
-      std::uint64_t value = 0;
-      const char* end = column.data() + column.size();
-      if (column.empty() || std::from_chars(column.data(), end, value, 16).ptr != end) {
-        return std::nullopt;
-      }
-      columns.push_back(value);
-    }
-    if (columns.size() < 3) return std::nullopt;
-    totals.processed += columns[0];
-    totals.dropped += columns[1];
-    totals.time_squeeze += columns[2];
-    if (columns.size() > kReceivedRps) {
-      totals.received_rps = totals.received_rps.value_or(0) + columns[kReceivedRps];
-    }
-    any = true;
-  }
-  return any ? std::optional(totals) : std::nullopt;
+  CounterFacts facts{.layer = "packet_ring", .scope = "socket", .role = CounterRole::owner};
+  put_counter(snapshot, "receiver.packet_ring.tp_drops", total.drops, facts);
+  facts.role = CounterRole::echo;
+  put_counter(snapshot, "receiver.packet_ring.tp_packets", total.packets, facts);
 }
 
 Result<CounterSnapshot> read_sender_counters(const NetdevPlace& place) {
-  PM_TRY(Netlink netlink, Netlink::open(place.netns_fd));
-  PM_TRY(const LinkState link, netlink.link(place.netdev));
-  PM_TRY(const auto qdiscs, netlink.qdiscs(place.netdev));
-  CounterSnapshot snapshot;
-  const auto owner = facts_of("link", CounterRole::owner);
-  const auto echo = facts_of("link", CounterRole::echo);
-  const auto context = facts_of("link", CounterRole::context);
-  put_counter(snapshot, "sender.link.tx_packets", link.stats.tx_packets, echo);
-  put_counter(snapshot, "sender.link.tx_dropped", link.stats.tx_dropped, owner);
-  put_counter(snapshot, "sender.link.tx_errors", link.stats.tx_errors, context);
-  put_counter(snapshot, "sender.link.carrier_changes", link.carrier_changes, context);
-  // A device without a queueing discipline (noqueue) keeps no such counter, and loses nothing
-  // there.
-  std::uint64_t drops = 0;
-  std::uint64_t requeues = 0;
-  for (const auto& qdisc : qdiscs) {
-    if (!qdisc.root && !qdisc.ingress) continue;
-    drops += qdisc.drops;
-    requeues += qdisc.requeues;
-  }
-  auto of_qdisc = facts_of("qdisc", CounterRole::owner);
-  of_qdisc.bits = 32;
-  put_counter(snapshot, "sender.qdisc.drops", drops, of_qdisc);
-  of_qdisc.role = CounterRole::context;
-  of_qdisc.unit = "events";
-  put_counter(snapshot, "sender.qdisc.requeues", requeues, of_qdisc);
-  return snapshot;
+  PM_TRY(const Survey survey, survey_of(place, kSenderLayers));
+  Selection selection(survey, place.netdev, "sender");
+  selection.take_link(kOfSendersLink, FrameConsumer::udp_socket);
+  selection.take_qdiscs("drops", "sender.qdisc.drops", CounterRole::owner);
+  selection.take_qdiscs("requeues", "sender.qdisc.requeues", CounterRole::context);
+  return std::move(selection).taken();
 }
 
 Result<CounterSnapshot> read_receiver_counters(const NetdevPlace& place, FrameConsumer consumer) {
-  const bool up_the_stack = consumer == FrameConsumer::udp_socket;
-  PM_TRY(Netlink netlink, Netlink::open(place.netns_fd));
-  PM_TRY(const LinkState link, netlink.link(place.netdev));
-  PM_TRY(const auto qdiscs, netlink.qdiscs(place.netdev));
-  CounterSnapshot snapshot;
-  const auto owner = facts_of("link", up_the_stack ? CounterRole::owner : CounterRole::context);
-  const auto echo = facts_of("link", CounterRole::echo);
-  const auto context = facts_of("link", CounterRole::context);
-  const LinkStats& stats = link.stats;
-  put_counter(snapshot, "receiver.link.rx_packets", stats.rx_packets, echo);
-  put_counter(snapshot, "receiver.link.rx_dropped", stats.rx_dropped, owner);
-  put_counter(snapshot, "receiver.link.rx_missed_errors", stats.rx_missed_errors, owner);
-  put_counter(snapshot, "receiver.link.rx_errors", stats.rx_errors, context);
-  put_counter(snapshot, "receiver.link.carrier_changes", link.carrier_changes, context);
-  if (stats.rx_nohandler) {
-    put_counter(snapshot, "receiver.link.rx_nohandler", *stats.rx_nohandler, owner);
-  }
-  if (stats.rx_otherhost_dropped) {
-    put_counter(snapshot, "receiver.link.rx_otherhost_dropped", *stats.rx_otherhost_dropped, owner);
-  }
-  std::uint64_t ingress_drops = 0;
-  for (const auto& qdisc : qdiscs) {
-    if (qdisc.ingress) ingress_drops += qdisc.drops;
-  }
-  auto of_qdisc = facts_of("qdisc", up_the_stack ? CounterRole::owner : CounterRole::context);
-  of_qdisc.bits = 32;
-  put_counter(snapshot, "receiver.qdisc.ingress_drops", ingress_drops, of_qdisc);
-
-  PM_TRY(const StackTexts texts, read_stack(place));
-  for (const auto& [name, value] : texts.counters()) {
-    if (!is_of_interest(name) || is_a_setting(name)) continue;
-    put_counter(snapshot, "receiver." + name, value,
-                facts_of(name.substr(0, name.find('.')), role_of(name, consumer)));
-  }
-  if (const auto totals = parse_softnet(texts.softnet)) {
-    auto of_host = facts_of("softnet", CounterRole::context, "host");
-    of_host.bits = 32;
-    put_counter(snapshot, "host.softnet.dropped", totals->dropped, of_host);
-    of_host.unit = "events";
-    put_counter(snapshot, "host.softnet.time_squeeze", totals->time_squeeze, of_host);
-  }
-  return snapshot;
+  PM_TRY(const Survey survey, survey_of(place, kReceiverLayers));
+  Selection selection(survey, place.netdev, "receiver");
+  selection.take_link(kOfReceiversLink, consumer);
+  selection.take_ingress(
+      "drops", "receiver.qdisc.ingress_drops",
+      consumer == FrameConsumer::udp_socket ? CounterRole::owner : CounterRole::context);
+  selection.take_protocols(consumer);
+  selection.take("softnet.dropped", "host.softnet.dropped", CounterRole::context);
+  selection.take("softnet.time_squeeze", "host.softnet.time_squeeze", CounterRole::context);
+  return std::move(selection).taken();
 }
 
 Result<CounterSnapshot> read_stack_counters(const NetdevPlace& place, std::string_view side) {
-  PM_TRY(Netlink netlink, Netlink::open(place.netns_fd));
-  PM_TRY(const LinkState link, netlink.link(place.netdev));
-  PM_TRY(const StackTexts texts, read_stack(place));
-  const std::string prefix = std::string(side) + ".";
-  CounterSnapshot snapshot;
-  const auto put = [&](const std::string& name, std::uint64_t value) {
-    put_counter(snapshot, prefix + name, value,
-                facts_of(name.substr(0, name.find('.')), CounterRole::context));
-  };
-  put("link.tx_packets", link.stats.tx_packets);
-  put("link.tx_dropped", link.stats.tx_dropped);
-  put("link.rx_packets", link.stats.rx_packets);
-  put("link.rx_dropped", link.stats.rx_dropped);
-  put("link.carrier_changes", link.carrier_changes);
-  for (const auto& [name, value] : texts.counters()) {
-    if (is_of_an_endpoint(name)) put(name, value);
-  }
-  return snapshot;
+  PM_TRY(const Survey survey, survey_of(place, kEndpointLayers));
+  Selection selection(survey, place.netdev, std::string(side));
+  selection.take_link(kOfAnEndpointsLink, FrameConsumer::udp_socket);
+  selection.take_endpoint();
+  return std::move(selection).taken();
 }
 
 }  // namespace pollmark

@@ -1,5 +1,5 @@
-// The kernel's own counters at the two ends of a trial, by layer. A packet's death is counted
-// by one owner; other layers repeat it. Names are "<side>.<layer>.<counter>":
+// What a trial takes of the survey: the kernel's counters at its two ends, by layer. A packet's
+// death is counted by one owner; other layers repeat it. Names are "<side>.<layer>.<counter>":
 //
 //   sender.link.{tx_packets,tx_dropped,tx_errors,carrier_changes}
 //   sender.qdisc.{drops,requeues}         root and clsact of the device; a root repeats its leaves
@@ -10,10 +10,6 @@
 //   host.softnet.{dropped,time_squeeze}   of the whole host, hence context only
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <optional>
-#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -38,27 +34,9 @@ enum class FrameConsumer { udp_socket, packet_ring };
 [[nodiscard]] Result<CounterSnapshot> read_stack_counters(const NetdevPlace& place,
                                                           std::string_view side);
 
-// Adds one counter with its facts.
-void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
-                 CounterFacts facts);
-
 struct PacketStatistics;
 // receiver.packet_ring.tp_drops (owner) and tp_packets (echo, drops included), from sums over the
 // readings of one socket.
 void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total);
-
-// Pairs of a header line and a value line, "Udp: InDatagrams NoPorts" above "Udp: 5 0", as
-// "udp.InDatagrams" -> 5. Negative values (Tcp.MaxConn) are left out.
-[[nodiscard]] std::map<std::string, std::uint64_t> parse_snmp(std::string_view text);
-
-struct SoftnetTotals {
-  std::uint64_t processed = 0;
-  std::uint64_t dropped = 0;
-  std::uint64_t time_squeeze = 0;
-  std::optional<std::uint64_t> received_rps;  // nullopt: the kernel has no such column
-};
-// Sum over the rows (CPUs) of /proc/net/softnet_stat: hexadecimal columns 0, 1, 2 and 9. nullopt
-// for text that is not such a table.
-[[nodiscard]] std::optional<SoftnetTotals> parse_softnet(std::string_view text);
 
 }  // namespace pollmark

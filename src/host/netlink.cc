@@ -6,6 +6,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
+#include <netlink/route/class.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
@@ -40,37 +41,34 @@ AddressPtr link_address(const MacAddress& mac) {
   return AddressPtr(nl_addr_build(AF_LLC, mac.data(), mac.size()));
 }
 
-// The kernel may send fewer or more fields than these headers know: take what is there.
+// In the order of rtnl_link_stats64.
+constexpr std::array<std::string_view, 25> kLinkStatNames{
+    "rx_packets",          "tx_packets",        "rx_bytes",         "tx_bytes",
+    "rx_errors",           "tx_errors",         "rx_dropped",       "tx_dropped",
+    "multicast",           "collisions",        "rx_length_errors", "rx_over_errors",
+    "rx_crc_errors",       "rx_frame_errors",   "rx_fifo_errors",   "rx_missed_errors",
+    "tx_aborted_errors",   "tx_carrier_errors", "tx_fifo_errors",   "tx_heartbeat_errors",
+    "tx_window_errors",    "rx_compressed",     "tx_compressed",    "rx_nohandler",
+    "rx_otherhost_dropped"};
+static_assert(sizeof(rtnl_link_stats64) <= kLinkStatNames.size() * sizeof(std::uint64_t));
+
+// The kernel may send fewer or more fields than these names: take what is there.
 LinkStats stats_of(const nlattr* attribute) {
-  rtnl_link_stats64 raw{};
+  std::array<std::uint64_t, kLinkStatNames.size()> raw{};
   const auto size = static_cast<std::size_t>(nla_len(attribute));
-  std::memcpy(&raw, nla_data(attribute), std::min(size, sizeof raw));
+  std::memcpy(raw.data(), nla_data(attribute), std::min(size, sizeof raw));
   LinkStats stats;
-  stats.rx_packets = raw.rx_packets;
-  stats.tx_packets = raw.tx_packets;
-  stats.rx_bytes = raw.rx_bytes;
-  stats.tx_bytes = raw.tx_bytes;
-  stats.rx_errors = raw.rx_errors;
-  stats.tx_errors = raw.tx_errors;
-  stats.rx_dropped = raw.rx_dropped;
-  stats.tx_dropped = raw.tx_dropped;
-  stats.rx_missed_errors = raw.rx_missed_errors;
-  if (size > offsetof(rtnl_link_stats64, rx_nohandler)) stats.rx_nohandler = raw.rx_nohandler;
-  if (size > offsetof(rtnl_link_stats64, rx_otherhost_dropped)) {
-    stats.rx_otherhost_dropped = raw.rx_otherhost_dropped;
+  for (std::size_t i = 0; i < std::min(raw.size(), size / sizeof raw[0]); ++i) {
+    stats.emplace(kLinkStatNames[i], raw[i]);
   }
   return stats;
 }
 
-int collect_link(nl_msg* message, void* argument) {
-  auto& links = *static_cast<std::vector<LinkState>*>(argument);
-  nlmsghdr* header = nlmsg_hdr(message);
-  if (header->nlmsg_type != RTM_NEWLINK) return NL_SKIP;
+void collect_link(nlmsghdr* header, std::vector<LinkState>& links) {
+  if (header->nlmsg_type != RTM_NEWLINK) return;
   const auto* info = static_cast<const ifinfomsg*>(nlmsg_data(header));
   std::array<nlattr*, IFLA_MAX + 1> attributes{};
-  if (nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) < 0) {
-    return NL_SKIP;
-  }
+  if (nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) < 0) return;
   LinkState link;
   link.ifindex = info->ifi_index;
   link.up = (info->ifi_flags & IFF_UP) != 0;
@@ -98,21 +96,13 @@ int collect_link(nl_msg* message, void* argument) {
     }
   }
   links.push_back(std::move(link));
-  return NL_OK;
 }
 
 }  // namespace
 
-void Netlink::Freed::operator()(nl_sock* socket) const { nl_socket_free(socket); }
-
 Result<Netlink> Netlink::open(int netns_fd) {
-  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
   Netlink netlink;
-  netlink.socket_.reset(nl_socket_alloc());
-  PM_CHECK(netlink.socket_ != nullptr);
-  if (const int error = nl_connect(netlink.socket_.get(), NETLINK_ROUTE); error < 0) {
-    return refused(error, "netlink");
-  }
+  PM_TRY(netlink.socket_, NetlinkSocket::open(NETLINK_ROUTE, netns_fd));
   return netlink;
 }
 
@@ -130,7 +120,7 @@ Result<void> Netlink::add_veth(const VethOrder& order) {
   peer.reset();
   if (const int error = rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL);
       error < 0) {
-    return refused(error, text("veth", order.netdev));
+    return netlink_refusal(error, text("veth", order.netdev));
   }
   return {};
 }
@@ -140,7 +130,7 @@ Result<void> Netlink::remove(std::string_view netdev) {
   LinkPtr gone(rtnl_link_alloc());
   rtnl_link_set_ifindex(gone.get(), state.ifindex);
   if (const int error = rtnl_link_delete(socket_.get(), gone.get()); error < 0) {
-    return refused(error, text("delete", netdev));
+    return netlink_refusal(error, text("delete", netdev));
   }
   return {};
 }
@@ -155,7 +145,7 @@ Result<void> change_link(nl_sock* socket, int ifindex, std::string_view doing, S
   const LinkPtr change(rtnl_link_alloc());
   set(change.get());
   if (const int error = rtnl_link_change(socket, as_it_is.get(), change.get(), 0); error < 0) {
-    return refused(error, doing);
+    return netlink_refusal(error, doing);
   }
   return {};
 }
@@ -195,7 +185,7 @@ Result<void> Netlink::add_ipv4(std::string_view netdev, std::uint32_t ipv4, int 
   rtnl_addr_set_ifindex(address.get(), state.ifindex);
   rtnl_addr_set_local(address.get(), ipv4_address(ipv4, prefix_bits).get());
   if (const int error = rtnl_addr_add(socket_.get(), address.get(), NLM_F_REPLACE); error < 0) {
-    return refused(error, text("address of", netdev));
+    return netlink_refusal(error, text("address of", netdev));
   }
   return {};
 }
@@ -211,24 +201,17 @@ Result<void> Netlink::add_neighbour(std::string_view netdev, std::uint32_t ipv4,
   if (const int error =
           rtnl_neigh_add(socket_.get(), neighbour.get(), NLM_F_CREATE | NLM_F_REPLACE);
       error < 0) {
-    return refused(error, text("neighbour of", netdev));
+    return netlink_refusal(error, text("neighbour of", netdev));
   }
   return {};
 }
 
 Result<std::vector<LinkState>> Netlink::links() {
   std::vector<LinkState> links;
-  const MessagePtr request(nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP));
   ifinfomsg info{};
   info.ifi_family = AF_UNSPEC;
-  PM_CHECK(nlmsg_append(request.get(), &info, sizeof info, NLMSG_ALIGNTO) == 0);
-  if (const int error = nl_send_auto(socket_.get(), request.get()); error < 0) {
-    return refused(error, "links");
-  }
-  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, collect_link, &links);
-  const int error = nl_recvmsgs_default(socket_.get());
-  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_DEFAULT, nullptr, nullptr);
-  if (error < 0) return refused(error, "links");
+  PM_TRYV(socket_.ask(RTM_GETLINK, NLM_F_DUMP, &info, sizeof info,
+                      [&](nlmsghdr* header) { collect_link(header, links); }));
   return links;
 }
 

@@ -2,34 +2,23 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "host/netlink_socket.h"
 #include "host/netns.h"
 #include "record/qdisc_order.h"
 
-struct nl_sock;
-
 namespace pollmark {
 
-// rtnl_link_stats64 as the kernel gives it. The last two are absent on kernels that lack them.
-struct LinkStats {
-  std::uint64_t rx_packets = 0;
-  std::uint64_t tx_packets = 0;
-  std::uint64_t rx_bytes = 0;
-  std::uint64_t tx_bytes = 0;
-  std::uint64_t rx_errors = 0;
-  std::uint64_t tx_errors = 0;
-  std::uint64_t rx_dropped = 0;
-  std::uint64_t tx_dropped = 0;
-  std::uint64_t rx_missed_errors = 0;
-  std::optional<std::uint64_t> rx_nohandler;
-  std::optional<std::uint64_t> rx_otherhost_dropped;
-};
+// rtnl_link_stats64 under the kernel's names ("rx_missed_errors"). Those that this kernel lacks are
+// not there.
+using LinkStats = std::map<std::string, std::uint64_t, std::less<>>;
 
 struct LinkState {
   int ifindex = 0;
@@ -45,15 +34,29 @@ struct LinkState {
   LinkStats stats;
 };
 
+// What a qdisc or a class counts: TCA_STATS2. The 32-bit ones wrap.
+struct TcStats {
+  std::uint64_t bytes = 0;
+  std::uint32_t packets = 0;
+  std::uint32_t drops = 0;
+  std::uint32_t overlimits = 0;
+  std::uint32_t requeues = 0;
+};
+
 struct QdiscState {
+  int ifindex = 0;
   std::string kind;  // "noqueue", "pfifo", "htb", "clsact", ...
   std::uint32_t handle = 0;
   std::uint32_t parent = 0;
   bool root = false;     // parent is the device's egress
   bool ingress = false;  // ingress or clsact
-  std::uint32_t drops = 0;
-  std::uint32_t requeues = 0;
-  std::uint64_t packets = 0;
+  TcStats stats;
+};
+
+struct ClassState {
+  std::string kind;  // of its qdisc
+  std::uint32_t handle = 0;
+  TcStats stats;
 };
 
 struct VethOrder {
@@ -104,13 +107,12 @@ class Netlink {
   [[nodiscard]] Result<std::vector<std::string>> addresses(std::string_view netdev);
   // In any table, IPv4 or IPv6.
   [[nodiscard]] Result<bool> has_default_route(std::string_view netdev);
+  [[nodiscard]] Result<std::vector<QdiscState>> qdiscs();  // of every device
   [[nodiscard]] Result<std::vector<QdiscState>> qdiscs(std::string_view netdev);
+  [[nodiscard]] Result<std::vector<ClassState>> classes(int ifindex);
 
  private:
-  struct Freed {
-    void operator()(nl_sock* socket) const;
-  };
-  std::unique_ptr<nl_sock, Freed> socket_;
+  NetlinkSocket socket_;
 };
 
 }  // namespace pollmark

@@ -17,7 +17,7 @@ Result<std::vector<std::string>> Netlink::addresses(std::string_view netdev) {
   PM_TRY(const LinkState state, link(netdev));
   nl_cache* raw = nullptr;
   if (const int error = rtnl_addr_alloc_cache(socket_.get(), &raw); error < 0) {
-    return refused(error, text("addresses of", netdev));
+    return netlink_refusal(error, text("addresses of", netdev));
   }
   const CachePtr cache(raw);
   std::vector<std::string> addresses;
@@ -43,7 +43,7 @@ Result<bool> Netlink::has_default_route(std::string_view netdev) {
   PM_TRY(const LinkState state, link(netdev));
   nl_cache* raw = nullptr;
   if (const int error = rtnl_route_alloc_cache(socket_.get(), AF_UNSPEC, 0, &raw); error < 0) {
-    return refused(error, text("routes of", netdev));
+    return netlink_refusal(error, text("routes of", netdev));
   }
   const CachePtr cache(raw);
   for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr;

@@ -1,4 +1,4 @@
-// What the two halves of the rtnetlink wrapper share: libnl's objects with owners, its errors.
+// What the two halves of the rtnetlink wrapper share: libnl's objects with owners.
 #pragma once
 
 #include <fmt/format.h>
@@ -14,8 +14,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "base/error.h"
 
 namespace pollmark::netlink_parts {
 
@@ -33,15 +31,6 @@ using NeighbourPtr = std::unique_ptr<rtnl_neigh, Releaser<rtnl_neigh_put>>;
 using ClassPtr = std::unique_ptr<rtnl_class, Releaser<rtnl_class_put>>;
 using QdiscPtr = std::unique_ptr<rtnl_qdisc, Releaser<rtnl_qdisc_put>>;
 using CachePtr = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
-using MessagePtr = std::unique_ptr<nl_msg, Releaser<nlmsg_free>>;
-
-// error: negative libnl code, as its functions return it.
-inline tl::unexpected<Error> refused(int error, std::string_view doing) {
-  if (error == -NLE_PERM || error == -NLE_NOACCESS) {
-    return fail(Errc::host_cannot, "needs CAP_NET_ADMIN", std::string(doing));
-  }
-  return fail(Errc::host_cannot, nl_geterror(error), std::string(doing));
-}
 
 inline std::string text(std::string_view what, std::string_view netdev) {
   return fmt::format("{} {}", what, netdev);

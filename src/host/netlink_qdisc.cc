@@ -35,12 +35,12 @@ Result<void> put_qdisc(nl_sock* socket, const QdiscPlace& place, Set set) {
   rtnl_tc_set_parent(tc, place.parent);
   rtnl_tc_set_handle(tc, place.handle);
   if (const int error = rtnl_tc_set_kind(tc, place.kind); error < 0) {
-    return refused(error, place.kind);
+    return netlink_refusal(error, place.kind);
   }
   set(qdisc.get());
   if (const int error = rtnl_qdisc_add(socket, qdisc.get(), NLM_F_CREATE | NLM_F_REPLACE);
       error < 0) {
-    return refused(error, place.kind);
+    return netlink_refusal(error, place.kind);
   }
   return {};
 }
@@ -79,11 +79,12 @@ Result<void> Netlink::set_htb(std::string_view netdev, std::int64_t rate_bytes_p
   rtnl_tc_set_ifindex(tc, state.ifindex);
   rtnl_tc_set_parent(tc, TC_HANDLE(1, 0));
   rtnl_tc_set_handle(tc, kHtbClass);
-  if (const int error = rtnl_tc_set_kind(tc, "htb"); error < 0) return refused(error, "htb class");
+  if (const int error = rtnl_tc_set_kind(tc, "htb"); error < 0)
+    return netlink_refusal(error, "htb class");
   rtnl_htb_set_rate64(only.get(), static_cast<std::uint64_t>(rate_bytes_per_s));
   rtnl_htb_set_ceil64(only.get(), static_cast<std::uint64_t>(rate_bytes_per_s));
   if (const int error = rtnl_class_add(socket_.get(), only.get(), NLM_F_CREATE); error < 0) {
-    return refused(error, "htb class");
+    return netlink_refusal(error, "htb class");
   }
   return put_qdisc(socket_.get(),
                    {.ifindex = state.ifindex,
@@ -99,7 +100,7 @@ Result<void> Netlink::remove_root_qdisc(std::string_view netdev) {
   rtnl_tc_set_ifindex(TC_CAST(root.get()), state.ifindex);
   rtnl_tc_set_parent(TC_CAST(root.get()), TC_H_ROOT);
   if (const int error = rtnl_qdisc_delete(socket_.get(), root.get()); error < 0) {
-    return refused(error, text("default qdisc of", netdev));
+    return netlink_refusal(error, text("default qdisc of", netdev));
   }
   return {};
 }
@@ -129,7 +130,7 @@ namespace {
 Result<std::optional<std::int64_t>> htb_rate_bps(nl_sock* socket, int ifindex) {
   nl_cache* raw = nullptr;
   if (const int error = rtnl_class_alloc_cache(socket, ifindex, &raw); error < 0) {
-    return refused(error, "htb classes");
+    return netlink_refusal(error, "htb classes");
   }
   const CachePtr cache(raw);
   const ClassPtr only(rtnl_class_get(cache.get(), ifindex, kHtbClass));
@@ -147,7 +148,7 @@ Result<std::optional<QdiscOrder>> Netlink::root_qdisc(std::string_view netdev) {
   PM_TRY(const LinkState state, link(netdev));
   nl_cache* raw = nullptr;
   if (const int error = rtnl_qdisc_alloc_cache(socket_.get(), &raw); error < 0) {
-    return refused(error, text("qdiscs of", netdev));
+    return netlink_refusal(error, text("qdiscs of", netdev));
   }
   const CachePtr cache(raw);
   const QdiscPtr root(rtnl_qdisc_get_by_parent(cache.get(), state.ifindex, TC_H_ROOT));
@@ -180,31 +181,75 @@ Result<std::optional<QdiscOrder>> Netlink::root_qdisc(std::string_view netdev) {
   return order;
 }
 
-Result<std::vector<QdiscState>> Netlink::qdiscs(std::string_view netdev) {
-  PM_TRY(const LinkState state, link(netdev));
+namespace {
+
+TcStats stats_of(rtnl_tc* tc) {
+  const auto narrow = [tc](rtnl_tc_stat which) {
+    return static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, which));
+  };
+  return {.bytes = rtnl_tc_get_stat(tc, RTNL_TC_BYTES),
+          .packets = narrow(RTNL_TC_PACKETS),
+          .drops = narrow(RTNL_TC_DROPS),
+          .overlimits = narrow(RTNL_TC_OVERLIMITS),
+          .requeues = narrow(RTNL_TC_REQUEUES)};
+}
+
+std::string kind_of(rtnl_tc* tc) {
+  const char* kind = rtnl_tc_get_kind(tc);
+  return kind == nullptr ? std::string() : std::string(kind);
+}
+
+// Calls `each` with every object of a cache that holds qdiscs or classes alone; TC_CAST is the
+// library's own cast for them.
+template <typename Each>
+void for_each_tc(nl_cache* cache, Each each) {
+  for (nl_object* object = nl_cache_get_first(cache); object != nullptr;
+       object = nl_cache_get_next(object)) {
+    each(reinterpret_cast<rtnl_tc*>(object));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<QdiscState>> Netlink::qdiscs() {
   nl_cache* raw = nullptr;
   if (const int error = rtnl_qdisc_alloc_cache(socket_.get(), &raw); error < 0) {
-    return refused(error, text("qdiscs of", netdev));
+    return netlink_refusal(error, "qdiscs");
   }
   const CachePtr cache(raw);
   std::vector<QdiscState> qdiscs;
-  for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr;
-       object = nl_cache_get_next(object)) {
-    // A cache of qdiscs holds nothing else; TC_CAST is the library's own cast for it.
-    rtnl_tc* tc = reinterpret_cast<rtnl_tc*>(object);
-    if (rtnl_tc_get_ifindex(tc) != state.ifindex) continue;
-    QdiscState qdisc;
-    if (const char* kind = rtnl_tc_get_kind(tc); kind != nullptr) qdisc.kind = kind;
-    qdisc.handle = rtnl_tc_get_handle(tc);
-    qdisc.parent = rtnl_tc_get_parent(tc);
-    qdisc.root = qdisc.parent == TC_H_ROOT;
-    qdisc.ingress = qdisc.parent == TC_H_INGRESS;
-    qdisc.drops = static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, RTNL_TC_DROPS));
-    qdisc.requeues = static_cast<std::uint32_t>(rtnl_tc_get_stat(tc, RTNL_TC_REQUEUES));
-    qdisc.packets = rtnl_tc_get_stat(tc, RTNL_TC_PACKETS);
-    qdiscs.push_back(std::move(qdisc));
-  }
+  for_each_tc(cache.get(), [&](rtnl_tc* tc) {
+    const std::uint32_t parent = rtnl_tc_get_parent(tc);
+    qdiscs.push_back({.ifindex = rtnl_tc_get_ifindex(tc),
+                      .kind = kind_of(tc),
+                      .handle = rtnl_tc_get_handle(tc),
+                      .parent = parent,
+                      .root = parent == TC_H_ROOT,
+                      .ingress = parent == TC_H_INGRESS,
+                      .stats = stats_of(tc)});
+  });
   return qdiscs;
+}
+
+Result<std::vector<QdiscState>> Netlink::qdiscs(std::string_view netdev) {
+  PM_TRY(const LinkState state, link(netdev));
+  PM_TRY(auto of_all, qdiscs());
+  std::erase_if(of_all, [&](const QdiscState& qdisc) { return qdisc.ifindex != state.ifindex; });
+  return of_all;
+}
+
+Result<std::vector<ClassState>> Netlink::classes(int ifindex) {
+  nl_cache* raw = nullptr;
+  if (const int error = rtnl_class_alloc_cache(socket_.get(), ifindex, &raw); error < 0) {
+    return netlink_refusal(error, "classes");
+  }
+  const CachePtr cache(raw);
+  std::vector<ClassState> classes;
+  for_each_tc(cache.get(), [&](rtnl_tc* tc) {
+    classes.push_back(
+        {.kind = kind_of(tc), .handle = rtnl_tc_get_handle(tc), .stats = stats_of(tc)});
+  });
+  return classes;
 }
 
 }  // namespace pollmark

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/nsfs.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +42,7 @@ Result<Netns> Netns::make_anonymous() {
       reason = errno;
       return;
     }
-    fd = open(kOwnNetns, O_RDONLY | O_CLOEXEC);
+    fd = ::open(kOwnNetns, O_RDONLY | O_CLOEXEC);
     if (fd < 0) reason = errno;
   }).join();
   if (fd < 0) {
@@ -51,12 +53,25 @@ Result<Netns> Netns::make_anonymous() {
 }
 
 Result<Netns> Netns::current() {
-  const int fd = open(kOwnNetns, O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(kOwnNetns, O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     return fail(Errc::host_cannot,
                 fmt::format("cannot open {}: {}", kOwnNetns, std::strerror(errno)));
   }
   return Netns(fd);
+}
+
+Result<Netns> Netns::open(std::string_view pid_or_file) {
+  const bool is_pid =
+      !pid_or_file.empty() && pid_or_file.find_first_not_of("0123456789") == std::string_view::npos;
+  const std::string file =
+      is_pid ? fmt::format("/proc/{}/ns/net", pid_or_file) : std::string(pid_or_file);
+  Netns netns(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (netns.fd() < 0) return fail(Errc::host_cannot, std::strerror(errno), file);
+  if (ioctl(netns.fd(), NS_GET_NSTYPE) != CLONE_NEWNET) {
+    return fail(Errc::host_cannot, "is no network namespace", file);
+  }
+  return netns;
 }
 
 Netns::Netns(Netns&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

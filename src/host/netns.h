@@ -22,6 +22,9 @@ class Netns {
   // A new, empty namespace, made by a thread of its own: the caller stays where it is.
   // Errors: host_cannot "needs CAP_SYS_ADMIN", or the kernel's reason.
   [[nodiscard]] static Result<Netns> make_anonymous();
+  // Of a running process by its number ("4711"), or by a file ("/run/netns/lab").
+  // Errors: host_cannot where there is none, or it is no network namespace.
+  [[nodiscard]] static Result<Netns> open(std::string_view pid_or_file);
   // The namespace that the calling thread is in.
   [[nodiscard]] static Result<Netns> current();
 

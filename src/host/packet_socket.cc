@@ -9,8 +9,6 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -22,11 +20,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "host/netlink_socket.h"
 #include "host/netns.h"
 
 namespace pollmark {
@@ -82,32 +80,29 @@ struct DiagQuery {
   std::optional<PacketRing> ring;
 };
 
-int collect_ring(nl_msg* message, void* argument) {
-  auto& query = *static_cast<DiagQuery*>(argument);
-  nlmsghdr* header = nlmsg_hdr(message);
-  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return NL_SKIP;
+void collect_ring(nlmsghdr* header, DiagQuery& query) {
+  if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return;
   std::array<nlattr*, PACKET_DIAG_MAX + 1> attributes{};
   if (nlmsg_parse(header, sizeof(packet_diag_msg), attributes.data(), PACKET_DIAG_MAX, nullptr) <
       0) {
-    return NL_SKIP;
+    return;
   }
   const nlattr* info = attributes[PACKET_DIAG_INFO];
   const nlattr* ring = attributes[PACKET_DIAG_RX_RING];
-  if (info == nullptr || ring == nullptr) return NL_SKIP;
+  if (info == nullptr || ring == nullptr) return;
   packet_diag_info bound{};
   packet_diag_ring shape{};
   if (nla_len(info) < static_cast<int>(sizeof bound) ||
       nla_len(ring) < static_cast<int>(sizeof shape)) {
-    return NL_SKIP;
+    return;
   }
   std::memcpy(&bound, nla_data(info), sizeof bound);
   std::memcpy(&shape, nla_data(ring), sizeof shape);
-  if (static_cast<int>(bound.pdi_index) != query.ifindex) return NL_SKIP;
+  if (static_cast<int>(bound.pdi_index) != query.ifindex) return;
   query.ring = PacketRing{.block_bytes = shape.pdr_block_size,
                           .blocks = shape.pdr_block_nr,
                           .frame_bytes = shape.pdr_frame_size,
                           .frames = shape.pdr_frame_nr};
-  return NL_OK;
 }
 
 }  // namespace
@@ -143,20 +138,12 @@ Result<PacketRing> read_packet_ring(int netns_fd, std::string_view netdev) {
   PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
   DiagQuery query;
   PM_TRY(query.ifindex, index_of(netdev));
-  const std::unique_ptr<nl_sock, void (*)(nl_sock*)> socket(nl_socket_alloc(), nl_socket_free);
-  int error = nl_connect(socket.get(), NETLINK_SOCK_DIAG);
   packet_diag_req request{};
   request.sdiag_family = AF_PACKET;
   request.pdiag_show = PACKET_SHOW_INFO | PACKET_SHOW_RING_CFG;
-  if (error >= 0) {
-    error = nl_send_simple(socket.get(), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, &request,
-                           sizeof request);
-  }
-  if (error >= 0) {
-    nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, collect_ring, &query);
-    error = nl_recvmsgs_default(socket.get());
-  }
-  if (error < 0) return fail(Errc::host_cannot, nl_geterror(error), "packet_diag");
+  PM_TRY(NetlinkSocket netlink, NetlinkSocket::open(NETLINK_SOCK_DIAG, -1));
+  PM_TRYV(netlink.ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request,
+                      [&](nlmsghdr* header) { collect_ring(header, query); }));
   if (!query.ring) {
     return fail(Errc::host_cannot, "no packet ring can be read back", std::string(netdev));
   }

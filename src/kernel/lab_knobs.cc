@@ -14,23 +14,23 @@
 #include "host/cpu_time.h"
 #include "host/ethtool.h"
 #include "host/file_text.h"
-#include "host/kernel_counters.h"
 #include "host/netlink.h"
+#include "host/proc_counters.h"
 #include "host/turned_knob.h"
 
 namespace pollmark {
 namespace {
 
 using Count = std::optional<std::uint64_t>;
-using Counters = std::map<std::string, std::uint64_t>;
 
+template <typename Counters>
 Count find_count(const Counters& counters, const std::string& name) {
   const auto found = counters.find(name);
   return found == counters.end() ? Count() : Count(found->second);
 }
 
-Counters snmp_here() {
-  Counters all;
+NamedCounters snmp_here() {
+  NamedCounters all;
   for (const char* file : {"/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat"}) {
     if (const auto text = read_text_at(AT_FDCWD, file)) all.merge(parse_snmp(*text));
   }
@@ -259,18 +259,18 @@ KnobSigns LabKnobs::signs() const {
   }
   if (auto netlink = Netlink::open(sender_.netns_fd)) {
     if (const auto link = netlink->link(sender_.netdev)) {
-      signs.link_tx_packets = link->stats.tx_packets;
+      signs.link_tx_packets = find_count(link->stats, "tx_packets");
     }
     if (const auto qdiscs = netlink->qdiscs(sender_.netdev)) {
       for (const QdiscState& qdisc : *qdiscs) {
         if (!qdisc.root || qdisc.kind == "noqueue") continue;
-        signs.qdisc_packets = qdisc.packets;
-        signs.qdisc_drops = qdisc.drops;
+        signs.qdisc_packets = qdisc.stats.packets;
+        signs.qdisc_drops = qdisc.stats.drops;
       }
     }
   }
   if (const auto inside = ScopedNetns::enter(receiver_.netns_fd)) {
-    const Counters counters = snmp_here();
+    const NamedCounters counters = snmp_here();
     const Count datagrams = find_count(counters, "udp.InDatagrams");
     const Count errors = find_count(counters, "udp.InErrors");
     signs.tcp_segments_received = find_count(counters, "tcp.InSegs");
@@ -287,16 +287,15 @@ KnobSigns LabKnobs::signs() const {
   }
   if (auto netlink = Netlink::open(receiver_.netns_fd)) {
     if (const auto link = netlink->link(receiver_.netdev)) {
-      signs.link_rx_packets = link->stats.rx_packets;
+      signs.link_rx_packets = find_count(link->stats, "rx_packets");
     }
   }
   if (const auto text = read_text_at(AT_FDCWD, "/proc/thread-self/net/softnet_stat")) {
-    if (const auto totals = parse_softnet(*text)) {
-      signs.softnet_processed = totals->processed;
-      signs.softnet_dropped = totals->dropped;
-      signs.softnet_squeezed = totals->time_squeeze;
-      signs.softnet_steered = totals->received_rps;
-    }
+    const NamedCounters softnet = parse_softnet(*text);
+    signs.softnet_processed = find_count(softnet, "processed");
+    signs.softnet_dropped = find_count(softnet, "dropped");
+    signs.softnet_squeezed = find_count(softnet, "time_squeeze");
+    signs.softnet_steered = find_count(softnet, "received_rps");
   }
   signs.napi_threads_ns = cpu_ns_of(napi_threads_);
   return signs;

@@ -60,6 +60,12 @@ std::string_view name_of(CounterRole role) {
   PM_CHECK(false);
 }
 
+void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
+                 CounterFacts facts) {
+  snapshot.values[name] = value;
+  snapshot.facts[name] = std::move(facts);
+}
+
 std::map<std::string, CounterChange> difference(const CounterSnapshot& before,
                                                 const CounterSnapshot& after) {
   std::map<std::string, CounterChange> changes;

@@ -34,6 +34,10 @@ struct CounterSnapshot {
   std::map<std::string, CounterFacts> facts;    // by the same name
 };
 
+// Adds one counter with its facts.
+void put_counter(CounterSnapshot& snapshot, const std::string& name, std::uint64_t value,
+                 CounterFacts facts);
+
 struct CounterChange {
   std::optional<std::uint64_t> before;  // nullopt: the name was not there
   std::optional<std::uint64_t> after;

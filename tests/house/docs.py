@@ -13,7 +13,7 @@ import names
 import tree
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
-PROGRAM = "build/apps/pollmark"
+PROGRAMS = {"build/apps/pollmark": "apps/main.cc", "build/apps/pollmark-host": "apps/host_main.cc"}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 
@@ -23,8 +23,9 @@ def blocks(text, language):
             yield text.count("\n", 0, match.start()) + 2, match.group(2)
 
 
-def verbs(root):
-    return {path.stem.removeprefix("verb_") for path in (root / "apps").glob("verb_*.cc")}
+def verbs(root, main):
+    """Those that the program's main() adds."""
+    return set(re.findall(r"\badd_(\w+)\(app, action\)", (root / main).read_text()))
 
 
 def command_complaints(root, place, line):
@@ -38,11 +39,12 @@ def command_complaints(root, place, line):
             yield f"{place}: {program}: no such script"
             return
         source = path.read_text()
-    elif program == PROGRAM:
-        if not (root / "apps/main.cc").exists():
+    elif program in PROGRAMS:
+        main = PROGRAMS[program]
+        if not (root / main).exists():
             return
         verb = arguments[0] if arguments else ""
-        if verb not in verbs(root):
+        if verb not in verbs(root, main):
             yield f"{place}: {verb or 'nothing'}: no such verb"
             return
         source = (root / f"apps/verb_{verb}.cc").read_text()

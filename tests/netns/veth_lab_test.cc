@@ -146,8 +146,8 @@ TEST(VethLab, SendsNothingByItself) {
     auto netlink = Netlink::open(place.netns_fd);
     const auto link = netlink->link(place.netdev);
     ASSERT_TRUE(link);
-    EXPECT_EQ(link->stats.tx_packets, 0U) << place.netdev;
-    EXPECT_EQ(link->stats.rx_packets, 0U) << place.netdev;
+    EXPECT_EQ(link->stats.at("tx_packets"), 0U) << place.netdev;
+    EXPECT_EQ(link->stats.at("rx_packets"), 0U) << place.netdev;
   }
 }
 

@@ -1,0 +1,225 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/verbs.h"
+#include "base/stop_signal.h"
+#include "base/units.h"
+#include "host/drop_watch.h"
+#include "host/netns.h"
+
+namespace pollmark {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct DropsOptions {
+  std::string netdev;
+  std::string netns;
+  std::string every = "1s";
+  std::string lasts;
+  std::vector<std::string> alarms;
+  std::filesystem::path record;
+  bool once = false;
+  bool json = false;
+  bool node_exporter = false;
+};
+
+Result<Clock::duration> duration(std::string_view option, const std::string& text) {
+  Result<std::int64_t> ns = parse_duration_ns(text);
+  if (!ns) return tl::unexpected<Error>(std::move(ns).error().within(option));
+  return std::chrono::nanoseconds(*ns);
+}
+
+double epoch_seconds_now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// False when a stop signal came first.
+bool wait_until(Clock::time_point due) {
+  while (!stop_requested()) {
+    const auto left = due - Clock::now();
+    if (left <= Clock::duration::zero()) return true;
+    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count();
+    const timespec length{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+    nanosleep(&length, nullptr);
+  }
+  return false;
+}
+
+// drops.jsonl of a folder: each line is with the kernel before the next is read.
+class Record {
+ public:
+  static Result<Record> open(const std::filesystem::path& folder) {
+    Record record;
+    if (folder.empty()) return record;
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    record.file_ = folder / "drops.jsonl";
+    record.out_.open(record.file_, std::ios::app);
+    if (error || !record.out_) return record.refusal("cannot be opened");
+    return record;
+  }
+
+  Result<void> append(const nlohmann::json& line) {
+    if (file_.empty()) return {};
+    out_ << line.dump() << '\n' << std::flush;
+    if (!out_) return refusal("cannot be appended to");
+    return {};
+  }
+
+ private:
+  [[nodiscard]] tl::unexpected<Error> refusal(std::string_view what) const {
+    return fail(Errc::host_cannot, fmt::format("{}: {}", what, std::strerror(errno)),
+                file_.string());
+  }
+
+  std::filesystem::path file_;
+  std::ofstream out_;
+};
+
+class Watch {
+ public:
+  static Result<int> run(const DropsOptions& options) {
+    Watch watch(options);
+    PM_TRYV(watch.prepare());
+    return watch.look_on();
+  }
+
+ private:
+  explicit Watch(const DropsOptions& options) : options_(options) {}
+
+  Result<void> prepare() {
+    PM_TRY(every_, duration("--every", options_.every));
+    if (every_ < std::chrono::milliseconds(10)) {
+      return fail(Errc::bad_experiment,
+                  fmt::format("\"{}\": too often; allowed: 10 ms and more", options_.every),
+                  "--every");
+    }
+    if (!options_.lasts.empty()) {
+      PM_TRY(ends_after_, duration("--for", options_.lasts));
+    } else if (options_.once || options_.node_exporter) {
+      ends_after_ = every_;
+    }
+    for (const auto& text : options_.alarms) {
+      PM_TRY(const DropAlarm alarm, DropAlarm::parse(text));
+      alarms_.push_back(alarm);
+    }
+    if (!options_.netns.empty()) {
+      PM_TRY(netns_, Netns::open(options_.netns));
+    }
+    order_ = {.netns_fd = netns_.fd(), .netdev = options_.netdev};
+    PM_TRY(record_, Record::open(options_.record));
+    return {};
+  }
+
+  Result<int> look_on() {
+    PM_TRY(Survey first, read_survey(order_));
+    for (const auto& alarm : alarms_) PM_TRYV(alarm.need_known(first));
+    const auto reading = survey_json(first, epoch_seconds_now());
+    PM_TRYV(record_.append(reading));
+    if (options_.json) fmt::print("{}\n", reading.dump());
+    DropWatch watch(std::move(first));
+    const auto start = Clock::now();
+    auto last = start;
+    for (auto due = start + every_;; due += every_) {
+      const bool is_last = ends_after_ && due - start >= *ends_after_;
+      if (!wait_until(is_last ? start + *ends_after_ : due)) break;
+      PM_TRY(Survey survey, read_survey(order_));
+      const auto now = Clock::now();
+      const auto interval =
+          watch.step(std::move(survey), std::chrono::duration<double>(now - last).count());
+      last = now;
+      PM_TRYV(tell(interval));
+      for (const auto& alarm : alarms_) {
+        if (const auto text = alarm.fired(watch)) {
+          std::fprintf(stderr, "%s\n", text->c_str());
+          return static_cast<int>(Errc::gate_said_no);
+        }
+      }
+      if (is_last) return done(watch);
+    }
+    // Ctrl-C is how a watch without an end ends.
+    PM_TRY(const int code, done(watch));
+    return ends_after_ ? static_cast<int>(Errc::interrupted) : code;
+  }
+
+  Result<void> tell(const DropInterval& interval) {
+    const double epoch = epoch_seconds_now();
+    const auto line = drops_json(interval, epoch);
+    PM_TRYV(record_.append(line));
+    if (options_.node_exporter) return {};
+    if (options_.json) {
+      fmt::print("{}\n", line.dump());
+    } else {
+      if (isatty(STDOUT_FILENO) == 1 && !options_.once) fmt::print("\x1b[H\x1b[J");
+      fmt::print("{}", drops_text(interval, epoch));
+    }
+    std::fflush(stdout);
+    return {};
+  }
+
+  Result<int> done(const DropWatch& watch) {
+    if (!options_.node_exporter) return 0;
+    std::vector<std::string> moved;
+    for (const auto& entry : watch.since_start()) {
+      if (cause_of(entry.first) != nullptr) moved.push_back(entry.first);
+    }
+    fmt::print("{}", node_exporter_text(moved));
+    return 0;
+  }
+
+  const DropsOptions& options_;
+  Clock::duration every_{};
+  std::optional<Clock::duration> ends_after_;
+  std::vector<DropAlarm> alarms_;
+  Netns netns_;
+  SurveyOrder order_;
+  Record record_;
+};
+
+}  // namespace
+
+void add_drops(CLI::App& app, Action& action) {
+  static DropsOptions options;
+  CLI::App* verb =
+      app.add_subcommand("drops", "where packets die on this host, live, and what to do about it")
+          ->group("look");
+  verb->add_option("NETDEV", options.netdev,
+                   "the layers of this device alone, beside those of the namespace");
+  verb->add_option("--every", options.every, "time between two readings")->capture_default_str();
+  verb->add_option("--for", options.lasts, "stop after that time (\"10 s\", \"24 h\")");
+  verb->add_flag("--once", options.once, "one interval, then stop");
+  verb->add_flag("--json", options.json, "a reading of every counter, then a line per interval");
+  verb->add_option("--record", options.record,
+                   "append the same lines to drops.jsonl of this folder");
+  verb->add_option("--alarm", options.alarms,
+                   "'NAME > N': stop with exit code 1 when what the counters of that name counted "
+                   "since the start is above N; may be repeated")
+      ->allow_extra_args(false);
+  verb->add_option("--netns", options.netns,
+                   "of the namespace of this process, or of this file (/run/netns/NAME)");
+  verb->add_flag("--node-exporter", options.node_exporter,
+                 "print the collector flags of node_exporter that show what moved");
+  verb->footer(
+      "Reads, changes nothing; needs no root but for --netns. Ctrl-C ends it (exit code 4 where "
+      "--for or --once\nhad more to come, else 0).\n"
+      "Examples: " +
+      app.get_name() + " drops\n          " + app.get_name() +
+      " drops lo --once --every 200ms --json\n          " + app.get_name() +
+      " drops --every 100ms --for 24h --record drops --alarm 'rx_missed_errors > 0'");
+  verb->callback([&action] { action = [] { return Watch::run(options); }; });
+}
+
+}  // namespace pollmark

@@ -1,0 +1,25 @@
+// What stands in a frame's way, set up in a test's own network namespace.
+#pragma once
+
+#include "base/error.h"
+#include "host/netns.h"
+
+namespace pollmark {
+
+// A clsact with a filter at ingress that drops every frame.
+[[nodiscard]] Result<void> drop_at_ingress(const NetdevPlace& place);
+
+// A tap device that is up and never read. It vanishes with this object.
+class UnreadTap {
+ public:
+  [[nodiscard]] static Result<UnreadTap> make(int netns_fd, const char* netdev, int queue_frames);
+  UnreadTap(UnreadTap&& other) noexcept;
+  UnreadTap& operator=(UnreadTap&&) = delete;
+  ~UnreadTap();
+
+ private:
+  explicit UnreadTap(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace pollmark
