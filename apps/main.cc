@@ -18,6 +18,7 @@ void add_verbs(CLI::App& app, Action& action) {
   add_rss(app, action);
   add_ports(app, action);
   add_drops(app, action);
+  add_snapshot(app, action);
   add_selftest(app, action);
   add_bench(app, action);
   add_restore(app, action);

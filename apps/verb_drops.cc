@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -13,9 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/looking.h"
 #include "apps/verbs.h"
-#include "base/stop_signal.h"
-#include "base/units.h"
 #include "host/drop_watch.h"
 #include "host/netns.h"
 
@@ -35,28 +33,6 @@ struct DropsOptions {
   bool json = false;
   bool node_exporter = false;
 };
-
-Result<Clock::duration> duration(std::string_view option, const std::string& text) {
-  Result<std::int64_t> ns = parse_duration_ns(text);
-  if (!ns) return tl::unexpected<Error>(std::move(ns).error().within(option));
-  return std::chrono::nanoseconds(*ns);
-}
-
-double epoch_seconds_now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-// False when a stop signal came first.
-bool wait_until(Clock::time_point due) {
-  while (!stop_requested()) {
-    const auto left = due - Clock::now();
-    if (left <= Clock::duration::zero()) return true;
-    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count();
-    const timespec length{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-    nanosleep(&length, nullptr);
-  }
-  return false;
-}
 
 // drops.jsonl of a folder: each line is with the kernel before the next is read.
 class Record {
@@ -101,14 +77,14 @@ class Watch {
   explicit Watch(const DropsOptions& options) : options_(options) {}
 
   Result<void> prepare() {
-    PM_TRY(every_, duration("--every", options_.every));
+    PM_TRY(every_, duration_option("--every", options_.every));
     if (every_ < std::chrono::milliseconds(10)) {
       return fail(Errc::bad_experiment,
                   fmt::format("\"{}\": too often; allowed: 10 ms and more", options_.every),
                   "--every");
     }
     if (!options_.lasts.empty()) {
-      PM_TRY(ends_after_, duration("--for", options_.lasts));
+      PM_TRY(ends_after_, duration_option("--for", options_.lasts));
     } else if (options_.once || options_.node_exporter) {
       ends_after_ = every_;
     }

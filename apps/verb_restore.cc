@@ -44,7 +44,8 @@ void add_restore(CLI::App& app, Action& action) {
   verb->footer(
       "Reads the journals below $POLLMARK_STATE, else /run/pollmark. Exit code 1: something is "
       "not\n"
-      "as it was, or a run is at work. Example: pollmark restore");
+      "as it was, or a run is at work. Example: " +
+      app.get_name() + " restore");
   static std::string journal;
   verb->add_option("JOURNAL", journal, "one journal; without it all of them");
   verb->callback([&action] {

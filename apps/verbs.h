@@ -23,6 +23,7 @@ void add_restore(CLI::App& app, Action& action);
 void add_rss(CLI::App& app, Action& action);
 void add_ports(CLI::App& app, Action& action);
 void add_drops(CLI::App& app, Action& action);
+void add_snapshot(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);
 
 // The command line, quoted for a shell: for provenance, and to be typed again.

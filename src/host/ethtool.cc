@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "host/ethtool_socket.h"
@@ -62,6 +63,20 @@ Result<void> request(EthtoolSocket& ethtool, const std::vector<std::string>& kno
 }
 
 }  // namespace
+
+Result<DriverFacts> read_driver_facts(std::string_view netdev) {
+  EthtoolSocket ethtool(netdev);
+  ethtool_drvinfo info{};
+  info.cmd = ETHTOOL_GDRVINFO;
+  PM_TRYV(ethtool.ask(&info));
+  const auto text = [](const auto& field) {
+    return std::string(field, strnlen(field, sizeof field));
+  };
+  return DriverFacts{.driver = text(info.driver),
+                     .version = text(info.version),
+                     .firmware = text(info.fw_version),
+                     .bus = text(info.bus_info)};
+}
 
 Result<std::map<std::string, FeatureState>> read_features(std::string_view netdev) {
   EthtoolSocket ethtool(netdev);

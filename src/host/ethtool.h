@@ -10,6 +10,16 @@
 
 namespace pollmark {
 
+// ethtool -i. Empty: the driver does not tell.
+struct DriverFacts {
+  std::string driver;
+  std::string version;
+  std::string firmware;
+  std::string bus;  // "0000:3b:00.0"
+};
+// The device must be in the calling thread's namespace, here and below.
+[[nodiscard]] Result<DriverFacts> read_driver_facts(std::string_view netdev);
+
 // requested: what somebody asked for last. active: what the device does; a feature that another one
 // needs takes it along when it goes off, and stays requested.
 struct FeatureState {
@@ -19,7 +29,6 @@ struct FeatureState {
 };
 enum class FeatureSwitch { off, on };
 
-// The device must be in the calling thread's namespace, here and below.
 // Name as the kernel has it ("tx-udp-segmentation") -> state.
 [[nodiscard]] Result<std::map<std::string, FeatureState>> read_features(std::string_view netdev);
 // Whether it became active is to be read back. A name that this kernel does not have changes

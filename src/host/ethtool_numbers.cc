@@ -29,6 +29,28 @@ constexpr Named<ethtool_coalesce> kCoalesce[] = {
     {"tx_frames", &ethtool_coalesce::tx_max_coalesced_frames},
     {"adaptive_rx", &ethtool_coalesce::use_adaptive_rx_coalesce}};
 
+constexpr Named<ethtool_channels> kMostChannels[] = {
+    {"rx_max", &ethtool_channels::max_rx},
+    {"tx_max", &ethtool_channels::max_tx},
+    {"combined_max", &ethtool_channels::max_combined}};
+constexpr Named<ethtool_ringparam> kLargestRings[] = {
+    {"rx_max", &ethtool_ringparam::rx_max_pending}, {"tx_max", &ethtool_ringparam::tx_max_pending}};
+
+template <typename Numbers, std::size_t... kCounts>
+Result<std::map<std::string, std::uint32_t>> all_numbers(
+    std::string_view netdev, std::uint32_t get, const Named<Numbers> (&... lists)[kCounts]) {
+  EthtoolSocket ethtool(netdev);
+  Numbers numbers{};
+  numbers.cmd = get;
+  PM_TRYV(ethtool.ask(&numbers));
+  std::map<std::string, std::uint32_t> named;
+  const auto add = [&](const auto& list) {
+    for (const Named<Numbers>& each : list) named.emplace(each.name, numbers.*each.member);
+  };
+  (add(lists), ...);
+  return named;
+}
+
 // The number as it is; with `wanted` also set.
 template <typename Numbers, std::size_t kCount>
 Result<std::uint32_t> number(std::string_view netdev, const Named<Numbers> (&names)[kCount],
@@ -80,6 +102,19 @@ Result<std::uint32_t> number_of_group(std::string_view netdev, NumberGroup group
 Result<std::uint32_t> read_device_number(std::string_view netdev, NumberGroup group,
                                          std::string_view name) {
   return number_of_group(netdev, group, name, std::nullopt);
+}
+
+Result<std::map<std::string, std::uint32_t>> read_device_numbers(std::string_view netdev,
+                                                                 NumberGroup group) {
+  switch (group) {
+    case NumberGroup::channels:
+      return all_numbers(netdev, ETHTOOL_GCHANNELS, kChannels, kMostChannels);
+    case NumberGroup::ring:
+      return all_numbers(netdev, ETHTOOL_GRINGPARAM, kRings, kLargestRings);
+    case NumberGroup::coalesce:
+      return all_numbers(netdev, ETHTOOL_GCOALESCE, kCoalesce);
+  }
+  PM_CHECK(false);
 }
 
 Result<void> set_device_number(std::string_view netdev, NumberGroup group, std::string_view name,

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -16,6 +18,10 @@ enum class NumberGroup { channels, ring, coalesce };
 // another name.
 [[nodiscard]] Result<std::uint32_t> read_device_number(std::string_view netdev, NumberGroup group,
                                                        std::string_view name);
+// All of the group, and the most that the driver takes: rx_max, tx_max, combined_max. A channel of
+// a kind that the driver does not have is 0 with a maximum of 0.
+[[nodiscard]] Result<std::map<std::string, std::uint32_t>> read_device_numbers(
+    std::string_view netdev, NumberGroup group);
 // The other numbers of the group stay as they are.
 [[nodiscard]] Result<void> set_device_number(std::string_view netdev, NumberGroup group,
                                              std::string_view name, std::uint32_t value);

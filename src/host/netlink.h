@@ -59,6 +59,11 @@ struct ClassState {
   TcStats stats;
 };
 
+[[nodiscard]] std::string tc_handle_text(std::uint32_t handle);  // "1:", "1:10"
+// "htb[1: root]", "pfifo[10:]"; those that the kernel numbers 0: by the place that they hang in,
+// "fq_codel[:1]".
+[[nodiscard]] std::string qdisc_text(const QdiscState& qdisc);
+
 struct VethOrder {
   std::string netdev;
   std::string peer;

@@ -252,4 +252,16 @@ Result<std::vector<ClassState>> Netlink::classes(int ifindex) {
   return classes;
 }
 
+std::string tc_handle_text(std::uint32_t handle) {
+  const std::uint32_t minor = handle & 0xffffU;
+  return minor == 0 ? fmt::format("{:x}:", handle >> 16)
+                    : fmt::format("{:x}:{:x}", handle >> 16, minor);
+}
+
+std::string qdisc_text(const QdiscState& qdisc) {
+  if (qdisc.root) return fmt::format("{}[{} root]", qdisc.kind, tc_handle_text(qdisc.handle));
+  return fmt::format("{}[{}]", qdisc.kind,
+                     tc_handle_text(qdisc.handle == 0 ? qdisc.parent : qdisc.handle));
+}
+
 }  // namespace pollmark

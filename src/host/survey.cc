@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/pkt_sched.h>
 
 #include <algorithm>
 #include <array>
@@ -71,19 +70,6 @@ CounterFacts facts_of(std::string_view layer, const std::string& name) {
 bool is_a_level(std::string_view name) {
   return name == "tcp.CurrEstab" || name == "ip.Forwarding" || name == "ip.DefaultTTL" ||
          name == "tcp.RtoAlgorithm" || name == "tcp.RtoMin" || name == "tcp.RtoMax";
-}
-
-std::string handle_text(std::uint32_t handle) {
-  const std::uint32_t minor = handle & 0xffffU;
-  return minor == 0 ? fmt::format("{:x}:", handle >> 16)
-                    : fmt::format("{:x}:{:x}", handle >> 16, minor);
-}
-
-// As tc names it; of those that the kernel numbers 0:, by the place that they hang in.
-std::string qdisc_text(const QdiscState& qdisc) {
-  if (qdisc.root) return fmt::format("{}[{} root]", qdisc.kind, handle_text(qdisc.handle));
-  return fmt::format("{}[{}]", qdisc.kind,
-                     handle_text(qdisc.handle == 0 ? qdisc.parent : qdisc.handle));
 }
 
 class Reading {
@@ -200,7 +186,7 @@ class Reading {
     if (!classes) return note(fmt::format("classes of {}", link.netdev), classes.error());
     for (const ClassState& one : *classes) {
       put_tc("class",
-             fmt::format("class.{}.{}[{}].", link.netdev, one.kind, handle_text(one.handle)),
+             fmt::format("class.{}.{}[{}].", link.netdev, one.kind, tc_handle_text(one.handle)),
              one.stats);
     }
   }

@@ -387,6 +387,9 @@ TEST(Survey, WhatADriverDoesNotKeepIsAbsentAndNotZero) {
   EXPECT_TRUE(any("ip6.InReceives"));
   EXPECT_TRUE(any("conntrack.drop"));
   EXPECT_TRUE(survey.levels.contains("files.allocated"));
+  // It falls: no counter.
+  EXPECT_TRUE(survey.levels.contains("tcp.CurrEstab"));
+  EXPECT_FALSE(survey.counters.values.contains("tcp.CurrEstab"));
 }
 
 TEST(Survey, OfOneDeviceLeavesTheOthersOut) {
