@@ -14,6 +14,8 @@
 
 #include "apps/looking.h"
 #include "apps/verbs.h"
+#include "host/drop_reason_watch.h"
+#include "host/drop_reasons.h"
 #include "host/drop_watch.h"
 #include "host/netns.h"
 
@@ -29,6 +31,8 @@ struct DropsOptions {
   std::string lasts;
   std::vector<std::string> alarms;
   std::filesystem::path record;
+  std::string by;
+  bool no_reasons = false;
   bool once = false;
   bool json = false;
   bool node_exporter = false;
@@ -65,6 +69,69 @@ class Record {
   std::ofstream out_;
 };
 
+// The kernel's own reasons beside the counters. What they lack is said and stops nothing.
+class Reasons {
+ public:
+  Result<void> open(const DropsOptions& options, int netns_fd) {
+    PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
+    PM_TRY(const Netns netns, Netns::current());
+    own_netns_ = static_cast<std::uint32_t>(netns.inode());
+    netdev_ = options.netdev;
+    DropOrder order{.netns_fds = {}, .by_flow = !options.by.empty()};
+    // A watch on one device or namespace does not tell of the others.
+    if (netns_fd >= 0 || !netdev_.empty()) order.netns_fds = {netns.fd()};
+    auto reasons = DropReasons::start(order);
+    if (!reasons) {
+      why_not_ = reasons.error().text();
+      return {};
+    }
+    reasons_ = *std::move(reasons);
+    return {};
+  }
+
+  void start() {
+    if (const auto first = read()) watch_.emplace(reasons_->source(), *first);
+  }
+
+  void step(double seconds) {
+    interval_.reset();
+    auto now = read();
+    if (!now || !watch_) return;
+    interval_ = watch_->step(*std::move(now), seconds);
+    if (!netdev_.empty()) keep_netdev(*interval_, netdev_);
+  }
+
+  [[nodiscard]] std::string text() const {
+    if (!interval_) return fmt::format("reasons: unattributed ({})\n", why_not_);
+    std::string text = drop_reasons_text(*interval_, own_netns_);
+    if (!reasons_->why_not_bpf().empty()) {
+      text += fmt::format("reasons: of the whole host, without namespace, device or flow ({})\n",
+                          reasons_->why_not_bpf());
+    }
+    return text;
+  }
+
+  [[nodiscard]] nlohmann::json json() const {
+    return interval_ ? drop_reasons_json(*interval_) : nlohmann::json{{"not_read", why_not_}};
+  }
+
+ private:
+  std::optional<DropReading> read() {
+    if (!reasons_) return std::nullopt;
+    auto reading = reasons_->read();
+    if (reading) return *std::move(reading);
+    why_not_ = reading.error().text();
+    return std::nullopt;
+  }
+
+  std::optional<DropReasons> reasons_;
+  std::optional<DropReasonWatch> watch_;
+  std::optional<DropReasonInterval> interval_;
+  std::string why_not_;
+  std::string netdev_;
+  std::uint32_t own_netns_ = 0;
+};
+
 class Watch {
  public:
   static Result<int> run(const DropsOptions& options) {
@@ -96,12 +163,16 @@ class Watch {
       PM_TRY(netns_, Netns::open(options_.netns));
     }
     order_ = {.netns_fd = netns_.fd(), .netdev = options_.netdev};
+    if (!options_.no_reasons && !options_.node_exporter) {
+      PM_TRYV(reasons_.emplace().open(options_, netns_.fd()));
+    }
     PM_TRY(record_, Record::open(options_.record));
     return {};
   }
 
   Result<int> look_on() {
     PM_TRY(Survey first, read_survey(order_));
+    if (reasons_) reasons_->start();
     for (const auto& alarm : alarms_) PM_TRYV(alarm.need_known(first));
     const auto reading = survey_json(first, epoch_seconds_now());
     PM_TRYV(record_.append(reading));
@@ -114,8 +185,9 @@ class Watch {
       if (!wait_until(is_last ? start + *ends_after_ : due)) break;
       PM_TRY(Survey survey, read_survey(order_));
       const auto now = Clock::now();
-      const auto interval =
-          watch.step(std::move(survey), std::chrono::duration<double>(now - last).count());
+      const double seconds = std::chrono::duration<double>(now - last).count();
+      const auto interval = watch.step(std::move(survey), seconds);
+      if (reasons_) reasons_->step(seconds);
       last = now;
       PM_TRYV(tell(interval));
       for (const auto& alarm : alarms_) {
@@ -133,14 +205,15 @@ class Watch {
 
   Result<void> tell(const DropInterval& interval) {
     const double epoch = epoch_seconds_now();
-    const auto line = drops_json(interval, epoch);
+    auto line = drops_json(interval, epoch);
+    if (reasons_) line["reasons"] = reasons_->json();
     PM_TRYV(record_.append(line));
     if (options_.node_exporter) return {};
     if (options_.json) {
       fmt::print("{}\n", line.dump());
     } else {
       if (isatty(STDOUT_FILENO) == 1 && !options_.once) fmt::print("\x1b[H\x1b[J");
-      fmt::print("{}", drops_text(interval, epoch));
+      fmt::print("{}{}", drops_text(interval, epoch), reasons_ ? reasons_->text() : "");
     }
     std::fflush(stdout);
     return {};
@@ -162,6 +235,7 @@ class Watch {
   std::vector<DropAlarm> alarms_;
   Netns netns_;
   SurveyOrder order_;
+  std::optional<Reasons> reasons_;
   Record record_;
 };
 
@@ -186,11 +260,18 @@ void add_drops(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   verb->add_option("--netns", options.netns,
                    "of the namespace of this process, or of this file (/run/netns/NAME)");
+  CLI::Option* by =
+      verb->add_option("--by", options.by, "flow: the flows that lost packets too (takes BPF)")
+          ->check(CLI::IsMember({"flow"}));
+  verb->add_flag("--no-reasons", options.no_reasons,
+                 "counters alone: nothing is put into the kernel")
+      ->excludes(by);
   verb->add_flag("--node-exporter", options.node_exporter,
                  "print the collector flags of node_exporter that show what moved");
   verb->footer(
-      "Reads, changes nothing; needs no root but for --netns. Ctrl-C ends it (exit code 4 where "
-      "--for or --once\nhad more to come, else 0).\n"
+      "Changes nothing; needs no root but for --netns, and for the kernel's reasons: CAP_BPF and "
+      "CAP_PERFMON\n(a program at its tracepoint skb:kfree_skb as long as this runs), or tracefs. "
+      "Ctrl-C ends it (exit code\n4 where --for or --once had more to come, else 0).\n"
       "Examples: " +
       app.get_name() + " drops\n          " + app.get_name() +
       " drops lo --once --every 200ms --json\n          " + app.get_name() +

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import harness
-from test_kernel import has_net_admin
+from test_kernel import has_capability, has_net_admin
 
 # Loses two datagrams at a full socket and one at a closed port each millisecond.
 LOSER = """\
@@ -47,7 +47,8 @@ class Drops(harness.Case):
 
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_each_loss_is_named_once_with_its_cause_and_remedy(self):
-        run = self.host("--netns", self.losing_namespace(), "--once", "--every", "200ms")
+        run = self.host("--netns", self.losing_namespace(), "--once", "--every", "200ms",
+                        "--no-reasons")
         self.assertEqual(run.returncode, 0, run.stderr)
         lines = run.stdout.splitlines()
         losses = [line for line in lines if "/s  " in line]
@@ -95,6 +96,37 @@ class Drops(harness.Case):
                       "Udp_RcvbufErrors)$'\n", run.stdout)
         self.assertIn("# no collector shows udp_socket[127.0.0.1:7777#", run.stdout)
 
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    @harness.unittest.skipUnless(has_capability(39), "needs CAP_BPF")
+    def test_the_kernels_reasons_tell_the_same_losses_by_place_and_flow(self):
+        pid = self.losing_namespace()
+        run = self.host("--netns", pid, "--once", "--every", "300ms", "--by", "flow", "--json")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        interval = json.loads(run.stdout.splitlines()[-1])
+        reasons = interval["reasons"]
+        self.assertEqual((reasons["source"], reasons["unseen_pkts"]), ("bpf", 0))
+        for told in (reasons["places"], reasons["flows"]):
+            # Two datagrams to the full socket for each to the closed port: the worst first.
+            self.assertEqual([row["reason"] for row in told], ["SOCKET_RCVBUFF", "NO_SOCKET"])
+            full, closed = (row["delta"]["pkts"] for row in told)
+            self.assertAlmostEqual(full, 2 * closed, delta=2)
+        self.assertEqual({(row["netdev"], row["ethertype"]) for row in reasons["places"]},
+                         {("lo", 0x0800)})
+        self.assertEqual({row["destination"] for row in reasons["flows"]},
+                         {"127.0.0.1:7777", "127.0.0.1:9"})
+        text = self.host("--netns", pid, "--once", "--every", "100ms", "--by", "flow").stdout
+        self.assertRegex(text, r"/s  SOCKET_RCVBUFF in \w+, lo  \(\d+ in the interval")
+        self.assertRegex(text, r"/s  udp 127.0.0.1:\d+ > 127.0.0.1:9  NO_SOCKET  \(\d+ in the")
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_without_reasons_nothing_is_said_of_them(self):
+        pid = self.losing_namespace()
+        run = self.host("--netns", pid, "--once", "--every", "50ms", "--no-reasons", "--json")
+        self.assertNotIn("reasons", json.loads(run.stdout.splitlines()[-1]))
+        text = self.host("--netns", pid, "--once", "--every", "50ms", "--no-reasons").stdout
+        self.assertNotIn("kernel's words", text)
+        self.assertNotIn("unattributed", text)
+
     def test_a_watch_without_an_end_is_ended_by_ctrl_c_and_an_unfinished_one_interrupted(self):
         for more, code in (([], 0), (["--for", "60s"], 4)):
             watch = subprocess.Popen([host_program(), "drops", "--json", "--every", "50ms", *more],
@@ -121,6 +153,11 @@ class Drops(harness.Case):
         reading = json.loads(run.stdout.splitlines()[0])
         self.assertIn("link.lo.rx_dropped", reading["counters"])
         self.assertIn("udp.NoPorts", reading["counters"])
+        if os.geteuid() == 0:
+            reasons = json.loads(run.stdout.splitlines()[-1])["reasons"]
+            self.assertRegex(reasons["not_read"], r"^BPF: needs CAP_BPF and CAP_PERFMON; tracefs: ")
+            text = self.host("--once", "--every", "20ms", **more).stdout
+            self.assertIn("reasons: unattributed (BPF: needs CAP_BPF and CAP_PERFMON; ", text)
 
     def test_mistakes_are_one_line_each(self):
         for arguments, code, words in (
@@ -133,6 +170,8 @@ class Drops(harness.Case):
                 (["--alarm", "rx_dropped"], 2, "allowed: 'NAME > N'"),
                 (["--alarm", "rx_droped > 0"], 2, "did you mean \"rx_dropped\""),
                 (["--record", "/dev/null/x"], 3, "/dev/null/x/drops.jsonl: cannot be opened"),
+                (["--by", "port"], 2, "--by: port not in {flow}"),
+                (["--by", "flow", "--no-reasons"], 2, "--by excludes --no-reasons"),
                 (["--evry", "1s"], 2, "pollmark-host drops --help")):
             self.assert_refused(self.host(*arguments), code, words)
 

@@ -85,11 +85,15 @@ def with_knobs(*factors):
     return re.sub(r"^path = \[.*\]$", "\n".join(factors), KNOBS, count=1, flags=re.MULTILINE)
 
 
-def has_net_admin():
+def has_capability(bit):
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> 12 & 1)
+            return bool(int(line.split()[1], 16) >> bit & 1)
     return False
+
+
+def has_net_admin():
+    return has_capability(12)
 
 
 class Kernel(harness.Case):
