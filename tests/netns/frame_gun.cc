@@ -97,6 +97,13 @@ Result<void> FrameGun::open() {
                       sizeof address) != 0) {
     return fail(Errc::host_cannot, std::strerror(errno), "frame gun");
   }
+  const int bypass = order_.around_qdisc ? 1 : 0;
+  // Never waits for frames that wait themselves.
+  constexpr int kRoomyBytes = 64 << 20;
+  if (setsockopt(fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof bypass) != 0 ||
+      setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &kRoomyBytes, sizeof kRoomyBytes) != 0) {
+    return fail(Errc::host_cannot, std::strerror(errno), "frame gun");
+  }
   return {};
 }
 

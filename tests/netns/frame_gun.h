@@ -28,6 +28,7 @@ struct GunOrder {
   std::uint16_t flows = 8;
   std::uint8_t epoch = 1;
   std::size_t bytes_without_fcs = 60;
+  bool around_qdisc = false;  // PACKET_QDISC_BYPASS
   // Called with each frame of the window and its number before it is sent.
   std::function<void(FrameBytes&, std::int64_t)> spoil;
   // Sends the frame that many times.

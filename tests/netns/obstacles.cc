@@ -1,7 +1,11 @@
 #include "obstacles.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -15,13 +19,17 @@
 #include <netlink/socket.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <utility>
 
+#include "host/file_text.h"
 #include "host/netlink.h"
 
 namespace pollmark {
@@ -91,6 +99,32 @@ Result<void> drop_at_ingress(const NetdevPlace& place) {
   if (const int error = nl_send_sync(socket.get(), request.get()); error < 0) {
     return fail(Errc::host_cannot, nl_geterror(error), "filter");
   }
+  return {};
+}
+
+Result<void> add_nft_rules(int netns_fd, const std::string& rules) {
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
+  FILE* nft = popen("nft -f -", "w");
+  if (nft == nullptr) return fail(Errc::host_cannot, std::strerror(errno), "nft");
+  std::fputs(rules.c_str(), nft);
+  const int status = pclose(nft);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return fail(Errc::host_cannot, "needs nft");
+  if (status != 0) return fail(Errc::host_cannot, "refused the rules", "nft");
+  return {};
+}
+
+Result<void> drop_by_xdp(const NetdevPlace& place, XdpHook hook) {
+  PM_TRY(const int ifindex, index_of(place));
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
+  std::array program{bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_DROP},
+                     bpf_insn{.code = BPF_JMP | BPF_EXIT}};
+  const FileHandle loaded(
+      bpf_prog_load(BPF_PROG_TYPE_XDP, "drop_all", "BSD", program.data(), program.size(), nullptr));
+  if (loaded.fd() < 0) return fail(Errc::host_cannot, std::strerror(errno), "XDP program");
+  const int attached =
+      bpf_xdp_attach(ifindex, loaded.fd(),
+                     hook == XdpHook::driver ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE, nullptr);
+  if (attached != 0) return fail(Errc::host_cannot, std::strerror(-attached), "XDP");
   return {};
 }
 

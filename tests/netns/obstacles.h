@@ -1,6 +1,8 @@
 // What stands in a frame's way, set up in a test's own network namespace.
 #pragma once
 
+#include <string>
+
 #include "base/error.h"
 #include "host/netns.h"
 
@@ -8,6 +10,14 @@ namespace pollmark {
 
 // A clsact with a filter at ingress that drops every frame.
 [[nodiscard]] Result<void> drop_at_ingress(const NetdevPlace& place);
+
+// Rules in nft's own words, put into the namespace. Errors: host_cannot "needs nft", or its
+// refusal.
+[[nodiscard]] Result<void> add_nft_rules(int netns_fd, const std::string& rules);
+
+enum class XdpHook { driver, stack };
+// An XDP program on the device that drops every frame.
+[[nodiscard]] Result<void> drop_by_xdp(const NetdevPlace& place, XdpHook hook);
 
 // A tap device that is up and never read. It vanishes with this object.
 class UnreadTap {
