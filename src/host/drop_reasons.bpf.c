@@ -39,6 +39,7 @@ struct skb_shared_info {
 };
 struct sk_buff {
   struct net_device* dev;
+  unsigned long dev_scratch;  // where dev is
   struct sock* sk;
   int skb_iif;
   __be16 protocol;
@@ -76,17 +77,18 @@ struct {
   __type(value, __u64);
 } uncounted SEC(".maps");
 
+// What the tracepoint passes is read as C reads it: quicker than by a helper for each member.
+
 // In a UDP receive queue the place of skb->dev holds lengths and flags. Those never have the upper
 // bits set that every address in the kernel has.
 static __always_inline struct net_device* device_of(struct sk_buff* skb) {
-  struct net_device* device = BPF_CORE_READ(skb, dev);
-  return (__u64)device >> 48 == 0xffff ? device : 0;
+  return skb->dev_scratch >> 48 == 0xffff ? skb->dev : 0;
 }
 
 static __always_inline __u32 netns_of(struct sk_buff* skb, struct net_device* device,
                                       struct sock* receiving) {
-  if (receiving) return BPF_CORE_READ(receiving, __sk_common.skc_net.net, ns.inum);
-  if (device) return BPF_CORE_READ(device, nd_net.net, ns.inum);
+  if (receiving) return receiving->__sk_common.skc_net.net->ns.inum;
+  if (device) return device->nd_net.net->ns.inum;
   struct sock* sending = BPF_CORE_READ(skb, sk);
   return sending ? BPF_CORE_READ(sending, __sk_common.skc_net.net, ns.inum) : 0;
 }
@@ -100,8 +102,7 @@ static __always_inline int is_wanted(__u32 netns) {
 }
 
 static __always_inline __u64 segments_of(struct sk_buff* skb) {
-  struct skb_shared_info* shared =
-      (struct skb_shared_info*)(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
+  struct skb_shared_info* shared = (struct skb_shared_info*)(skb->head + skb->end);
   __u16 segments = BPF_CORE_READ(shared, gso_segs);
   return segments > 1 ? segments : 1;
 }
@@ -147,7 +148,7 @@ static __always_inline int read_ipv6(const unsigned char* header, struct pm_drop
 static __always_inline void count_flow(struct sk_buff* skb, const struct pm_drop_key* key,
                                        __u64 segments) {
   struct pm_drop_flow flow = {.netns = key->netns, .reason = key->reason};
-  const unsigned char* header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+  const unsigned char* header = skb->head + skb->network_header;
   int ports_at = -1;
   if (key->protocol == 0x0800) ports_at = read_ipv4(header, &flow);
   if (key->protocol == 0x86dd) ports_at = read_ipv6(header, &flow);
@@ -175,8 +176,8 @@ static __always_inline int count_drop(struct sk_buff* skb, void* location, __u32
   struct pm_drop_key key = {.location = (__u64)location, .reason = reason};
   key.netns = netns_of(skb, device, receiving);
   if (!is_wanted(key.netns)) return 0;
-  key.ifindex = device ? BPF_CORE_READ(device, ifindex) : BPF_CORE_READ(skb, skb_iif);
-  key.protocol = bpf_ntohs(BPF_CORE_READ(skb, protocol));
+  key.ifindex = device ? device->ifindex : skb->skb_iif;
+  key.protocol = bpf_ntohs(skb->protocol);
   __u64 segments = segments_of(skb);
   count_row(&key, segments);
   if (by_flow) count_flow(skb, &key, segments);
