@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -132,6 +133,79 @@ TEST_F(DeathsInVethRing, MoveIntoAQdiscThatHoldsFramesBack) {
     EXPECT_EQ(from.owners.count("qdisc.a0.pfifo[1: root].drops"), 1U);
     EXPECT_PRED3(died_of, from, "QDISC_DROP", from.owned_pkts());
   }
+}
+
+// Frames are steered to a CPU that does not receive for a while; its backlog holds 1000.
+class DeathsInBacklog : public Deaths {
+ protected:
+  void SetUp() override {
+    Deaths::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    for (const char* needed : {"CAP_BPF", "CAP_SYS_NICE"}) {
+      if (auto has = need_capability(needed); !has) GTEST_SKIP() << has.error().text();
+    }
+    cpu_set_t allowed;
+    ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &allowed)) cpus_.push_back(cpu);
+    }
+    if (cpus_.size() < 2) GTEST_SKIP() << "needs two cpus";
+    const auto steered = turn_knob(*find_kernel_knob("rps"), std::to_string(cpus_[1]), "b0",
+                                   {.netns_fd = receiver().netns_fd, .root = ""}, nullptr);
+    ASSERT_TRUE(steered) << steered.error().text();
+  }
+
+  static void run_urgently_on(std::size_t cpu) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    const sched_param urgent{.sched_priority = 1};
+    ASSERT_EQ(sched_setscheduler(0, SCHED_FIFO, &urgent), 0) << std::strerror(errno);
+  }
+
+  void fire_while_receiving_is_held_up() {
+    const auto held = HeldUpReceiving::prepare();
+    ASSERT_TRUE(held) << held.error().text();
+    FrameGun gun({.frames = kFrames, .pps = 0}, sender());
+    ASSERT_TRUE(gun.open());
+    std::atomic<bool> about_to_hold = false;
+    std::thread holder([&] {
+      run_urgently_on(cpus_[1]);
+      about_to_hold = true;
+      const auto ran = held->run();
+      EXPECT_TRUE(ran) << ran.error().text();
+    });
+    std::thread([&] {
+      run_urgently_on(cpus_[0]);
+      while (!about_to_hold) {
+      }
+      EXPECT_TRUE(gun.join());
+    }).join();
+    holder.join();
+  }
+
+  std::vector<std::size_t> cpus_;
+};
+
+TEST_F(DeathsInBacklog, AreCountedAtBothEndsOfVethByTheHostAndOnceByReason) {
+  std::int64_t lost = 0;
+  // Another guest can hold a CPU of ours up, and the frames get through.
+  for (int attempt = 0; attempt < 20 && lost == 0; ++attempt) {
+    const Autopsy at_sender(sender());
+    const Autopsy at_receiver(receiver());
+    fire_while_receiving_is_held_up();
+    Findings found =
+        at_receiver.findings_once([](const Findings& now) { return now.owned_pkts() == kFrames; });
+    lost = found.owners["link.b0.rx_dropped"];
+    EXPECT_EQ(found.owners["udp.NoPorts"] + lost, kFrames);
+    EXPECT_EQ(found.owned_pkts(), kFrames);
+    EXPECT_EQ(at_sender.findings().owned_pkts(), lost);
+    EXPECT_GE(found.signs["softnet.dropped"], lost);  // of the whole host
+    ASSERT_TRUE(found.reasons);
+    EXPECT_EQ((*found.reasons)["CPU_BACKLOG"], lost);
+  }
+  EXPECT_GT(lost, 0);
 }
 
 }  // namespace

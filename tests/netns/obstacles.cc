@@ -113,6 +113,62 @@ Result<void> add_nft_rules(int netns_fd, const std::string& rules) {
   return {};
 }
 
+Result<HeldUpReceiving> HeldUpReceiving::prepare() {
+  constexpr std::int32_t kTurnNs = 500'000;
+  HeldUpReceiving held;
+  held.itself_ = FileHandle(
+      bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "itself", sizeof(int), sizeof(int), 1, nullptr));
+  if (held.itself_.fd() < 0) return fail(Errc::host_cannot, std::strerror(errno), "BPF map");
+  const auto ktime = bpf_insn{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_ktime_get_ns};
+  // Looks at the clock until a turn is over, then calls itself; the kernel ends that after 33
+  // turns.
+  std::array program{
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 1},
+      ktime,
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 7, .src_reg = 0},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 8, .imm = 4000},
+      ktime,
+      ktime,
+      ktime,
+      ktime,
+      ktime,
+      bpf_insn{.code = BPF_ALU64 | BPF_SUB | BPF_X, .dst_reg = 0, .src_reg = 7},
+      bpf_insn{.code = BPF_JMP | BPF_JGT | BPF_K, .dst_reg = 0, .off = 2, .imm = kTurnNs},
+      bpf_insn{.code = BPF_ALU64 | BPF_SUB | BPF_K, .dst_reg = 8, .imm = 1},
+      bpf_insn{.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = 8, .off = -9, .imm = 0},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 6},
+      bpf_insn{.code = BPF_LD | BPF_DW | BPF_IMM,
+               .dst_reg = 2,
+               .src_reg = BPF_PSEUDO_MAP_FD,
+               .imm = held.itself_.fd()},
+      bpf_insn{},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = 0},
+      bpf_insn{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
+      bpf_insn{.code = BPF_JMP | BPF_EXIT}};
+  held.program_ = FileHandle(
+      bpf_prog_load(BPF_PROG_TYPE_XDP, "spin", "BSD", program.data(), program.size(), nullptr));
+  constexpr int kOnly = 0;
+  const int spin = held.program_.fd();
+  if (spin < 0 || bpf_map_update_elem(held.itself_.fd(), &kOnly, &spin, BPF_ANY) != 0) {
+    return fail(Errc::host_cannot, std::strerror(errno), "BPF program");
+  }
+  return held;
+}
+
+Result<void> HeldUpReceiving::run() const {
+  std::array<char, ETH_ZLEN> frame{};
+  bpf_test_run_opts order{};
+  order.sz = sizeof order;
+  order.data_in = frame.data();
+  order.data_size_in = static_cast<__u32>(frame.size());
+  order.repeat = 1;
+  if (bpf_prog_test_run_opts(program_.fd(), &order) != 0) {
+    return fail(Errc::host_cannot, std::strerror(errno), "BPF program");
+  }
+  return {};
+}
+
 Result<void> drop_by_xdp(const NetdevPlace& place, XdpHook hook) {
   PM_TRY(const int ifindex, index_of(place));
   PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "host/file_text.h"
 #include "host/netns.h"
 
 namespace pollmark {
@@ -18,6 +19,19 @@ namespace pollmark {
 enum class XdpHook { driver, stack };
 // An XDP program on the device that drops every frame.
 [[nodiscard]] Result<void> drop_by_xdp(const NetdevPlace& place, XdpHook hook);
+
+// A BPF program that spins for 16 ms, which no softirq interrupts: meanwhile the kernel receives
+// nothing on the CPU that runs it.
+class HeldUpReceiving {
+ public:
+  [[nodiscard]] static Result<HeldUpReceiving> prepare();
+  // On the calling thread's CPU, which has to be pinned.
+  [[nodiscard]] Result<void> run() const;
+
+ private:
+  FileHandle itself_;  // what the program calls at its end
+  FileHandle program_;
+};
 
 // A tap device that is up and never read. It vanishes with this object.
 class UnreadTap {
