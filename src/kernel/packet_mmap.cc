@@ -78,8 +78,9 @@ class PacketMmap final : public ArrivalSource {
       if (!has_waiting()) return {};
     }
     const std::uint32_t at = next_.load(std::memory_order_relaxed);
-    while (most_filled_ < blocks_ && is_filled((at + most_filled_) % blocks_)) ++most_filled_;
     take_block(header_of(at), frames);
+    // With the one in hand, which may have been held for a while.
+    while (most_filled_ < blocks_ && is_filled((at + most_filled_) % blocks_)) ++most_filled_;
     std::atomic_ref(header_of(at).block_status).store(TP_STATUS_KERNEL, std::memory_order_release);
     next_.store((at + 1) % blocks_, std::memory_order_relaxed);
     return {};
