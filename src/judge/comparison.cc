@@ -370,6 +370,9 @@ std::string change_text(const Comparison& comparison) {
   };
   static constexpr Words kMore[] = {{"loss_ratio", "loses", ""},
                                     {"rx_missed_ratio", "misses", ""},
+                                    {"retransmitted_ratio", "retransmits", ""},
+                                    {"dsacked_ratio", "retransmits in vain", ""},
+                                    {"rwnd_limited_ratio", "waits for the window", ""},
                                     {"busy_fraction", "is busy", ""},
                                     {"offered_mpps", "is offered", ""},
                                     {"mpps_per_core", "carries", " per core"},
@@ -386,6 +389,10 @@ std::string change_text(const Comparison& comparison) {
   if (metric.starts_with("latency_")) {
     return fmt::format("has a {} {} {} than {}{}", metric_word(metric), bare,
                        more ? "longer" : "shorter", comparison.baseline, interval);
+  }
+  if (metric.ends_with("_bytes")) {
+    return fmt::format("has a {} {} {} than {}{}", metric_word(metric), bare,
+                       more ? "larger" : "smaller", comparison.baseline, interval);
   }
   if (metric == "cycles_per_pkt") {
     return fmt::format("takes {} {} cycles per packet than {}{}", bare, more ? "more" : "fewer",

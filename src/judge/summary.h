@@ -44,7 +44,7 @@ struct CellSummary {
   std::vector<LatencyAtLoad> latency_at;  // after the searches, at shares of the PDR
   Ledger ledger;                          // summed over the valid trials; a fate is measured in it
                                           // where any of them measured it
-  // Sums over the valid trials, in its own unit: no CPU, no TCP. nullopt: no closed loop.
+  // Sums over the valid trials, in its own unit: no CPU, TCP or segments. nullopt: no closed loop.
   std::optional<ClosedLoopAccount> closed_loop;
   std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done,
                                                // else rx, else round_trip

@@ -27,6 +27,7 @@ std::string metric_word(std::string_view metric) {
       {"busy_fraction", "busy fraction"},
       {"cpu_cores_used", "cores used"},
       {"cycles_per_pkt", "cycles per packet"},
+      {"dsacked_ratio", "retransmissions in vain"},
       {"connections_per_s", "connection rate"},
       {"cpu_ns_per_kib", "CPU time per KiB"},
       {"cpu_ns_per_transaction", "CPU time per transaction"},
@@ -48,8 +49,12 @@ std::string metric_word(std::string_view metric) {
       {"pdr_mpps", "PDR"},
       {"received_mpps", "received rate"},
       {"rfc2544_mpps", "RFC 2544 throughput"},
+      {"receiver_segment_bytes", "segment at the receiver"},
+      {"retransmitted_ratio", "retransmissions"},
       {"rwnd_limited_ratio", "time limited by the receiver's window"},
       {"rx_missed_ratio", "missed"},
+      {"sender_segment_bytes", "segment at the sender"},
+      {"snd_wnd_max_bytes", "advertised window"},
       {"stage_cycles_per_pkt", "cycles of the stage per packet"},
       {"transactions_per_s", "transaction rate"},
   };
@@ -62,6 +67,7 @@ std::string value_text(std::string_view metric, double value) {
   if (metric.find("mpps") != std::string_view::npos) return si(value * 1e6, "pps");
   if (metric.ends_with("_ns") || metric.starts_with("cpu_ns_")) return duration_text(value);
   if (metric.ends_with("_bps")) return si(value, "bit/s");
+  if (metric.ends_with("_bytes")) return si(value, "B");
   if (metric.ends_with("_per_s")) return fmt::format("{:.4g}/s", value);
   return fmt::format("{:.4g}", value);
 }
@@ -82,6 +88,7 @@ std::string difference_text(std::string_view metric, double difference) {
 std::string_view whole_text(std::string_view metric) {
   if (scale_of(metric) != Scale::absolute) return "";
   if (metric == "failed_ratio") return " of all requests";
+  if (metric == "retransmitted_ratio" || metric == "dsacked_ratio") return " of all segments";
   const bool of_time = metric == "rwnd_limited_ratio" || metric.find("_fraction") != metric.npos;
   return of_time ? " of the time" : " of all frames";
 }

@@ -10,6 +10,7 @@
 #include "host/pinned_thread.h"
 #include "host/trial_cpus.h"
 #include "kernel/loop_parts.h"
+#include "kernel/segment_tap.h"
 
 namespace pollmark {
 namespace {
@@ -52,6 +53,7 @@ class LoopThread {
   }
 
   [[nodiscard]] const NetdevPlace& place() const { return place_; }
+  [[nodiscard]] int cpu() const { return cpu_; }
   [[nodiscard]] const WindowMeter& meter() const { return meter_; }
   [[nodiscard]] Part& part() { return *part_; }
 
@@ -66,6 +68,15 @@ class LoopThread {
   PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
+// Where the order has taps: from before the first segment on, beside that part, on its CPU.
+template <typename Part>
+Result<void> open_tap(const TrialOrder& order, const LoopThread<Part>& part,
+                      SegmentTap::Direction direction, SegmentTap& tap) {
+  if (!order.closed_loop.taps) return {};
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(part.place().netns_fd));
+  return tap.open(part.place(), direction, part.cpu());
+}
+
 class ClosedLoopSender final : public Sender {
  public:
   ClosedLoopSender(const TrialOrder& order, std::unique_ptr<LoopClient> client, NetdevPlace place,
@@ -74,7 +85,10 @@ class ClosedLoopSender final : public Sender {
         window_(std::move(window)),
         client_(std::move(client), std::move(place), cpu, *window_) {}
 
-  Result<void> open() override { return client_.open(); }
+  Result<void> open() override {
+    PM_TRYV(open_tap(order_, client_, SegmentTap::Direction::leaving, tap_));
+    return client_.open();
+  }
   Result<CounterSnapshot> read_counters() override {
     return read_stack_counters(client_.place(), "sender");
   }
@@ -92,6 +106,11 @@ class ClosedLoopSender final : public Sender {
         static_cast<double>(window_->closes() - window_->opens()) / host_tsc().hz;
     account.closed_loop = client_.part().account();
     account.closed_loop->client_cpu_ns = client_.meter().cpu_ns();
+    if (order_.closed_loop.taps) {
+      tap_.close();
+      account.closed_loop->sender_segment_bytes = tap_.segment_bytes();
+      account.closed_loop->untapped_segments = tap_.untapped();
+    }
     account.round_trip_ns = client_.part().round_trips();
     account.knobs = client_.part().knobs();
     account.lcores.push_back(client_.meter().health("client", account.window_seconds));
@@ -103,15 +122,21 @@ class ClosedLoopSender final : public Sender {
   const TrialOrder order_;
   std::shared_ptr<LoopWindow> window_;
   LoopThread<LoopClient> client_;
+  SegmentTap tap_;
 };
 
 class ClosedLoopReceiver final : public Receiver {
  public:
-  ClosedLoopReceiver(std::unique_ptr<LoopServer> server, NetdevPlace place, int cpu,
-                     std::shared_ptr<LoopWindow> window)
-      : window_(std::move(window)), server_(std::move(server), std::move(place), cpu, *window_) {}
+  ClosedLoopReceiver(const TrialOrder& order, std::unique_ptr<LoopServer> server, NetdevPlace place,
+                     int cpu, std::shared_ptr<LoopWindow> window)
+      : order_(order),
+        window_(std::move(window)),
+        server_(std::move(server), std::move(place), cpu, *window_) {}
 
-  Result<void> open() override { return server_.open(); }
+  Result<void> open() override {
+    PM_TRYV(open_tap(order_, server_, SegmentTap::Direction::arriving, tap_));
+    return server_.open();
+  }
   Result<CounterSnapshot> read_counters() override {
     return read_stack_counters(server_.place(), "receiver");
   }
@@ -132,6 +157,11 @@ class ClosedLoopReceiver final : public Receiver {
     ReceiverAccount account;
     account.serving = server_.part().account();
     account.serving->cpu_ns = server_.meter().cpu_ns();
+    if (order_.closed_loop.taps) {
+      tap_.close();
+      account.serving->segment_bytes = tap_.segment_bytes();
+      account.serving->untapped_segments = tap_.untapped();
+    }
     account.knobs = server_.part().knobs();
     account.lcores.push_back(server_.meter().health("server", seconds));
     account.busy_fraction = account.lcores.front().busy_fraction;
@@ -140,8 +170,10 @@ class ClosedLoopReceiver final : public Receiver {
   void abandon() override { server_.give_up(); }
 
  private:
+  const TrialOrder order_;
   std::shared_ptr<LoopWindow> window_;
   LoopThread<LoopServer> server_;
+  SegmentTap tap_;
 };
 
 Result<LoopParts> parts_of(const TrialOrder& order, const NetdevPlace& server) {
@@ -176,8 +208,8 @@ Result<Ends> make_closed_loop_ends(const TrialOrder& order, const NetdevPlace& c
   Ends ends;
   ends.sender = std::make_unique<ClosedLoopSender>(order, std::move(parts.client), client,
                                                    cpus.senders.front(), window);
-  ends.receiver =
-      std::make_unique<ClosedLoopReceiver>(std::move(parts.server), server, cpus.receiver, window);
+  ends.receiver = std::make_unique<ClosedLoopReceiver>(order, std::move(parts.server), server,
+                                                       cpus.receiver, window);
   return ends;
 }
 

@@ -163,6 +163,7 @@ void TcpInfoLog::close(int fd) {
   sample(fd);
   const auto info = tcp_info_of(fd);
   if (!info) return;
+  keep(account_.sent_segments, info->get(&tcp_info::tcpi_data_segs_out), kSum);
   keep(account_.retransmitted_segments, info->get(&tcp_info::tcpi_total_retrans), kSum);
   keep(account_.dsacked_segments, info->get(&tcp_info::tcpi_dsack_dups), kSum);
   busy_us_ += info->get(&tcp_info::tcpi_busy_time).value_or(0);

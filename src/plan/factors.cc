@@ -510,6 +510,10 @@ std::string truth_level(bool value) { return value ? "true" : "false"; }
 Applied apply_no_delay(std::string_view text, TrialOrder& order) {
   return set_truth(text, order.closed_loop.no_delay);
 }
+Applied apply_taps(std::string_view text, TrialOrder& order) {
+  return set_truth(text, order.closed_loop.taps);
+}
+std::string taps_level(const TrialOrder& order) { return truth_level(order.closed_loop.taps); }
 std::string no_delay_level(const TrialOrder& order) {
   return truth_level(order.closed_loop.no_delay);
 }
@@ -974,6 +978,15 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_congestion_control,
        congestion_control_level},
+      {{.name = "taps",
+        .table = "traffic",
+        .syntax = "true or false",
+        .limits = std::string(kTruthAllowed),
+        .paths = {Path::tcp_stream},
+        .sentence = "Counts how long the segments are at both devices. It costs CPU of both ends.",
+        .forms = {truth}},
+       apply_taps,
+       taps_level},
       {{.name = "listen_backlog",
         .table = "receiver",
         .syntax = "integer",

@@ -165,6 +165,7 @@ void put_details(Json& json, const TrialOrder& order) {
       {"no_delay", loop.no_delay},
       {"congestion_control", loop.congestion_control},
       {"listen_backlog", loop.listen_backlog},
+      {"taps", loop.taps},
   };
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
@@ -350,6 +351,7 @@ Json tcp_json(const std::optional<TcpAccount>& tcp) {
           {"snd_wnd_max_bytes", nullable(tcp->snd_wnd_max_bytes)},
           {"rtt_min_ns", nullable(tcp->rtt_min_ns)},
           {"rtt_mean_ns", nullable(tcp->rtt_mean_ns)},
+          {"sent_segments", nullable(tcp->sent_segments)},
           {"retransmitted_segments", nullable(tcp->retransmitted_segments)},
           {"dsacked_segments", nullable(tcp->dsacked_segments)},
           {"rwnd_limited_ratio", nullable(tcp->rwnd_limited_ratio)},
@@ -368,7 +370,10 @@ Json closed_loop_json(const std::optional<ClosedLoopAccount>& loop) {
           {"in_window", loop->in_window},
           {"client_cpu_ns", nullable(loop->client_cpu_ns)},
           {"server_cpu_ns", nullable(loop->server_cpu_ns)},
-          {"tcp", tcp_json(loop->tcp)}};
+          {"tcp", tcp_json(loop->tcp)},
+          {"sender_segment_bytes", histogram_json(loop->sender_segment_bytes)},
+          {"receiver_segment_bytes", histogram_json(loop->receiver_segment_bytes)},
+          {"untapped_segments", nullable(loop->untapped_segments)}};
 }
 
 Json capture_json(const std::optional<CaptureAccount>& capture) {
@@ -707,6 +712,7 @@ void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
   in.read("no_delay", loop.no_delay);
   in.read("congestion_control", loop.congestion_control);
   in.read("listen_backlog", loop.listen_backlog);
+  in.read("taps", loop.taps);
 }
 
 void read_details(Fields in, TrialOrder& order) {
@@ -783,6 +789,7 @@ void read_tcp(Fields in, TcpAccount& tcp) {
   in.read("snd_wnd_max_bytes", tcp.snd_wnd_max_bytes);
   in.read("rtt_min_ns", tcp.rtt_min_ns);
   in.read("rtt_mean_ns", tcp.rtt_mean_ns);
+  in.read("sent_segments", tcp.sent_segments);
   in.read("retransmitted_segments", tcp.retransmitted_segments);
   in.read("dsacked_segments", tcp.dsacked_segments);
   in.read("rwnd_limited_ratio", tcp.rwnd_limited_ratio);
@@ -800,6 +807,9 @@ void read_closed_loop(Fields in, ClosedLoopAccount& loop) {
   in.read("client_cpu_ns", loop.client_cpu_ns);
   in.read("server_cpu_ns", loop.server_cpu_ns);
   if (!in.is_null("tcp")) read_tcp(in.object("tcp"), loop.tcp.emplace());
+  read_histogram(in, "sender_segment_bytes", loop.sender_segment_bytes);
+  read_histogram(in, "receiver_segment_bytes", loop.receiver_segment_bytes);
+  in.read("untapped_segments", loop.untapped_segments);
   std::int64_t unaccounted = 0;
   in.read("unaccounted", unaccounted);
   if (unaccounted != loop.unaccounted())

@@ -150,6 +150,7 @@ struct ClosedLoopOrder {
   bool no_delay = false;            // TCP_NODELAY
   std::string congestion_control;   // empty: the host's default
   int listen_backlog = 128;         // of the server's socket; tcp_crr
+  bool taps = false;                // segment sizes at both devices; they cost
   friend bool operator==(const ClosedLoopOrder&, const ClosedLoopOrder&) = default;
 };
 

@@ -50,6 +50,28 @@ std::optional<double> failed_ratio(const TrialResult& trial) {
          static_cast<double>(trial.closed_loop->sent);
 }
 
+template <std::optional<LatencyHistogram> ClosedLoopAccount::*kTap>
+std::optional<double> mean_segment_bytes(const TrialResult& trial) {
+  if (!trial.closed_loop || !((*trial.closed_loop).*kTap)) return std::nullopt;
+  return ((*trial.closed_loop).*kTap)->mean();
+}
+
+// Of what TCP_INFO told.
+template <typename Read>
+auto of_tcp(const TrialResult& trial, Read read) -> decltype(read(TcpAccount{})) {
+  if (!trial.closed_loop || !trial.closed_loop->tcp) return std::nullopt;
+  return read(*trial.closed_loop->tcp);
+}
+
+// Of the segments that carried payload.
+template <std::optional<std::int64_t> TcpAccount::*kPart>
+std::optional<double> segment_ratio(const TrialResult& trial) {
+  return of_tcp(trial, [](const TcpAccount& tcp) -> std::optional<double> {
+    if (!(tcp.*kPart) || tcp.sent_segments.value_or(0) <= 0) return std::nullopt;
+    return static_cast<double>(*(tcp.*kPart)) / static_cast<double>(*tcp.sent_segments);
+  });
+}
+
 std::optional<double> rx_missed_ratio(const TrialResult& trial) {
   const Ledger books = trial.ledger();
   const std::optional<std::int64_t> missed = books.pkts(Fate::rx_missed);
@@ -154,14 +176,31 @@ const std::vector<Metric>& metrics() {
       {{"cpu_ns_per_transaction", "ns", false,
         "CPU time of both ends per request or connection answered", MetricSource::closed_loop},
        [](const TrialResult& trial) { return cpu_ns_per(trial, 1.0, false); }},
+      {{"sender_segment_bytes", "bytes", true, "mean segment at the sender's device, with taps",
+        MetricSource::closed_loop},
+       mean_segment_bytes<&ClosedLoopAccount::sender_segment_bytes>},
+      {{"receiver_segment_bytes", "bytes", true, "mean segment at the receiver's device, with taps",
+        MetricSource::closed_loop},
+       mean_segment_bytes<&ClosedLoopAccount::receiver_segment_bytes>},
       {{"rwnd_limited_ratio", "ratio", false,
         "share of the sending time that waited for the receiver's window",
         MetricSource::closed_loop},
        [](const TrialResult& trial) {
-         return trial.closed_loop && trial.closed_loop->tcp
-                    ? trial.closed_loop->tcp->rwnd_limited_ratio
-                    : std::nullopt;
+         return of_tcp(trial, [](const TcpAccount& tcp) { return tcp.rwnd_limited_ratio; });
        }},
+      {{"snd_wnd_max_bytes", "bytes", true, "greatest window that the receiver advertised",
+        MetricSource::closed_loop},
+       [](const TrialResult& trial) {
+         return of_tcp(trial,
+                       [](const TcpAccount& tcp) { return as_double(tcp.snd_wnd_max_bytes); });
+       }},
+      {{"retransmitted_ratio", "ratio", false, "share of the TCP segments that were sent again",
+        MetricSource::closed_loop},
+       segment_ratio<&TcpAccount::retransmitted_segments>},
+      {{"dsacked_ratio", "ratio", false,
+        "share of the TCP segments that were sent again and had arrived before: no loss",
+        MetricSource::closed_loop},
+       segment_ratio<&TcpAccount::dsacked_segments>},
       {{"ndr_mpps", "Mpps", true, "highest load without loss, by a search", MetricSource::search},
        of_a_search},
       {{"pdr_mpps", "Mpps", true, "highest load with a loss of at most 0.5 %, by a search",

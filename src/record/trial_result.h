@@ -116,8 +116,10 @@ struct TcpAccount {
   std::optional<std::int64_t> cwnd_max_segments;
   std::optional<std::int64_t> snd_wnd_max_bytes;  // the receiver's window, as advertised
   std::optional<std::int64_t> rtt_min_ns;
-  std::optional<std::int64_t> rtt_mean_ns;             // of the smoothed ones that were sampled
-  std::optional<std::int64_t> retransmitted_segments;  // all connections, since they were made
+  std::optional<std::int64_t> rtt_mean_ns;    // of the smoothed ones that were sampled
+  std::optional<std::int64_t> sent_segments;  // with payload, again or not; all connections, since
+                                              // they were made, as the next two
+  std::optional<std::int64_t> retransmitted_segments;
   // Of those the segments that the receiver had already: it said so by DSACK, no loss.
   std::optional<std::int64_t> dsacked_segments;
   std::optional<double> rwnd_limited_ratio;    // share of the busy time
@@ -138,6 +140,10 @@ struct ClosedLoopAccount {
   std::optional<std::int64_t> client_cpu_ns;  // of the client's thread in the window
   std::optional<std::int64_t> server_cpu_ns;
   std::optional<TcpAccount> tcp;  // nullopt over UDP
+  // nullopt without taps. Bytes of each segment as it passed the device, headers included.
+  std::optional<LatencyHistogram> sender_segment_bytes;
+  std::optional<LatencyHistogram> receiver_segment_bytes;
+  std::optional<std::int64_t> untapped_segments;  // that the taps had no room for
 
   [[nodiscard]] std::int64_t failed() const;
   [[nodiscard]] std::int64_t unaccounted() const { return sent - received - failed(); }

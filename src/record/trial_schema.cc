@@ -114,6 +114,7 @@ Json closed_loop() {
                            {"snd_wnd_max_bytes", maybe_count()},
                            {"rtt_min_ns", maybe_count()},
                            {"rtt_mean_ns", maybe_count()},
+                           {"sent_segments", maybe_count()},
                            {"retransmitted_segments", maybe_count()},
                            {"dsacked_segments", maybe_count()},
                            {"rwnd_limited_ratio", maybe_number()},
@@ -130,7 +131,10 @@ Json closed_loop() {
            {"in_window", described(count(), "received in the window")},
            {"client_cpu_ns", maybe_count()},
            {"server_cpu_ns", maybe_count()},
-           {"tcp", either_null_or(tcp)}})),
+           {"tcp", either_null_or(tcp)},
+           {"sender_segment_bytes", histogram()},
+           {"receiver_segment_bytes", histogram()},
+           {"untapped_segments", maybe_count()}})),
       "books of a path that waits for each answer, in its own unit; null: a load was offered");
 }
 
@@ -213,7 +217,8 @@ Json order() {
                                {"response_bytes", integer()},
                                {"no_delay", truth()},
                                {"congestion_control", text()},
-                               {"listen_backlog", integer()}})},
+                               {"listen_backlog", integer()},
+                               {"taps", truth()}})},
        {"seconds", maybe_number()},
        {"warmup_seconds", maybe_number()},
        {"epoch", integer()},

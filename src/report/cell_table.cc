@@ -28,7 +28,9 @@ std::string bare_text(const std::string& metric, double value) {
 }
 
 std::vector<std::string> closed_loop_metrics(Path path) {
-  if (path == Path::tcp_stream) return {"goodput_bps", "cpu_ns_per_kib"};
+  if (path == Path::tcp_stream)
+    return {"goodput_bps", "cpu_ns_per_kib", "snd_wnd_max_bytes", "retransmitted_ratio",
+            "dsacked_ratio"};
   return {path == Path::tcp_crr ? "connections_per_s" : "transactions_per_s", "latency_p50_ns",
           "latency_p99_ns", "failed_ratio", "cpu_ns_per_transaction"};
 }
@@ -53,6 +55,13 @@ std::vector<std::string> metrics_of(const ShownGroup& group, const std::string& 
     add(judged);
     for (const Path path : paths) {
       for (const std::string& metric : closed_loop_metrics(path)) add(metric);
+    }
+    // Only with taps.
+    for (const std::string metric : {"sender_segment_bytes", "receiver_segment_bytes"}) {
+      if (std::any_of(group.cells.begin(), group.cells.end(), [&](const ShownCell& cell) {
+            return estimate_of(*cell.summary, metric).has_value();
+          }))
+        add(metric);
     }
     return metrics;
   }

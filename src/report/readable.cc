@@ -46,12 +46,17 @@ bool ends_with(std::string_view name, std::string_view end) {
   return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kTitles = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 25> kTitles = {{
     {"goodput_bps", "goodput"},
     {"transactions_per_s", "transactions /s"},
     {"connections_per_s", "connections /s"},
     {"cpu_ns_per_kib", "CPU /KiB"},
     {"cpu_ns_per_transaction", "CPU /transaction"},
+    {"snd_wnd_max_bytes", "window"},
+    {"retransmitted_ratio", "resent"},
+    {"dsacked_ratio", "resent in vain"},
+    {"sender_segment_bytes", "sender segment"},
+    {"receiver_segment_bytes", "receiver segment"},
     {"ndr_mpps", "NDR"},
     {"pdr_mpps", "PDR"},
     {"mrr_mpps", "MRR"},
@@ -138,6 +143,7 @@ std::string metric_text(std::string_view metric, double value) {
   if (!std::isfinite(value)) return fmt::format("{}", value);
   if (ends_with(metric, "_ns") || metric.starts_with("cpu_ns_")) return duration_text(value);
   if (ends_with(metric, "_bps")) return si(value, "bit/s");
+  if (ends_with(metric, "_bytes")) return si(value, "B");
   if (ends_with(metric, "_ratio")) return ratio_text(value);
   if (ends_with(metric, "_fraction")) return fmt::format("{} %", significant(100.0 * value));
   if (ends_with(metric, "_mpps") || metric == "mpps_per_core") {

@@ -18,6 +18,10 @@ std::int64_t rose_by(const std::map<std::string, CounterChange>& changes, const 
   return found == changes.end() ? 0 : found->second.delta.value_or(0);
 }
 
+std::optional<std::int64_t> sum_of(std::optional<std::int64_t> a, std::optional<std::int64_t> b) {
+  return a && b ? std::optional(*a + *b) : std::nullopt;
+}
+
 std::optional<Limit> limit_of_tcp(const std::optional<TcpAccount>& tcp) {
   if (!tcp) return std::nullopt;
   if (tcp->rwnd_limited_ratio.value_or(0.0) > kMostOfTheTime) {
@@ -50,6 +54,8 @@ ClosedLoopAccount close_loop(ClosedLoopAccount client, const ServingAccount& ser
     }
   }
   loop.server_cpu_ns = server.cpu_ns;
+  loop.receiver_segment_bytes = server.segment_bytes;
+  loop.untapped_segments = sum_of(loop.untapped_segments, server.untapped_segments);
   return loop;
 }
 

@@ -35,9 +35,11 @@ struct SenderAccount {
 
 // What the server of a closed loop knows of it.
 struct ServingAccount {
-  std::int64_t served = 0;             // bytes read, or requests answered
-  std::int64_t served_in_window = 0;   // bytes only
-  std::optional<std::int64_t> cpu_ns;  // of its thread in the window
+  std::int64_t served = 0;                        // bytes read, or requests answered
+  std::int64_t served_in_window = 0;              // bytes only
+  std::optional<std::int64_t> cpu_ns;             // of its thread in the window
+  std::optional<LatencyHistogram> segment_bytes;  // of a tap
+  std::optional<std::int64_t> untapped_segments;
 };
 
 struct ReceiverAccount {

@@ -111,6 +111,8 @@ class Verdict {
     }
     if (loop.in_window <= 0)
       invalid("generator_short", fmt::format("no {} in the window", name_of(loop.unit)));
+    if (loop.untapped_segments.value_or(0) > 0)
+      not_checked("segment lengths: the taps had no room for some (untapped_segments)");
   }
 
   void check_generator() {

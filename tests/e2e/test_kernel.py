@@ -73,6 +73,7 @@ path = "tcp_stream"
 [group.factors]
 message_bytes = [131072]
 streams = [2]
+taps = [true]
 """
 
 
@@ -141,8 +142,9 @@ class Kernel(harness.Case):
         page = (out / "report.html").read_text()
         self.assertIn("transactions sent = ", page)
         self.assertIn("The books close.", page)
-        self.assertIn("stream,131072,,2,tcp_stream,goodput_bps,bit/s,",
-                      (out / "summary.csv").read_text())
+        table = (out / "summary.csv").read_text()
+        for metric in ("goodput_bps,bit/s", "sender_segment_bytes,bytes"):
+            self.assertRegex(table, f"stream,131072,,2,true,tcp_stream,{metric},[0-9]")
 
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_a_congestion_control_that_the_kernel_lacks_refuses_its_cell(self):

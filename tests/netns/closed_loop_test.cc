@@ -147,6 +147,36 @@ TEST(TcpStream, EveryByteIsReadByTheServer) {
   }
 }
 
+TEST(TcpStream, TapsCountEverySegmentWithPayloadOnItsWay) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = loop_order(Path::tcp_stream, 131'072);
+  order.closed_loop.taps = true;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const ClosedLoopAccount& loop = *result->closed_loop;
+  ASSERT_TRUE(loop.sender_segment_bytes && loop.receiver_segment_bytes);
+  ASSERT_EQ(loop.untapped_segments, 0);
+  constexpr double kHeaderBytes = 14 + 20 + 32;  // with timestamps
+  for (const auto& tap : {*loop.sender_segment_bytes, *loop.receiver_segment_bytes}) {
+    EXPECT_GT(tap.min(), kHeaderBytes) << "acknowledgements alone are not counted";
+    const auto segments = static_cast<double>(tap.count());
+    const double payload = segments * (*tap.mean() - kHeaderBytes);
+    const auto sent = static_cast<double>(loop.sent);
+    EXPECT_GE(payload, 0.999 * sent) << "and what was sent again beside it";
+  }
+  EXPECT_GT(loop.sender_segment_bytes->max(), 1514) << "the kernel segments late";
+  EXPECT_GT(metric_of(*result, "sender_segment_bytes"), 1514.0);
+}
+
+TEST(TcpStream, WithoutTapsNoSegmentIsMeasured) {
+  NEEDS_NETWORK_LAB();
+  const auto result = run(loop_order(Path::tcp_stream, 4096));
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_FALSE(result->closed_loop->sender_segment_bytes);
+  EXPECT_FALSE(result->closed_loop->untapped_segments);
+}
+
 TEST(TcpStream, TakesTheCongestionControlThatIsAsked) {
   NEEDS_NETWORK_LAB();
   TrialOrder order = loop_order(Path::tcp_stream, 1000);

@@ -74,8 +74,8 @@ class RandomTrial {
     order.receiver.packet_block_bytes = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
     order.receiver.numa = pick<NumaPlacement>(2);
-    order.closed_loop = {static_cast<int>(integer(1, 64)),  integer(), integer(), coin(), text(),
-                         static_cast<int>(integer(1, 4096))};
+    order.closed_loop = {static_cast<int>(integer(1, 64)),   integer(), integer(), coin(), text(),
+                         static_cast<int>(integer(1, 4096)), coin()};
     order.kernel_knobs = texts_by_name();
     order.host_allow = texts();
     order.seconds = real();
@@ -247,9 +247,12 @@ class RandomTrial {
                   maybe_integer_from(0), maybe_integer_from(0),
                   maybe_integer_from(0), maybe_integer_from(0),
                   maybe_integer_from(0), maybe_integer_from(0),
-                  maybe_integer_from(0), maybe_real(),
-                  maybe_real()};
+                  maybe_integer_from(0), maybe_integer_from(0),
+                  maybe_real(),          maybe_real()};
     }
+    loop.sender_segment_bytes = histogram();
+    loop.receiver_segment_bytes = histogram();
+    loop.untapped_segments = maybe_integer_from(0);
     return loop;
   }
 

@@ -52,6 +52,8 @@ TEST(Comparison, AClearDifferenceThatMattersIsBetterOrWorseByTheMetric) {
               HasSubstr("takes 3.1 % more cycles per packet than 512"));
   EXPECT_THAT(judged("latency_p99_ns", sides(12, 0.9, 0.008)).sentence,
               HasSubstr("has a p99 10.0 % shorter than 512"));
+  EXPECT_THAT(judged("sender_segment_bytes", sides(12, 0.9, 0.008)).sentence,
+              HasSubstr("has a segment at the sender 10.0 % smaller than 512"));
 }
 
 TEST(Comparison, AClearDifferenceBelowTheMarginIsTiny) {

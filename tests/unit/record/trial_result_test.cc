@@ -47,7 +47,15 @@ TrialResult looped_trial(ClosedLoopUnit unit) {
   loop.in_window = 3000;
   loop.client_cpu_ns = 5'000'000;
   loop.server_cpu_ns = 1'000'000;
-  loop.tcp.emplace().rwnd_limited_ratio = 0.25;
+  loop.tcp = {.snd_wnd_max_bytes = 65'535,
+              .sent_segments = 1000,
+              .retransmitted_segments = 50,
+              .dsacked_segments = 40,
+              .rwnd_limited_ratio = 0.25};
+  LatencyHistogram segments;
+  segments.record(1500);
+  segments.record(500);
+  loop.sender_segment_bytes = loop.receiver_segment_bytes = segments;
   for (int i = 1; i <= 1000; ++i) trial.latency_ns.round_trip.emplace().record(i);
   return trial;
 }
@@ -59,6 +67,10 @@ TEST(Metrics, OfAClosedLoopAreInItsOwnUnit) {
   EXPECT_EQ(metric_of(asked, "cpu_ns_per_transaction"), 2000.0);
   EXPECT_EQ(metric_of(asked, "failed_ratio"), 0.025);
   EXPECT_EQ(metric_of(asked, "rwnd_limited_ratio"), 0.25);
+  EXPECT_EQ(metric_of(asked, "snd_wnd_max_bytes"), 65'535.0);
+  EXPECT_EQ(metric_of(asked, "retransmitted_ratio"), 0.05);
+  EXPECT_EQ(metric_of(asked, "dsacked_ratio"), 0.04);
+  EXPECT_EQ(metric_of(asked, "sender_segment_bytes"), 1000.0);
   EXPECT_TRUE(metric_of(asked, "latency_p50_ns"));
   const TrialResult streamed = looped_trial(ClosedLoopUnit::bytes);
   EXPECT_EQ(metric_of(streamed, "goodput_bps"), 12'000.0);

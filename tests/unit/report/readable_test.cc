@@ -38,6 +38,7 @@ TEST(Readable, PrintsEachMetricWithItsUnit) {
   EXPECT_EQ(metric_text("mpps_per_core", 5.9731), "5.97 Mpps");
   EXPECT_EQ(metric_text("received_mpps", 0.0), "0 Mpps");
   EXPECT_EQ(metric_text("busy_fraction", 0.754), "75.4 %");
+  EXPECT_EQ(metric_text("sender_segment_bytes", 48'912.4), "48.9 kB");
 }
 
 TEST(Readable, SaysNotMeasuredForWhatIsAbsent) {

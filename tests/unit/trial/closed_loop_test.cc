@@ -103,6 +103,23 @@ TEST(ClosedLoop, AWindowWithoutAnAnswerIsNoResult) {
               ElementsAre("generator_short: no transactions in the window"));
 }
 
+TEST(ClosedLoop, SegmentsThatATapHadNoRoomForAreToldOfBothTaps) {
+  constexpr const char* kDoubt =
+      "segment lengths: the taps had no room for some (untapped_segments)";
+  ClosedLoopAccount client = asked(9, 9);
+  ServingAccount server{.served = 9, .untapped_segments = 3};
+  EXPECT_FALSE(judge(client, server).books.closed_loop->untapped_segments)
+      << "of one tap alone nothing is said";
+  client.untapped_segments = 0;
+  const Judged some = judge(client, server);
+  EXPECT_EQ(some.books.closed_loop->untapped_segments, 3);
+  EXPECT_THAT(some.validity.not_checked, ::testing::Contains(kDoubt));
+  EXPECT_THAT(some.validity.invalid_reasons, IsEmpty());
+  server.untapped_segments = 0;
+  EXPECT_THAT(judge(client, server).validity.not_checked,
+              ::testing::Not(::testing::Contains(kDoubt)));
+}
+
 TEST(ClosedLoop, UsesTheCoresOfBothEnds) {
   ClosedLoopAccount loop = asked(10, 10);
   loop.client_cpu_ns = 400'000'000;
