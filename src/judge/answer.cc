@@ -87,7 +87,7 @@ class Answer {
       }
     }
     std::string text = join(clauses, "; ");
-    for (const std::string_view start : {"on a model", "cannot ", "over the ", "the "}) {
+    for (const std::string_view start : {"on a model", "cannot ", "over the ", "the ", "no "}) {
       if (text.rfind(start, 0) != 0) continue;
       text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
     }
@@ -253,12 +253,18 @@ class Answer {
                          best_of(group));
     }
     std::string text = place(used);
+    const std::string in_all =
+        rows > 1 ? fmt::format(" in all {} combinations of the other factors", rows) : "";
+    if (choose->wish == Choose::Wish::best && !ranking && all_alike(*table, by_level)) {
+      return text + fmt::format("no {} is better than another{} ({}; equivalent is within {})",
+                                choose->factor, in_all, example(by_level.begin()->second),
+                                margin_text());
+    }
     const std::string wish = wish_text(*choose);
     if (by_level.size() == 1) {
       const auto& [level, chosen] = *by_level.begin();
-      text += fmt::format("{} is the {}", level, wish);
-      if (rows > 1) text += fmt::format(" in all {} combinations of the other factors", rows);
-      text += fmt::format(" ({}{})", example(chosen), within_text(*choose));
+      text += fmt::format("{} is the {}{} ({}{})", level, wish, in_all, example(chosen),
+                          within_text(*choose));
     } else {
       // The level that most settings ask for stands for itself; the others name their settings.
       std::string most = by_level.begin()->first;
@@ -279,6 +285,16 @@ class Answer {
     text += open_text(by_level);
     if (ranking) text += "; a ranking, not a verdict: fewer than six blocks or --quick";
     return text;
+  }
+
+  // Every level of the table is equivalent to the best of its row.
+  static bool all_alike(const FactorTable& table,
+                        const std::map<std::string, std::vector<Chosen>>& by_level) {
+    return std::ranges::all_of(by_level, [&](const auto& chosen) {
+      return std::ranges::all_of(chosen.second, [&](const Chosen& row) {
+        return row.alike.size() + 1 == table.levels.size();
+      });
+    });
   }
 
   static std::string wish_text(const Choose& choose) {

@@ -160,6 +160,22 @@ TEST(Answer, OtherChoicesInSimpleForms) {
   EXPECT_THAT(campaign.summary().answer, HasSubstr("the smallest queues equivalent to the best"));
 }
 
+TEST(Answer, WhereAllAreEquivalentNoneIsBetter) {
+  Campaign campaign = choosing({500, 520, 510}, {100, 110, 90});
+  campaign.question.choose = "best rx_ring";
+  EXPECT_THAT(campaign.summary().answer,
+              StartsWith("On a model, not a NIC: no rx_ring is better than another in all 2 "
+                         "combinations of the other factors (loss 0.0"));
+  EXPECT_THAT(campaign.summary().answer, HasSubstr("; equivalent is within 0.001 of all frames)"));
+  Campaign few = choosing({500, 520, 510}, {100, 110, 90}, 4);
+  few.question.choose = "best rx_ring";
+  EXPECT_THAT(few.summary().answer,
+              AllOf(HasSubstr("best rx_ring"), HasSubstr("a ranking, not a verdict")));
+  Campaign one_is_worse = choosing({500, 20'000, 510}, {100, 110, 90});
+  one_is_worse.question.choose = "best rx_ring";
+  EXPECT_THAT(one_is_worse.summary().answer, HasSubstr("best rx_ring"));
+}
+
 TEST(Answer, AChoiceThatIsNotUnderstoodSaysWhatIs) {
   Campaign campaign = choosing({0, 20'000, 300}, {0, 9'000, 100});
   campaign.question.choose = "cheapest card";
