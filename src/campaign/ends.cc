@@ -40,7 +40,7 @@ class BooksOnVeth final : public CounterBooks {
 // Before the ends open anything.
 Result<void> turn_knobs(const TrialOrder& way, const VethLab& lab, const HostWide& host,
                         Ends& ends) {
-  if (way.kernel_knobs.empty()) return {};
+  if (way.kernel_knobs.empty() && way.closed_loop.wire == WireKind::whole) return {};
   PM_TRY(std::shared_ptr<LabKnobs> knobs,
          LabKnobs::turn(way, lab.sender_of(way), lab.receiver_of(way), host));
   ends.receiver = with_knobs(std::move(ends.receiver), std::move(knobs));

@@ -8,6 +8,7 @@
 #include <netlink/route/addr.h>
 #include <netlink/route/class.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/bridge.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
@@ -151,6 +152,27 @@ Result<void> change_link(nl_sock* socket, int ifindex, std::string_view doing, S
 }
 
 }  // namespace
+
+Result<void> Netlink::add_bridge(std::string_view netdev) {
+  const LinkPtr bridge(rtnl_link_bridge_alloc());
+  PM_CHECK(bridge != nullptr);
+  rtnl_link_set_name(bridge.get(), std::string(netdev).c_str());
+  if (const int error = rtnl_link_add(socket_.get(), bridge.get(), NLM_F_CREATE | NLM_F_EXCL);
+      error < 0) {
+    return netlink_refusal(error, text("bridge", netdev));
+  }
+  return {};
+}
+
+Result<void> Netlink::add_port(std::string_view bridge, std::string_view netdev) {
+  PM_TRY(const LinkState master, link(bridge));
+  PM_TRY(const LinkState port, link(netdev));
+  if (const int error = rtnl_link_enslave_ifindex(socket_.get(), master.ifindex, port.ifindex);
+      error < 0) {
+    return netlink_refusal(error, text("bridge port", netdev));
+  }
+  return {};
+}
 
 Result<void> Netlink::set_up(std::string_view netdev) {
   PM_TRY(const LinkState state, link(netdev));

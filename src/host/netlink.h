@@ -81,6 +81,9 @@ class Netlink {
   [[nodiscard]] static Result<Netlink> open(int netns_fd);
 
   [[nodiscard]] Result<void> add_veth(const VethOrder& order);
+  // A switch in software, without spanning tree: its ports forward at once.
+  [[nodiscard]] Result<void> add_bridge(std::string_view netdev);
+  [[nodiscard]] Result<void> add_port(std::string_view bridge, std::string_view netdev);
   [[nodiscard]] Result<void> remove(std::string_view netdev);
   [[nodiscard]] Result<void> set_up(std::string_view netdev);
   [[nodiscard]] Result<void> set_down(std::string_view netdev);

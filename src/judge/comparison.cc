@@ -386,7 +386,7 @@ std::string change_text(const Comparison& comparison) {
     return fmt::format("carries {} {} than {}{}", bare, more ? "more" : "less", comparison.baseline,
                        interval);
   }
-  if (metric.starts_with("latency_")) {
+  if (metric.starts_with("latency_") || metric == "rtt_mean_ns") {
     return fmt::format("has a {} {} {} than {}{}", metric_word(metric), bare,
                        more ? "longer" : "shorter", comparison.baseline, interval);
   }

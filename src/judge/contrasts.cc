@@ -20,17 +20,17 @@ constexpr double kLatencyMatters = 0.05;  // exploratory latencies: below it not
 
 // Factors that a knob of the same name carries: without it nothing shows that a level acted.
 bool needs_knob(std::string_view factor) {
-  static constexpr std::array<std::string_view, 16> kNames{
-      "burst",      "dma",           "hit_ratio", "numa",   "packet_block", "packet_blocks",
-      "pool_mbufs", "queues",        "reta",      "ring",   "rss_fields",   "rx_offloads",
-      "rx_ring",    "socket_buffer", "stalls",    "workers"};
+  static constexpr std::array<std::string_view, 17> kNames{
+      "burst",      "dma",           "hit_ratio", "numa", "packet_block", "packet_blocks",
+      "pool_mbufs", "queues",        "reta",      "ring", "rss_fields",   "rx_offloads",
+      "rx_ring",    "socket_buffer", "stalls",    "wire", "workers"};
   return std::find(kNames.begin(), kNames.end(), factor) != kNames.end() ||
          find_kernel_knob(factor) != nullptr;
 }
 
 bool asks_for_nothing(std::string_view level) {
-  static constexpr std::array<std::string_view, 7> kLevels{"",        "0",    "[]", "auto",
-                                                           "default", "none", "off"};
+  static constexpr std::array<std::string_view, 8> kLevels{"",        "0",    "[]",  "auto",
+                                                           "default", "none", "off", "whole"};
   return std::find(kLevels.begin(), kLevels.end(), level) != kLevels.end();
 }
 

@@ -51,6 +51,7 @@ std::string metric_word(std::string_view metric) {
       {"rfc2544_mpps", "RFC 2544 throughput"},
       {"receiver_segment_bytes", "segment at the receiver"},
       {"retransmitted_ratio", "retransmissions"},
+      {"rtt_mean_ns", "mean round trip"},
       {"rwnd_limited_ratio", "time limited by the receiver's window"},
       {"rx_missed_ratio", "missed"},
       {"sender_segment_bytes", "segment at the sender"},

@@ -67,6 +67,19 @@ Count cpu_ns_of(const std::vector<int>& threads) {
   return sum;
 }
 
+// IP packets by their ECN bits: the only counters that take what came joined for what it was before
+// (net/ipv4/ip_input.c; InReceives and InSegs take it for one).
+Count segments_of(const NamedCounters& counters) {
+  std::uint64_t sum = 0;
+  for (const char* name :
+       {"ipext.InNoECTPkts", "ipext.InECT1Pkts", "ipext.InECT0Pkts", "ipext.InCEPkts"}) {
+    const Count pkts = find_count(counters, name);
+    if (!pkts) return std::nullopt;
+    sum += *pkts;
+  }
+  return sum;
+}
+
 bool feature_is_active(const std::map<std::string, FeatureState>& features, const char* name) {
   const auto found = features.find(name);
   return found != features.end() && found->second.active;
@@ -92,7 +105,7 @@ Count joined(Count segments, Count packets) {
 }
 
 constexpr std::string_view kGroHidden =
-    "a veth polls and joins only with its gro on and its peer's tso off";
+    "a veth polls and joins only with its gro on and its peer's tso off, or over a wire that cuts";
 
 KnobEvidence evidence_of_join(const KnobSigns& before, const KnobSigns& after) {
   if (!after.gro_acts) return {false, std::string(kGroHidden)};
@@ -131,6 +144,12 @@ KnobEvidence evidence_of_qdisc(const KnobSigns& before, const KnobSigns& after) 
   return evidence;
 }
 
+KnobEvidence evidence_of_cut(const KnobSigns& before, const KnobSigns& after) {
+  return counted(joined(grown(before, after, &KnobSigns::link_rx_packets),
+                        grown(before, after, &KnobSigns::link_tx_packets)),
+                 "frames more arrived than left the sender's device", "nothing came to be cut");
+}
+
 }  // namespace
 
 KnobEvidence evidence_of(const KernelKnob& knob, const KnobSigns& before, const KnobSigns& after) {
@@ -138,10 +157,16 @@ KnobEvidence evidence_of(const KernelKnob& knob, const KnobSigns& before, const 
   const auto is = [&](std::initializer_list<std::string_view> names) {
     return std::ranges::find(names, name) != names.end();
   };
-  if (is({"tso", "gso", "udp_segmentation", "sg"})) {
+  if (is({"tso", "udp_segmentation", "sg"})) {
     return counted(joined(grown(before, after, &KnobSigns::tcp_segments_sent),
                           grown(before, after, &KnobSigns::link_tx_packets)),
                    "TCP segments were sent joined to others", "nothing was sent that could be cut");
+  }
+  if (is({"gso"})) {
+    return counted(joined(grown(before, after, &KnobSigns::tcp_segments_sent),
+                          grown(before, after, &KnobSigns::ip_sent)),
+                   "TCP segments left the stack joined to others",
+                   "nothing left the stack that could be cut");
   }
   if (is({"gro", "lro", "rx_gro_list", "udp_gro_forwarding"})) {
     return evidence_of_join(before, after);
@@ -251,11 +276,13 @@ Result<void> LabKnobs::turn_all() {
 
 KnobSigns LabKnobs::signs() const {
   KnobSigns signs;
-  bool peer_cuts = false;
+  bool peer_cuts = wire_ == WireKind::cut;
   if (const auto inside = ScopedNetns::enter(sender_.netns_fd)) {
-    signs.tcp_segments_sent = find_count(snmp_here(), "tcp.OutSegs");
+    const NamedCounters counters = snmp_here();
+    signs.tcp_segments_sent = find_count(counters, "tcp.OutSegs");
+    signs.ip_sent = find_count(counters, "ip.OutRequests");
     const auto features = read_features(sender_.netdev);
-    peer_cuts = features && !feature_is_active(*features, "tx-tcp-segmentation");
+    peer_cuts |= features && !feature_is_active(*features, "tx-tcp-segmentation");
   }
   if (auto netlink = Netlink::open(sender_.netns_fd)) {
     if (const auto link = netlink->link(sender_.netdev)) {
@@ -271,12 +298,8 @@ KnobSigns LabKnobs::signs() const {
   }
   if (const auto inside = ScopedNetns::enter(receiver_.netns_fd)) {
     const NamedCounters counters = snmp_here();
-    const Count datagrams = find_count(counters, "udp.InDatagrams");
-    const Count errors = find_count(counters, "udp.InErrors");
     signs.tcp_segments_received = find_count(counters, "tcp.InSegs");
-    if (datagrams && errors && signs.tcp_segments_received) {
-      signs.segments_received = *datagrams + *errors + *signs.tcp_segments_received;
-    }
+    signs.segments_received = segments_of(counters);
     signs.ip_received = find_count(counters, "ip.InReceives");
     signs.syncookies_sent = find_count(counters, "tcpext.SyncookiesSent");
     signs.busy_polled_pkts = find_count(counters, "tcpext.BusyPollRxPackets");
@@ -313,6 +336,11 @@ std::map<std::string, Knob> LabKnobs::knobs() const {
     // What is off cannot show that it acts.
     if (level == "off") evidence = {true, "off, read back"};
     all[name] = {level, level, KnobState::confirmed, std::move(evidence.text), evidence.exercised};
+  }
+  if (wire_ == WireKind::cut) {
+    KnobEvidence evidence = evidence_of_cut(before_, after);
+    all["wire"] = {"cut", "cut", KnobState::confirmed, std::move(evidence.text),
+                   evidence.exercised};
   }
   return all;
 }

@@ -28,8 +28,10 @@ struct KnobSigns {
   std::optional<std::uint64_t> qdisc_packets;    // through the sender's root; nullopt: it has none
   std::optional<std::uint64_t> qdisc_drops;
   std::optional<std::uint64_t> tcp_segments_sent;  // the sender's namespace
-  std::optional<std::uint64_t> segments_received;  // UDP datagrams and TCP segments, the receiver's
-  std::optional<std::uint64_t> ip_received;        // IP packets that the receiver's stack took
+  std::optional<std::uint64_t> ip_sent;            // packets that the sender's stack passed on
+  std::optional<std::uint64_t>
+      segments_received;                     // IP packets as they were before they were joined
+  std::optional<std::uint64_t> ip_received;  // as the receiver's stack took them
   std::optional<std::uint64_t> tcp_segments_received;
   std::optional<std::uint64_t> syncookies_sent;
   std::optional<std::uint64_t> busy_polled_pkts;
@@ -38,7 +40,7 @@ struct KnobSigns {
   std::optional<std::uint64_t> softnet_squeezed;
   std::optional<std::uint64_t> softnet_steered;
   std::optional<std::uint64_t> napi_threads_ns;  // CPU time; nullopt: no such thread
-  // The receiver's veth polls and joins: its GRO is on, and the peer's TSO off (or GRO chains or
+  // The receiver's veth polls and joins: its GRO is on, and its peer's TSO off (or GRO chains or
   // forwards). Otherwise its frames go past both (kernel 6.18, veth_skb_is_eligible_for_gro).
   bool gro_acts = false;
 };
@@ -78,6 +80,7 @@ class LabKnobs {
       : sender_(std::move(sender)),
         receiver_(std::move(receiver)),
         host_(std::move(host)),
+        wire_(order.closed_loop.wire),
         levels_(order.kernel_knobs) {}
   [[nodiscard]] Result<void> turn_all();
   [[nodiscard]] KnobSigns signs() const;
@@ -85,6 +88,7 @@ class LabKnobs {
   NetdevPlace sender_;
   NetdevPlace receiver_;
   HostWide host_;  // put back when the last of a trial's ends has gone
+  WireKind wire_;
   std::map<std::string, std::string> levels_;
   std::vector<int> napi_threads_;  // of the receiver's device
   KnobSigns before_;

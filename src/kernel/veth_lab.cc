@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "base/line_rate.h"
@@ -16,6 +17,11 @@ namespace {
 
 constexpr const char* kSenderNetdev = "a0";
 constexpr const char* kReceiverNetdev = "b0";
+constexpr const char* kBridge = "w0";
+constexpr const char* kSenderPort = "wa";
+constexpr const char* kReceiverPort = "wb";
+constexpr MacAddress kSenderPortMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0a};
+constexpr MacAddress kReceiverPortMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0b};
 constexpr int kEthernetHeaderBytes = 14;
 constexpr int kUsualMtu = 1500;
 constexpr int kReplayMtu = 9000;
@@ -42,33 +48,68 @@ Result<int> mtu_for(const TrialOrder& order) {
   return std::max(kUsualMtu, needed);
 }
 
-// No frame may come up that the sender did not send: no IPv6 reports, no answers. Where the books
-// are not in frames, the device keeps what joins and cuts them.
-Result<void> quieten(Netlink& netlink, const NetdevPlace& place, Path path) {
-  const std::string netdev(place.netdev);
-  if (!set_net_sysctl(place.netns_fd, "ipv6/conf/" + netdev + "/disable_ipv6", "1")) {
+// No frame may come up that the sender did not send: no IPv6 reports, no answers.
+void quieten(Netlink& netlink, int netns_fd, const std::string& netdev) {
+  if (!set_net_sysctl(netns_fd, "ipv6/conf/" + netdev + "/disable_ipv6", "1")) {
     // /proc/sys may be read-only in a container, or IPv6 not built in.
     (void)netlink.set_no_ipv6_address(netdev);
   }
-  if (is_closed_loop(path)) return {};
-  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(place.netns_fd));
+}
+
+Result<void> join_nothing(int netns_fd, const std::string& netdev) {
+  PM_TRY(const ScopedNetns inside, ScopedNetns::enter(netns_fd));
   return switch_features_off(netdev, frame_joining_features());
 }
 
 // A device has its carrier before it sends: until a kernel worker has noticed, its queueing
 // discipline is noop, which drops every frame. The second to come up is activated on the spot (and
 // its operational state noted up to 1 s later), so that only the first needs waiting for.
-Result<void> wait_until_it_sends(Netlink& netlink, const NetdevPlace& place) {
+Result<void> wait_until_it_sends(Netlink& netlink, const std::string& netdev) {
   constexpr int kTries = 1000;
   for (int i = 0; i < kTries; ++i) {
-    PM_TRY(const LinkState state, netlink.link(place.netdev));
+    PM_TRY(const LinkState state, netlink.link(netdev));
     if (state.up && state.carrier && state.operational && state.qdisc != "noop") {
       // The worker holds the kernel's configuration lock until all is in place; so does this.
-      return netlink.set_up(place.netdev);
+      return netlink.set_up(netdev);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return fail(Errc::host_cannot, "not operational after 2 s", place.netdev);
+  return fail(Errc::host_cannot, "not operational after 2 s", netdev);
+}
+
+Result<void> join_by_pair(Netlink& of_sender, const NetdevPlace& sender,
+                          const NetdevPlace& receiver) {
+  return of_sender.add_veth({.netdev = sender.netdev,
+                             .peer = receiver.netdev,
+                             .mac = sender.mac,
+                             .peer_mac = receiver.mac,
+                             .mtu = sender.mtu,
+                             .peer_netns_fd = receiver.netns_fd});
+}
+
+Result<void> join_by_bridge(Netlink& of_wire, int wire_fd, const NetdevPlace& sender,
+                            const NetdevPlace& receiver) {
+  PM_TRYV(of_wire.add_bridge(kBridge));
+  quieten(of_wire, wire_fd, kBridge);
+  struct Port {
+    const char* netdev;
+    MacAddress mac;
+    const NetdevPlace& peer;
+  };
+  for (const Port& port : {Port{kSenderPort, kSenderPortMac, sender},
+                           Port{kReceiverPort, kReceiverPortMac, receiver}}) {
+    PM_TRYV(of_wire.add_veth({.netdev = port.netdev,
+                              .peer = port.peer.netdev,
+                              .mac = port.mac,
+                              .peer_mac = port.peer.mac,
+                              .mtu = port.peer.mtu,
+                              .peer_netns_fd = port.peer.netns_fd}));
+    quieten(of_wire, wire_fd, port.netdev);
+    PM_TRYV(join_nothing(wire_fd, port.netdev));
+    PM_TRYV(of_wire.add_port(kBridge, port.netdev));
+    PM_TRYV(of_wire.set_up(port.netdev));
+  }
+  return of_wire.set_up(kBridge);
 }
 
 // The place, with frames that go to the first sender's.
@@ -126,14 +167,21 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
 
   PM_TRY(Netlink of_sender, Netlink::open(sender.netns_fd));
   PM_TRY(Netlink of_receiver, Netlink::open(receiver.netns_fd));
-  PM_TRYV(of_sender.add_veth({.netdev = sender.netdev,
-                              .peer = receiver.netdev,
-                              .mac = sender.mac,
-                              .peer_mac = receiver.mac,
-                              .mtu = sender.mtu,
-                              .peer_netns_fd = receiver.netns_fd}));
-  PM_TRYV(quieten(of_sender, sender, order.path));
-  PM_TRYV(quieten(of_receiver, receiver, order.path));
+  std::optional<Netlink> of_wire;
+  if (order.closed_loop.wire == WireKind::cut) {
+    PM_TRY(lab.wire_, Netns::make_anonymous());
+    PM_TRY(of_wire, Netlink::open(lab.wire_.fd()));
+    PM_TRYV(join_by_bridge(*of_wire, lab.wire_.fd(), sender, receiver));
+  } else {
+    PM_TRYV(join_by_pair(of_sender, sender, receiver));
+  }
+  quieten(of_sender, sender.netns_fd, sender.netdev);
+  quieten(of_receiver, receiver.netns_fd, receiver.netdev);
+  // Where the books are not in frames, a device keeps what joins and cuts them.
+  if (!is_closed_loop(order.path)) {
+    PM_TRYV(join_nothing(sender.netns_fd, sender.netdev));
+    PM_TRYV(join_nothing(receiver.netns_fd, receiver.netdev));
+  }
   PM_TRYV(of_sender.add_ipv4(sender.netdev, sender.ipv4, kLabPrefixBits));
   if (up_the_stack) {
     PM_TRYV(of_receiver.add_ipv4(receiver.netdev, receiver.ipv4, kLabPrefixBits));
@@ -142,8 +190,12 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
   PM_TRYV(of_receiver.set_up(receiver.netdev));
   PM_TRYV(of_sender.add_neighbour(sender.netdev, receiver.ipv4, receiver.mac));
   PM_TRYV(of_receiver.add_neighbour(receiver.netdev, sender.ipv4, sender.mac));
-  PM_TRYV(wait_until_it_sends(of_sender, sender));
-  PM_TRYV(wait_until_it_sends(of_receiver, receiver));
+  PM_TRYV(wait_until_it_sends(of_sender, sender.netdev));
+  PM_TRYV(wait_until_it_sends(of_receiver, receiver.netdev));
+  if (of_wire) {
+    for (const char* port : {kSenderPort, kReceiverPort})
+      PM_TRYV(wait_until_it_sends(*of_wire, port));
+  }
   return lab;
 }
 

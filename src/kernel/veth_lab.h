@@ -7,6 +7,11 @@
 // IPv6. Whatever joins or cuts frames is off on both ends, so that link, IP and UDP counters count
 // wire frames; of a closed loop it stays as the kernel has it. Sources anywhere in 198.18.0.0/15
 // other than the two addresses pass the reverse path filter.
+//
+// With wire = cut a bridge is between them, in a third namespace. Its ports join nothing: what the
+// sender's device lets pass as one segment leaves the bridge as frames of the MTU.
+//
+//   a0 ---- wa bridge wb ---- b0
 #pragma once
 
 #include "base/error.h"
@@ -31,7 +36,7 @@ inline constexpr MacAddress kLabNobodysMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0f};
 //   Errors: bad_experiment for a frame beyond what veth carries.
 [[nodiscard]] Result<NetdevPlace> lab_sender_place(const TrialOrder& way);
 
-// Movable; one thread. Both namespaces and the pair are gone after destruction, and after any end
+// Movable; one thread. Its namespaces and devices are gone after destruction, and after any end
 // of the process, kill -9 included: nothing but this object holds them. Outlives what runs in it.
 class VethLab {
  public:
@@ -51,6 +56,7 @@ class VethLab {
   VethLab() = default;
   Netns sender_;
   Netns receiver_;
+  Netns wire_;  // of WireKind::cut
   NetdevPlace sender_place_;
   NetdevPlace receiver_place_;
 };

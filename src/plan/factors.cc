@@ -514,6 +514,12 @@ Applied apply_taps(std::string_view text, TrialOrder& order) {
   return set_truth(text, order.closed_loop.taps);
 }
 std::string taps_level(const TrialOrder& order) { return truth_level(order.closed_loop.taps); }
+Applied apply_wire(std::string_view text, TrialOrder& order) {
+  return set_enum(text, {}, order.closed_loop.wire);
+}
+std::string wire_level(const TrialOrder& order) {
+  return std::string(name_of(order.closed_loop.wire));
+}
 std::string no_delay_level(const TrialOrder& order) {
   return truth_level(order.closed_loop.no_delay);
 }
@@ -987,6 +993,16 @@ std::vector<Factor> make_factors() {
         .forms = {truth}},
        apply_taps,
        taps_level},
+      {{.name = "wire",
+        .table = "traffic",
+        .syntax = "text",
+        .limits = join(enum_names<WireKind>(), ", "),
+        .paths = closed,
+        .sentence = "cut: a bridge between the two ends cuts joined segments to the MTU, as a wire "
+                    "behind a NIC's TSO does, so that GRO finds something to join.",
+        .forms = {text}},
+       apply_wire,
+       wire_level},
       {{.name = "listen_backlog",
         .table = "receiver",
         .syntax = "integer",

@@ -166,6 +166,7 @@ void put_details(Json& json, const TrialOrder& order) {
       {"congestion_control", loop.congestion_control},
       {"listen_backlog", loop.listen_backlog},
       {"taps", loop.taps},
+      {"wire", name_of(loop.wire)},
   };
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
@@ -713,6 +714,7 @@ void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
   in.read("congestion_control", loop.congestion_control);
   in.read("listen_backlog", loop.listen_backlog);
   in.read("taps", loop.taps);
+  in.read("wire", loop.wire);
 }
 
 void read_details(Fields in, TrialOrder& order) {

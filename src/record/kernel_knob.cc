@@ -50,7 +50,7 @@ std::vector<KernelKnob> make_knobs() {
        "The device verifies checksums."},
       {"gro", "feature rx-gro", on_off, receiver, device, 0, 0, "-K gro",
        "The stack joins segments of a flow as it receives them. On a veth it acts only on what the "
-       "peer has cut: with the peer's tso off."},
+       "peer has cut: with the peer's tso off, or over a wire that cuts."},
       {"lro", "feature rx-lro", on_off, receiver, device, 0, 0, "-K lro",
        "The device joins TCP segments."},
       {"rx_gro_list", "feature rx-gro-list", on_off, receiver, device, 0, 0, "-K rx-gro-list",

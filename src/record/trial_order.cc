@@ -55,6 +55,10 @@ struct Names<NumaPlacement> {
   static constexpr std::array<std::string_view, 2> kAll = {"local", "remote"};
 };
 template <>
+struct Names<WireKind> {
+  static constexpr std::array<std::string_view, 2> kAll = {"whole", "cut"};
+};
+template <>
 struct Names<StageKind> {
   static constexpr std::array<std::string_view, 5> kAll = {"none", "touch", "checksum", "forward",
                                                            "hyperscan"};
@@ -143,6 +147,7 @@ std::string_view name_of(CutShort value) { return known_name(value); }
 std::string_view name_of(DmaPlacement value) { return known_name(value); }
 std::string_view name_of(StallKind value) { return known_name(value); }
 std::string_view name_of(NumaPlacement value) { return known_name(value); }
+std::string_view name_of(WireKind value) { return known_name(value); }
 std::string_view name_of(StageKind value) { return known_name(value); }
 std::string_view name_of(TrialKind value) { return known_name(value); }
 std::string_view name_of(ValidityRule value) { return known_name(value); }
@@ -173,6 +178,7 @@ PM_INSTANTIATE(CutShort)
 PM_INSTANTIATE(DmaPlacement)
 PM_INSTANTIATE(StallKind)
 PM_INSTANTIATE(NumaPlacement)
+PM_INSTANTIATE(WireKind)
 PM_INSTANTIATE(StageKind)
 PM_INSTANTIATE(TrialKind)
 PM_INSTANTIATE(ValidityRule)

@@ -40,6 +40,9 @@ enum class DmaPlacement : std::uint8_t { llc, hot, memory };
 enum class StallKind : std::uint8_t { none, periodic, poisson, trace };
 // Where the receiving lcores run: on the NUMA node of pools and rings (the port's), or on another.
 enum class NumaPlacement : std::uint8_t { local, remote };
+// What is between the two devices of a closed loop: nothing, so that the sender's joined segments
+// arrive as they are, or a bridge that cuts them to the MTU, as a wire behind a NIC's TSO does.
+enum class WireKind : std::uint8_t { whole, cut };
 enum class StageKind : std::uint8_t { none, touch, checksum, forward, hyperscan };
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
@@ -151,6 +154,7 @@ struct ClosedLoopOrder {
   std::string congestion_control;   // empty: the host's default
   int listen_backlog = 128;         // of the server's socket; tcp_crr
   bool taps = false;                // segment sizes at both devices; they cost
+  WireKind wire = WireKind::whole;
   friend bool operator==(const ClosedLoopOrder&, const ClosedLoopOrder&) = default;
 };
 
@@ -208,6 +212,7 @@ struct TrialOrder {
 [[nodiscard]] std::string_view name_of(DmaPlacement);
 [[nodiscard]] std::string_view name_of(StallKind);
 [[nodiscard]] std::string_view name_of(NumaPlacement);
+[[nodiscard]] std::string_view name_of(WireKind);
 [[nodiscard]] std::string_view name_of(StageKind);
 [[nodiscard]] std::string_view name_of(TrialKind);
 [[nodiscard]] std::string_view name_of(ValidityRule);

@@ -194,6 +194,11 @@ const std::vector<Metric>& metrics() {
          return of_tcp(trial,
                        [](const TcpAccount& tcp) { return as_double(tcp.snd_wnd_max_bytes); });
        }},
+      {{"rtt_mean_ns", "ns", false, "mean of TCP's smoothed round trips",
+        MetricSource::closed_loop},
+       [](const TrialResult& trial) {
+         return of_tcp(trial, [](const TcpAccount& tcp) { return as_double(tcp.rtt_mean_ns); });
+       }},
       {{"retransmitted_ratio", "ratio", false, "share of the TCP segments that were sent again",
         MetricSource::closed_loop},
        segment_ratio<&TcpAccount::retransmitted_segments>},

@@ -29,8 +29,8 @@ std::string bare_text(const std::string& metric, double value) {
 
 std::vector<std::string> closed_loop_metrics(Path path) {
   if (path == Path::tcp_stream)
-    return {"goodput_bps", "cpu_ns_per_kib", "snd_wnd_max_bytes", "retransmitted_ratio",
-            "dsacked_ratio"};
+    return {"goodput_bps",        "cpu_ns_per_kib",      "snd_wnd_max_bytes",
+            "rwnd_limited_ratio", "retransmitted_ratio", "dsacked_ratio"};
   return {path == Path::tcp_crr ? "connections_per_s" : "transactions_per_s", "latency_p50_ns",
           "latency_p99_ns", "failed_ratio", "cpu_ns_per_transaction"};
 }

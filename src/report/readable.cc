@@ -46,13 +46,15 @@ bool ends_with(std::string_view name, std::string_view end) {
   return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 25> kTitles = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 27> kTitles = {{
     {"goodput_bps", "goodput"},
     {"transactions_per_s", "transactions /s"},
     {"connections_per_s", "connections /s"},
     {"cpu_ns_per_kib", "CPU /KiB"},
     {"cpu_ns_per_transaction", "CPU /transaction"},
     {"snd_wnd_max_bytes", "window"},
+    {"rwnd_limited_ratio", "waits for window"},
+    {"rtt_mean_ns", "mean RTT"},
     {"retransmitted_ratio", "resent"},
     {"dsacked_ratio", "resent in vain"},
     {"sender_segment_bytes", "sender segment"},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "host/netlink.h"
+#include "kernel/lab_knobs.h"
 #include "kernel/loop_parts.h"
 #include "kernel/veth_lab.h"
 #include "network_lab.h"
@@ -167,6 +168,51 @@ TEST(TcpStream, TapsCountEverySegmentWithPayloadOnItsWay) {
   }
   EXPECT_GT(loop.sender_segment_bytes->max(), 1514) << "the kernel segments late";
   EXPECT_GT(metric_of(*result, "sender_segment_bytes"), 1514.0);
+}
+
+// Over a wire that cuts, with that level of gro at the receiver.
+Result<TrialResult> run_over_cut_wire(TrialOrder order, const std::string& gro) {
+  order.closed_loop.taps = true;
+  order.closed_loop.wire = WireKind::cut;
+  order.kernel_knobs = {{"gro", gro}, {"tso", "on"}};
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  PM_TRY(std::shared_ptr<LabKnobs> knobs,
+         LabKnobs::turn(order, lab.sender_place(), lab.receiver_place(), {}));
+  PM_TRY(Ends ends, make_closed_loop_ends(order, lab.sender_place(), lab.receiver_place()));
+  ends.receiver = with_knobs(std::move(ends.receiver), std::move(knobs));
+  return run_trial(order, std::move(ends));
+}
+
+TEST(TcpStream, ACutWireBringsFramesOfTheMtuWhichGroJoinsThoughTheSendersTsoIsOn) {
+  NEEDS_NETWORK_LAB();
+  for (const std::string gro : {"off", "on"}) {
+    const auto result = run_over_cut_wire(loop_order(Path::tcp_stream, 131'072), gro);
+    ASSERT_TRUE(result) << result.error().text();
+    expect_closed(*result);
+    const ClosedLoopAccount& loop = *result->closed_loop;
+    EXPECT_GT(loop.sender_segment_bytes->max(), 1514) << "the device was to cut";
+    if (gro == "off") {
+      EXPECT_EQ(loop.receiver_segment_bytes->max(), 1514);
+    } else {
+      EXPECT_GT(loop.receiver_segment_bytes->max(), 1514);
+    }
+    for (const std::string name : {"gro", "tso", "wire"}) {
+      const Knob& knob = result->knobs.at(name);
+      EXPECT_TRUE(knob.exercised) << name << ": " << knob.evidence;
+    }
+  }
+}
+
+TEST(RequestResponse, IsAnsweredOverACutWire) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = loop_order(Path::tcp_rr, 9000);
+  order.closed_loop.wire = WireKind::cut;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_TRUE(result->closed_loop->failures.empty());
+  EXPECT_GT(result->closed_loop->in_window, 0);
+  EXPECT_LT(result->latency_ns.round_trip->max(), 100'000'000) << "no SYN or segment was lost";
 }
 
 TEST(TcpStream, WithoutTapsNoSegmentIsMeasured) {

@@ -74,8 +74,9 @@ class RandomTrial {
     order.receiver.packet_block_bytes = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
     order.receiver.numa = pick<NumaPlacement>(2);
-    order.closed_loop = {static_cast<int>(integer(1, 64)),   integer(), integer(), coin(), text(),
-                         static_cast<int>(integer(1, 4096)), coin()};
+    order.closed_loop = {
+        static_cast<int>(integer(1, 64)),   integer(), integer(),        coin(), text(),
+        static_cast<int>(integer(1, 4096)), coin(),    pick<WireKind>(2)};
     order.kernel_knobs = texts_by_name();
     order.host_allow = texts();
     order.seconds = real();

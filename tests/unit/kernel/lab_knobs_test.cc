@@ -13,9 +13,10 @@ KnobSigns signs_at_100() {
   for (auto sign :
        {&KnobSigns::link_tx_packets, &KnobSigns::link_rx_packets, &KnobSigns::qdisc_packets,
         &KnobSigns::qdisc_drops, &KnobSigns::tcp_segments_sent, &KnobSigns::segments_received,
-        &KnobSigns::ip_received, &KnobSigns::tcp_segments_received, &KnobSigns::syncookies_sent,
-        &KnobSigns::busy_polled_pkts, &KnobSigns::softnet_processed, &KnobSigns::softnet_dropped,
-        &KnobSigns::softnet_squeezed, &KnobSigns::softnet_steered, &KnobSigns::napi_threads_ns}) {
+        &KnobSigns::ip_sent, &KnobSigns::ip_received, &KnobSigns::tcp_segments_received,
+        &KnobSigns::syncookies_sent, &KnobSigns::busy_polled_pkts, &KnobSigns::softnet_processed,
+        &KnobSigns::softnet_dropped, &KnobSigns::softnet_squeezed, &KnobSigns::softnet_steered,
+        &KnobSigns::napi_threads_ns}) {
     signs.*sign = 100;
   }
   signs.gro_acts = true;
@@ -56,7 +57,8 @@ TEST(LabKnobs, GroBehindAPeerThatDoesNotCutIsHidden) {
   for (const char* knob : {"gro", "threaded_napi", "gro_flush_timeout", "napi_defer_hard_irqs"}) {
     EXPECT_FALSE(evidence_for(knob, after).exercised) << knob;
     EXPECT_EQ(evidence_for(knob, after).text,
-              "a veth polls and joins only with its gro on and its peer's tso off")
+              "a veth polls and joins only with its gro on and its peer's tso off, or over a wire "
+              "that cuts")
         << knob;
   }
 }
@@ -67,6 +69,17 @@ TEST(LabKnobs, TsoActsWhereSegmentsLeaveInFewerPackets) {
   EXPECT_FALSE(evidence_for("tso", after).exercised);
   *after.tcp_segments_sent += 400;
   EXPECT_EQ(evidence_for("tso", after).text, "390 TCP segments were sent joined to others");
+}
+
+TEST(LabKnobs, GsoActsWhereSegmentsLeaveTheStackInFewerPacketsWhoeverCutsThem) {
+  KnobSigns after = signs_at_100();
+  *after.tcp_segments_sent += 400;
+  *after.link_tx_packets += 400;
+  *after.ip_sent += 400;
+  EXPECT_FALSE(evidence_for("gso", after).exercised);
+  *after.ip_sent -= 390;
+  EXPECT_EQ(evidence_for("gso", after).text, "390 TCP segments left the stack joined to others");
+  EXPECT_FALSE(evidence_for("tso", after).exercised) << "the stack cut them before the device";
 }
 
 TEST(LabKnobs, EachSignShowsItsOwnKnob) {

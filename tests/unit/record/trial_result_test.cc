@@ -48,6 +48,7 @@ TrialResult looped_trial(ClosedLoopUnit unit) {
   loop.client_cpu_ns = 5'000'000;
   loop.server_cpu_ns = 1'000'000;
   loop.tcp = {.snd_wnd_max_bytes = 65'535,
+              .rtt_mean_ns = 70'000,
               .sent_segments = 1000,
               .retransmitted_segments = 50,
               .dsacked_segments = 40,
@@ -68,6 +69,7 @@ TEST(Metrics, OfAClosedLoopAreInItsOwnUnit) {
   EXPECT_EQ(metric_of(asked, "failed_ratio"), 0.025);
   EXPECT_EQ(metric_of(asked, "rwnd_limited_ratio"), 0.25);
   EXPECT_EQ(metric_of(asked, "snd_wnd_max_bytes"), 65'535.0);
+  EXPECT_EQ(metric_of(asked, "rtt_mean_ns"), 70'000.0);
   EXPECT_EQ(metric_of(asked, "retransmitted_ratio"), 0.05);
   EXPECT_EQ(metric_of(asked, "dsacked_ratio"), 0.04);
   EXPECT_EQ(metric_of(asked, "sender_segment_bytes"), 1000.0);
