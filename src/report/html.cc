@@ -818,13 +818,14 @@ class Page {
           "p", {{"class", "note"}},
           "Every level that varied left evidence that it acted, or its trials name no setting.");
     } else {
-      NumberTable table{{"group", "setting", "requested", "effective", "state", "cells"},
-                        {false, false, false, false, false, true},
+      NumberTable table{{"group", "setting", "requested", "effective", "state", "cells", "why"},
+                        {false, false, false, false, false, true, false},
                         {}};
       for (const UnexercisedLevel& level : view_.not_exercised) {
         table.rows.push_back({level.group, level.factor, level.requested,
                               level.effective.empty() ? "unknown" : level.effective,
-                              std::string(name_of(level.state)), fmt::format("{}", level.cells)});
+                              std::string(name_of(level.state)), fmt::format("{}", level.cells),
+                              level.evidence});
       }
       out_.leaf("p", {{"class", "note"}},
                 "Nothing showed that these settings acted: no verdict rests on them.");

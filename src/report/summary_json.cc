@@ -381,6 +381,7 @@ Json summary_json(const ReportInput& input) {
                            {"requested", level.requested},
                            {"effective", level.effective},
                            {"state", name_of(level.state)},
+                           {"evidence", level.evidence},
                            {"cells", level.cells}});
   }
   json["not_exercised"] = std::move(unexercised);

@@ -383,10 +383,11 @@ std::string render_text(const ReportInput& input, int width_columns) {
   if (!view.not_exercised.empty()) {
     rest += "Not exercised: no evidence that the setting acted\n";
     for (const UnexercisedLevel& level : view.not_exercised) {
-      rest += wrapped(fmt::format("{}: {}={} ({}, effective {}): {}", level.group, level.factor,
+      rest += wrapped(fmt::format("{}: {}={} ({}, effective {}): {}{}{}", level.group, level.factor,
                                   level.requested, name_of(level.state),
                                   level.effective.empty() ? "unknown" : level.effective,
-                                  plural(level.cells, "cell")),
+                                  plural(level.cells, "cell"), level.evidence.empty() ? "" : ": ",
+                                  level.evidence),
                       width, "  ", "    ");
     }
   }

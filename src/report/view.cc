@@ -479,7 +479,7 @@ void collect_knobs(View& view, const ShownGroup& group) {
       if (known == view.not_exercised.end()) {
         known = view.not_exercised.insert(
             view.not_exercised.end(),
-            {group.name, name, knob.requested, knob.effective, knob.state, 0});
+            {group.name, name, knob.requested, knob.effective, knob.state, knob.evidence, 0});
       }
       known->cells += 1;
     }

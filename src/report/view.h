@@ -118,6 +118,7 @@ struct UnexercisedLevel {
   std::string requested;
   std::string effective;
   KnobState state = KnobState::unverifiable;
+  std::string evidence;  // why nothing acted, in the first of its cells; empty: not told
   int cells = 0;
 };
 

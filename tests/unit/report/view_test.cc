@@ -148,6 +148,7 @@ TEST(View, NamesTheStateOfEachCell) {
   EXPECT_EQ(view.not_exercised[0].factor, "rx_offloads");
   EXPECT_EQ(view.not_exercised[0].requested, "checksum");
   EXPECT_EQ(view.not_exercised[0].cells, 9);
+  EXPECT_EQ(view.not_exercised[0].evidence, "made up: no verdict was seen");
 }
 
 TEST(View, DrawsTheSetUpFromTheTrialsAndNotWithoutThem) {
