@@ -59,8 +59,8 @@ class PacketMmap final : public ArrivalSource {
     knob.state = KnobState::confirmed;
     knob.exercised = most_filled_ > 0;
     if (knob.exercised) {
-      knob.evidence = fmt::format("up to {} of {} blocks held frames at once, {} frames dropped",
-                                  most_filled_, blocks(), total_.drops);
+      knob.evidence =
+          fmt::format("up to {} of {} blocks held frames at once", most_filled_, blocks());
     }
     knob.requested = knob.effective = fmt::format("{}", blocks());
     knobs["packet_blocks"] = knob;
