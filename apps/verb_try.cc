@@ -15,7 +15,8 @@ void add_try(CLI::App& app, Action& action) {
           ->group("measure");
   verb->add_option("A", from, "sending port: model, veth")->required();
   verb->add_option("B", to, "receiving port (default: the same)");
-  verb->add_option("--path", path, "model; udp_socket (default on veth), packet_mmap, dpdk");
+  verb->add_option("--path", path,
+                   "model; udp_socket (default on veth), packet_mmap, af_xdp, xdp_drop, dpdk");
   verb->add_option("--frame", frame_bytes, "bytes including the FCS")->capture_default_str();
   verb->footer("Exit code 1 when frames were lost. Example: pollmark try model");
   verb->callback([&action] {

@@ -217,6 +217,13 @@ std::string duration_text(double ns) {
   return stepped(ns, kSteps, "");
 }
 
+std::string whole_duration_text(std::int64_t ns) {
+  if (ns != 0 && ns % 1'000'000'000 == 0) return fmt::format("{} s", ns / 1'000'000'000);
+  if (ns != 0 && ns % 1'000'000 == 0) return fmt::format("{} ms", ns / 1'000'000);
+  if (ns != 0 && ns % 1'000 == 0) return fmt::format("{} us", ns / 1'000);
+  return fmt::format("{} ns", ns);
+}
+
 std::string grouped(std::int64_t value) {
   const std::string digits = fmt::format("{}", value);
   const std::size_t first = value < 0 ? 1 : 0;

@@ -39,6 +39,9 @@ struct Load {
 [[nodiscard]] std::string si(double value, std::string_view unit);
 // ns as "840 ns", "12.3 us", "1.20 ms", "2.00 s".
 [[nodiscard]] std::string duration_text(double ns);
+// As an experiment says it, in the largest unit that keeps it whole: "20 us", "1 ms". Reads back
+// exactly.
+[[nodiscard]] std::string whole_duration_text(std::int64_t ns);
 // 1234567 -> "1 234 567".
 [[nodiscard]] std::string grouped(std::int64_t value);
 // A ratio as "0", "0.12 %", "3.4e-07".

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "host/numa_placement.h"
+#include "kernel/af_xdp.h"
 #include "kernel/books.h"
 #include "kernel/closed_loop.h"
 #include "kernel/lab_knobs.h"
 #include "kernel/packet_mmap.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
+#include "kernel/xdp_drop.h"
 #include "rig/dpdk_receiver.h"
 #include "rig/dpdk_sender.h"
 #include "rig/eal.h"
@@ -47,20 +49,30 @@ Result<void> turn_knobs(const TrialOrder& way, const VethLab& lab, const HostWid
   return {};
 }
 
+Result<std::unique_ptr<Receiver>> make_receiver_on_veth(const TrialOrder& order,
+                                                        const NetdevPlace& place,
+                                                        std::shared_ptr<SharedPort> port) {
+  switch (order.path) {
+    case Path::udp_socket:
+      return make_udp_socket_receiver(order, place);
+    case Path::packet_mmap:
+      return make_packet_mmap_receiver(order, place);
+    case Path::af_xdp:
+      return make_af_xdp_receiver(order, place);
+    case Path::xdp_drop:
+      return make_xdp_drop_receiver(order, place);
+    default:
+      return make_dpdk_receiver(order, place, std::move(port));
+  }
+}
+
 // from, to: DPDK's ports on the devices of the sender and of the receiver.
 Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const VethLab> lab,
                               const HostWide& host, std::shared_ptr<SharedPort> from,
                               std::shared_ptr<SharedPort> to) {
   Ends ends;
   PM_TRY(ends.sender, make_dpdk_sender(order, lab->sender_of(order), std::move(from)));
-  const NetdevPlace place = lab->receiver_of(order);
-  if (order.path == Path::udp_socket) {
-    PM_TRY(ends.receiver, make_udp_socket_receiver(order, place));
-  } else if (order.path == Path::packet_mmap) {
-    PM_TRY(ends.receiver, make_packet_mmap_receiver(order, place));
-  } else {
-    PM_TRY(ends.receiver, make_dpdk_receiver(order, place, std::move(to)));
-  }
+  PM_TRY(ends.receiver, make_receiver_on_veth(order, lab->receiver_of(order), std::move(to)));
   PM_TRYV(turn_knobs(order, *lab, host, ends));
   PM_TRY(auto books, make_kernel_books(order));
   ends.books = std::make_unique<BooksOnVeth>(std::move(lab), std::move(books));
@@ -125,6 +137,8 @@ Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
     case Path::dpdk:
     case Path::udp_socket:
     case Path::packet_mmap:
+    case Path::af_xdp:
+    case Path::xdp_drop:
       return make_veth_ends(order, host);
     case Path::tcp_stream:
     case Path::tcp_rr:

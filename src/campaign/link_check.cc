@@ -43,7 +43,8 @@ Result<TrialOrder> order_for(const std::string& from, const std::string& to,
     if (!named || is_closed_loop(*named) || (*named == Path::model) != (from == "model"))
       return fail(Errc::bad_experiment,
                   fmt::format("path {} does not receive on {}; allowed: {}", path, to,
-                              from == "model" ? "model" : "udp_socket, packet_mmap, dpdk"));
+                              from == "model" ? "model"
+                                              : "udp_socket, packet_mmap, af_xdp, xdp_drop, dpdk"));
     order.path = *named;
   }
   if (frame_bytes < kMinFrameBytes || frame_bytes > 1518)

@@ -1,6 +1,7 @@
 #include "host/kernel_counters.h"
 
 #include <fmt/format.h>
+#include <linux/if_xdp.h>
 
 #include <algorithm>
 #include <array>
@@ -27,11 +28,11 @@ constexpr std::array<std::string_view, 7> kEchoes{
 bool is_of_interest(std::string_view name) {
   return name.starts_with("ip.") || name.starts_with("udp.") || name.starts_with("icmp.Out") ||
          name == "icmp.InMsgs" || name.starts_with("ipext.In") ||
-         name == "tcpext.IPReversePathFilter";
+         name == "tcpext.IPReversePathFilter" || name == "tcpext.BusyPollRxPackets";
 }
 
 CounterRole role_of(std::string_view name, FrameConsumer consumer) {
-  if (consumer == FrameConsumer::packet_ring) return CounterRole::context;
+  if (consumer != FrameConsumer::udp_socket) return CounterRole::context;
   if (std::ranges::find(kIpOwners, name) != kIpOwners.end()) return CounterRole::owner;
   if (std::ranges::find(kUdpOwners, name) != kUdpOwners.end()) return CounterRole::owner;
   if (std::ranges::find(kEchoes, name) != kEchoes.end()) return CounterRole::echo;
@@ -49,7 +50,7 @@ struct Selected {
 constexpr std::array kOfSendersLink{
     Selected{"tx_packets", CounterRole::echo}, Selected{"tx_dropped", CounterRole::owner},
     Selected{"tx_errors", CounterRole::context}, Selected{"carrier_changes", CounterRole::context}};
-// Owners only for what goes up the stack: a packet ring has its copy already.
+// Owners only for what goes up the stack: a packet ring has its copy already, XDP the frame.
 constexpr std::array kOfReceiversLink{Selected{"rx_packets", CounterRole::echo},
                                       Selected{"rx_dropped", CounterRole::owner},
                                       Selected{"rx_missed_errors", CounterRole::owner},
@@ -151,6 +152,16 @@ void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics&
   put_counter(snapshot, "receiver.packet_ring.tp_drops", total.drops, facts);
   facts.role = CounterRole::echo;
   put_counter(snapshot, "receiver.packet_ring.tp_packets", total.packets, facts);
+}
+
+void put_xdp_socket_counters(CounterSnapshot& snapshot, const xdp_statistics& now) {
+  CounterFacts facts{.layer = "xdp_socket", .scope = "socket", .role = CounterRole::owner};
+  put_counter(snapshot, "receiver.xdp_socket.rx_dropped", now.rx_dropped, facts);
+  put_counter(snapshot, "receiver.xdp_socket.rx_ring_full", now.rx_ring_full, facts);
+  put_counter(snapshot, "receiver.xdp_socket.rx_invalid_descs", now.rx_invalid_descs, facts);
+  facts.role = CounterRole::context;
+  put_counter(snapshot, "receiver.xdp_socket.rx_fill_ring_empty_descs",
+              now.rx_fill_ring_empty_descs, facts);
 }
 
 Result<CounterSnapshot> read_sender_counters(const NetdevPlace& place) {

@@ -16,11 +16,14 @@
 #include "host/netns.h"
 #include "record/counters.h"
 
+struct xdp_statistics;  // linux/if_xdp.h
+
 namespace pollmark {
 
 // Where the receiving end takes its frames from the kernel. A packet ring gets a copy before the IP
-// layer, so for it what happens to the other copy is context.
-enum class FrameConsumer { udp_socket, packet_ring };
+// layer, so for it what happens to the other copy is context. XDP takes the frame itself: none goes
+// further, and what its rings lose is repeated by the link.
+enum class FrameConsumer { udp_socket, packet_ring, xdp };
 
 // One reading. Leave the trial's threads alone: call from the control thread.
 // Errors: host_cannot when the device or namespace is gone, or a right is missing.
@@ -38,5 +41,8 @@ struct PacketStatistics;
 // receiver.packet_ring.tp_drops (owner) and tp_packets (echo, drops included), from sums over the
 // readings of one socket.
 void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total);
+// receiver.xdp_socket.{rx_dropped,rx_ring_full,rx_invalid_descs} (owners) and
+// rx_fill_ring_empty_descs, which repeats rx_dropped (context).
+void put_xdp_socket_counters(CounterSnapshot& snapshot, const xdp_statistics& now);
 
 }  // namespace pollmark

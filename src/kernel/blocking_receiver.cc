@@ -2,16 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/tsc.h"
+#include "kernel/quiet.h"
 
 namespace pollmark {
-namespace {
-
-Result<void> refuse_what_a_thread_has_not(const TrialOrder& order) {
+Result<void> refuse_what_the_kernel_path_has_not(const TrialOrder& order) {
   const ReceiverOrder& receiver = order.receiver;
   const auto refused = [&](std::string_view what) {
     return fail(Errc::bad_experiment, fmt::format("path {}: {}", name_of(order.path), what));
@@ -27,8 +24,6 @@ Result<void> refuse_what_a_thread_has_not(const TrialOrder& order) {
   }
   return {};
 }
-
-}  // namespace
 
 BlockingReceiver::BlockingReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus,
                                    double tsc_hz, FrameConsumer consumer, std::string_view role,
@@ -60,8 +55,7 @@ Result<CounterSnapshot> BlockingReceiver::read_counters() {
 }
 
 Result<void> BlockingReceiver::start() {
-  cpu_before_ = cpu_stats();
-  started_wall_ns_ = wall_ns();
+  softirq_.begin(cpus_.all());
   const auto receive = [this] {
     while (!ending_.load(std::memory_order_acquire)) {
       if (const auto taken = source_->take(frames_); !taken) {
@@ -76,32 +70,18 @@ Result<void> BlockingReceiver::start() {
 }
 
 Result<void> BlockingReceiver::drain(std::int64_t quiet_ns, std::int64_t limit_ns) {
-  const std::int64_t begin_ns = wall_ns();
-  std::int64_t seen = -1;
-  std::int64_t quiet_since_ns = begin_ns;
-  for (;;) {
-    const std::int64_t now_ns = wall_ns();
-    const std::int64_t count = frames_.arrivals();
-    // A thread that sleeps or was not let run leaves its frames where they are.
-    if (count != seen || source_->has_waiting()) {
-      seen = count;
-      quiet_since_ns = now_ns;
-    }
-    if (now_ns - quiet_since_ns >= quiet_ns || now_ns - begin_ns >= limit_ns) return {};
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  // A thread that sleeps or was not let run leaves its frames where they are.
+  wait_until_quiet(
+      {quiet_ns, limit_ns}, [this] { return frames_.arrivals(); },
+      [this] { return source_->has_waiting(); });
+  return {};
 }
 
 Result<ReceiverAccount> BlockingReceiver::stop(const std::vector<std::uint32_t>& sent_per_flow) {
   end_thread();
-  const std::int64_t wall_total_ns = wall_ns() - started_wall_ns_;
   // The kernel receives in the softirq of the CPU that sends (veth), or of the receiver's.
-  const auto softirq_ns = softirq_ns_between(cpu_before_, cpu_stats(), cpus_.all());
+  const std::optional<double> softirq_cores = softirq_.cores();
   if (!thread_error_.empty()) return fail(Errc::host_cannot, thread_error_, place_.netdev);
-  std::optional<double> softirq_cores;
-  if (softirq_ns && wall_total_ns > 0) {
-    softirq_cores = static_cast<double>(*softirq_ns) / static_cast<double>(wall_total_ns);
-  }
   ReceiverAccount account;
   frames_.fill(sent_per_flow, role_, softirq_cores, account);
   source_->add_knobs(account.knobs);
@@ -118,7 +98,7 @@ Result<std::unique_ptr<Receiver>> make_blocking_receiver(const TrialOrder& order
                                                          FrameConsumer consumer,
                                                          std::string_view role,
                                                          std::unique_ptr<ArrivalSource> source) {
-  PM_TRYV(refuse_what_a_thread_has_not(order));
+  PM_TRYV(refuse_what_the_kernel_path_has_not(order));
   PM_TRY(TrialCpus cpus, trial_cpus(order));
   return std::make_unique<BlockingReceiver>(order, place, std::move(cpus), host_tsc().hz, consumer,
                                             role, std::move(source));

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "base/error.h"
-#include "host/cpu_time.h"
 #include "host/kernel_counters.h"
 #include "host/netns.h"
 #include "host/pinned_thread.h"
 #include "host/trial_cpus.h"
 #include "kernel/received_frames.h"
+#include "kernel/softirq_share.h"
 #include "record/counters.h"
 #include "record/trial_order.h"
 #include "trial/endpoints.h"
@@ -70,14 +70,15 @@ class BlockingReceiver final : public Receiver {
   ReceivedFrames frames_;
   std::string thread_error_;  // thread: wo; control: ro after join
   std::atomic<bool> ending_{false};
-  std::vector<CpuStat> cpu_before_;
-  std::int64_t started_wall_ns_ = 0;
+  SoftirqShare softirq_;
   PinnedThread thread_;  // last: joined before what it uses goes away
 };
 
-// The receiver of the order's path. Errors: bad_experiment "path <its name>: ..." for what no path
-// to a kernel socket or ring has (replay, workers, several queues, stages other than none and
-// touch); those of trial_cpus.
+// Errors: bad_experiment "path <its name>: ..." for what no open path of the kernel has: replay,
+// workers, several queues, stages other than none and touch.
+[[nodiscard]] Result<void> refuse_what_the_kernel_path_has_not(const TrialOrder& order);
+
+// The receiver of the order's path. Errors: of the above, and of trial_cpus.
 [[nodiscard]] Result<std::unique_ptr<Receiver>> make_blocking_receiver(
     const TrialOrder& order, const NetdevPlace& place, FrameConsumer consumer,
     std::string_view role, std::unique_ptr<ArrivalSource> source);

@@ -46,6 +46,10 @@ constexpr std::array<std::string_view, 7> kIpOwners{"receiver.ip.InHdrErrors",
                                                     "receiver.ipext.InTruncatedPkts",
                                                     "receiver.tcpext.IPReversePathFilter"};
 
+constexpr std::array<std::string_view, 3> kXdpSocketOwners{"receiver.xdp_socket.rx_dropped",
+                                                           "receiver.xdp_socket.rx_ring_full",
+                                                           "receiver.xdp_socket.rx_invalid_descs"};
+
 struct Charge {
   Fate fate;
   std::int64_t pkts;
@@ -71,11 +75,17 @@ class KernelBooks final : public CounterBooks {
     const Changes change(changes);
     std::vector<Charge> charges;
     charge_link(change, charges, doubts);
-    if (consumer_ == FrameConsumer::udp_socket) {
-      charge_stack(change, charges, doubts);
-      charge_socket(change, charges, doubts);
-    } else {
-      charge_ring(change, charges, doubts);
+    switch (consumer_) {
+      case FrameConsumer::udp_socket:
+        charge_stack(change, charges, doubts);
+        charge_socket(change, charges, doubts);
+        break;
+      case FrameConsumer::packet_ring:
+        charge_ring(change, charges, doubts);
+        break;
+      case FrameConsumer::xdp:
+        charge_xdp(change, charges, doubts);
+        break;
     }
     take_off_warmup(change, charges, doubts);
     for (const auto& one : charges) {
@@ -217,6 +227,16 @@ class KernelBooks final : public CounterBooks {
                        "receiver.link.rx_packets", change("receiver.link.rx_packets"), doubts);
   }
 
+  // The program itself loses nothing; the socket behind it may.
+  static void charge_xdp(const Changes& change, std::vector<Charge>& charges,
+                         std::vector<std::string>& doubts) {
+    if (const auto lost = change.sum(kXdpSocketOwners)) {
+      charges.push_back({Fate::kernel_xdp_ring, *lost, {}});
+    }
+    doubt_unless_equal("receiver.xdp.pkts", change("receiver.xdp.pkts"), "receiver.link.rx_packets",
+                       change("receiver.link.rx_packets"), doubts);
+  }
+
   static void take_off_warmup(const Changes& change, std::vector<Charge>& charges,
                               std::vector<std::string>& doubts) {
     const auto sent = change("sender.port.warmup_pkts");
@@ -257,6 +277,9 @@ Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order)
     case Path::dpdk:
     case Path::packet_mmap:
       return std::make_unique<KernelBooks>(FrameConsumer::packet_ring);
+    case Path::af_xdp:
+    case Path::xdp_drop:
+      return std::make_unique<KernelBooks>(FrameConsumer::xdp);
     case Path::model:
     case Path::tcp_stream:
     case Path::tcp_rr:

@@ -12,12 +12,14 @@
 //   kernel_udp            Udp.NoPorts, Udp.InErrors - RcvbufErrors    Udp.InCsumErrors, MemErrors
 //   kernel_socket_buffer  the socket's drops (SK_MEMINFO_DROPS)       Udp.RcvbufErrors
 //   kernel_packet_ring    tp_drops                                    tp_packets includes them
+//   kernel_xdp_ring       rx_dropped + rx_ring_full +                 receiver.link.rx_dropped
+//                         rx_invalid_descs of the AF_XDP socket       (native)
 //   kernel_other          rx_otherhost_dropped, rx_nohandler,         -
 //                         ingress filters: with their reasons
 // (*) less the frames that AF_PACKET's transmit ring sent again after a refusal: what left the
 // device or was dropped beyond what the sender put on it. A receiving packet ring takes its copy
-// before the IP layer: for it only qdisc, link_tx and the ring are charged. Martian sources and
-// unresolved neighbours have no counter: they stay unaccounted.
+// before the IP layer, and XDP the frame itself: for them only qdisc, link_tx and the ring are
+// charged. Martian sources and unresolved neighbours have no counter: they stay unaccounted.
 #pragma once
 
 #include <memory>
@@ -34,11 +36,13 @@ namespace pollmark {
 //   receiver.port.warmup_pkts    warm-up frames that arrived
 //   receiver.socket.drops        SK_MEMINFO_DROPS of the receiving socket
 //   receiver.packet_ring.tp_packets, tp_drops   PACKET_STATISTICS, accumulated over its resets
+//   receiver.xdp_socket.*        XDP_STATISTICS of the receiving socket
+//   receiver.xdp.pkts            frames that the program of xdp_drop counted
 // The kernel's counters cannot tell warm-up from window. Frames lost in the warm-up (sent less
 // arrived) are therefore taken off the owner that charged them; with several owners off the largest
 // first, which is said as a doubt.
 
-// For the paths udp_socket, packet_mmap and dpdk. Errors: bad_experiment for a path that is not the
+// For dpdk and the open kernel paths. Errors: bad_experiment for a path that is not the
 // kernel's.
 [[nodiscard]] Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order);
 

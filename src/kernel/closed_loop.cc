@@ -189,6 +189,8 @@ Result<LoopParts> parts_of(const TrialOrder& order, const NetdevPlace& server) {
     case Path::model:
     case Path::udp_socket:
     case Path::packet_mmap:
+    case Path::af_xdp:
+    case Path::xdp_drop:
       break;
   }
   return fail(Errc::bad_experiment, fmt::format("path {}: no closed loop", name_of(order.path)));

@@ -15,6 +15,7 @@
 #include "base/line_rate.h"
 #include "base/tsc.h"
 #include "kernel/blocking_receiver.h"
+#include "kernel/busy_poll.h"
 #include "kernel/socket.h"
 
 namespace pollmark {
@@ -54,12 +55,14 @@ class Batch {
 
 class UdpSocket final : public ArrivalSource {
  public:
-  explicit UdpSocket(std::int64_t buffer_bytes) : asked_buffer_bytes_(buffer_bytes) {}
+  explicit UdpSocket(const ReceiverOrder& order)
+      : asked_buffer_bytes_(order.socket_buffer_bytes), busy_poll_(order.socket_busy_poll_ns) {}
 
   Result<void> open(const NetdevPlace& place) override {
     batch_.emplace(static_cast<std::size_t>(place.mtu));
     PM_TRY(socket_, Socket::open(SOCK_DGRAM));
     PM_TRYV(socket_.set_receive_buffer(asked_buffer_bytes_));
+    PM_TRYV(busy_poll_.ask(socket_.fd()));
     PM_TRYV(socket_.set_receive_timeout(std::int64_t{kWakeUpMs} * 1'000'000));
     return socket_.bind(place.frames_to_ipv4, place.frames_to_port);
   }
@@ -86,6 +89,7 @@ class UdpSocket final : public ArrivalSource {
   }
 
   void add_counters(CounterSnapshot& snapshot) override {
+    busy_poll_.look(snapshot);
     const auto memory = socket_memory(socket_.fd());
     if (!memory) return;
     CounterFacts facts;
@@ -101,6 +105,7 @@ class UdpSocket final : public ArrivalSource {
     Knob knob = socket_buffer_knob(asked_buffer_bytes_, memory, most_queued_bytes_);
     if (knob.exercised) knob.evidence += fmt::format(", {} frames dropped", memory->drops);
     knobs["socket_buffer"] = std::move(knob);
+    busy_poll_.add_knob(knobs);
   }
 
  private:
@@ -111,6 +116,7 @@ class UdpSocket final : public ArrivalSource {
   }
 
   std::int64_t asked_buffer_bytes_;
+  BusyPoll busy_poll_;
   Socket socket_;
   std::optional<Batch> batch_;           // thread: rw while it runs
   std::uint32_t most_queued_bytes_ = 0;  // thread: wo; control: ro after join
@@ -124,7 +130,7 @@ Result<std::unique_ptr<Receiver>> make_udp_socket_receiver(const TrialOrder& ord
     return fail(Errc::bad_experiment, "path udp_socket: traffic kind udp only");
   }
   return make_blocking_receiver(order, place, FrameConsumer::udp_socket, "receiver socket",
-                                std::make_unique<UdpSocket>(order.receiver.socket_buffer_bytes));
+                                std::make_unique<UdpSocket>(order.receiver));
 }
 
 }  // namespace pollmark

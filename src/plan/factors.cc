@@ -63,7 +63,7 @@ std::string ratio_of(const std::vector<int>& numbers) {
 using Later = std::vector<std::string_view>;
 
 template <typename Enum>
-Applied set_enum(std::string_view text, const Later& later, Enum& field) {
+Applied set_enum(std::string_view text, Enum& field) {
   const std::vector<std::string> names = enum_names<Enum>();
   const std::string_view body = trimmed(text);
   if (const std::optional<Enum> value = enum_from_name<Enum>(body)) {
@@ -71,9 +71,6 @@ Applied set_enum(std::string_view text, const Later& later, Enum& field) {
     return {};
   }
   const std::string allowed = join(names, ", ");
-  if (std::find(later.begin(), later.end(), body) != later.end()) {
-    return refused(fmt::format("not yet: \"{}\"", body), allowed);
-  }
   const std::string near = did_you_mean(body, names);
   return refused(near.empty()
                      ? fmt::format("\"{}\" is not known", body)
@@ -108,11 +105,19 @@ Applied set_names(std::string_view text, const std::vector<std::string>& names, 
   return {};
 }
 
-// Path.
-Applied apply_path(std::string_view text, TrialOrder& order) {
-  static const Later kLater = {"af_xdp", "xdp_drop"};
-  return set_enum(text, kLater, order.path);
+constexpr std::string_view kTruthAllowed = "true, false";
+Applied set_truth(std::string_view text, bool& field) {
+  const std::string_view body = trimmed(text);
+  if (body != "true" && body != "false") {
+    return refused(fmt::format("\"{}\" is not known", body), kTruthAllowed);
+  }
+  field = body == "true";
+  return {};
 }
+std::string truth_level(bool value) { return value ? "true" : "false"; }
+
+// Path.
+Applied apply_path(std::string_view text, TrialOrder& order) { return set_enum(text, order.path); }
 std::string path_level(const TrialOrder& order) { return std::string(name_of(order.path)); }
 
 // Receiver.
@@ -209,7 +214,7 @@ Applied apply_stage(std::string_view text, TrialOrder& order) {
     order.receiver.patterns = std::string(file);
     return {};
   }
-  PM_TRYV(set_enum(text, {}, order.receiver.stage));
+  PM_TRYV(set_enum(text, order.receiver.stage));
   order.receiver.patterns.clear();
   return {};
 }
@@ -274,7 +279,7 @@ std::string pool_mbufs_level(const TrialOrder& order) {
 
 constexpr std::string_view kNumaAllowed = "local, remote (on a host with two NUMA nodes or more)";
 Applied apply_numa(std::string_view text, TrialOrder& order) {
-  return set_enum(text, {}, order.receiver.numa);
+  return set_enum(text, order.receiver.numa);
 }
 std::string numa_level(const TrialOrder& order) {
   return std::string(name_of(order.receiver.numa));
@@ -328,6 +333,67 @@ Applied apply_packet_block(std::string_view text, TrialOrder& order) {
 }
 std::string packet_block_level(const TrialOrder& order) {
   return bytes_text(order.receiver.packet_block_bytes);
+}
+
+Applied apply_xdp_mode(std::string_view text, TrialOrder& order) {
+  return set_enum(text, order.receiver.xdp_mode);
+}
+std::string xdp_mode_level(const TrialOrder& order) {
+  return std::string(name_of(order.receiver.xdp_mode));
+}
+
+constexpr Limits kXdpRing{64, 65536};
+std::string xdp_ring_allowed() { return limits_text(kXdpRing) + ", a power of two"; }
+Applied set_xdp_ring(std::string_view text, int& field) {
+  int entries = field;
+  PM_TRYV(set_int(text, kXdpRing, xdp_ring_allowed(), entries));
+  if ((entries & (entries - 1)) != 0) {
+    return refused(fmt::format("{} is no power of two", entries), xdp_ring_allowed());
+  }
+  field = entries;
+  return {};
+}
+Applied apply_xdp_rx_ring(std::string_view text, TrialOrder& order) {
+  return set_xdp_ring(text, order.receiver.xdp_rx_ring);
+}
+std::string xdp_rx_ring_level(const TrialOrder& order) {
+  return fmt::format("{}", order.receiver.xdp_rx_ring);
+}
+Applied apply_xdp_fill_ring(std::string_view text, TrialOrder& order) {
+  return set_xdp_ring(text, order.receiver.xdp_fill_ring);
+}
+std::string xdp_fill_ring_level(const TrialOrder& order) {
+  return fmt::format("{}", order.receiver.xdp_fill_ring);
+}
+Applied apply_zero_copy(std::string_view text, TrialOrder& order) {
+  return set_truth(text, order.receiver.zero_copy);
+}
+std::string zero_copy_level(const TrialOrder& order) {
+  return truth_level(order.receiver.zero_copy);
+}
+Applied apply_need_wakeup(std::string_view text, TrialOrder& order) {
+  return set_truth(text, order.receiver.need_wakeup);
+}
+std::string need_wakeup_level(const TrialOrder& order) {
+  return truth_level(order.receiver.need_wakeup);
+}
+
+constexpr std::string_view kSocketBusyPollAllowed =
+    "\"off\", \"1 us\" to \"10 ms\", whole microseconds";
+Applied apply_socket_busy_poll(std::string_view text, TrialOrder& order) {
+  std::int64_t ns = 0;
+  if (trimmed(text) != "off") {
+    PM_TRY(ns, parse_duration_ns(text));
+    if (ns < 1000 || ns > 10'000'000 || ns % 1000 != 0) {
+      return refused(fmt::format("\"{}\" is no such time", text), kSocketBusyPollAllowed);
+    }
+  }
+  order.receiver.socket_busy_poll_ns = ns;
+  return {};
+}
+std::string socket_busy_poll_level(const TrialOrder& order) {
+  const std::int64_t ns = order.receiver.socket_busy_poll_ns;
+  return ns == 0 ? "off" : whole_duration_text(ns);
 }
 
 // Traffic.
@@ -435,7 +501,7 @@ std::string arrivals_level(const TrialOrder& order) {
 }
 
 Applied apply_direction(std::string_view text, TrialOrder& order) {
-  return set_enum(text, {}, order.traffic.direction);
+  return set_enum(text, order.traffic.direction);
 }
 std::string direction_level(const TrialOrder& order) {
   return std::string(name_of(order.traffic.direction));
@@ -497,16 +563,6 @@ std::string response_bytes_level(const TrialOrder& order) {
   return message_level(order.closed_loop.response_bytes);
 }
 
-constexpr std::string_view kTruthAllowed = "true, false";
-Applied set_truth(std::string_view text, bool& field) {
-  const std::string_view body = trimmed(text);
-  if (body != "true" && body != "false") {
-    return refused(fmt::format("\"{}\" is not known", body), kTruthAllowed);
-  }
-  field = body == "true";
-  return {};
-}
-std::string truth_level(bool value) { return value ? "true" : "false"; }
 Applied apply_no_delay(std::string_view text, TrialOrder& order) {
   return set_truth(text, order.closed_loop.no_delay);
 }
@@ -563,7 +619,7 @@ std::string link_level(const TrialOrder& order) {
 }
 
 Applied apply_dma(std::string_view text, TrialOrder& order) {
-  return set_enum(text, {}, order.model.dma);
+  return set_enum(text, order.model.dma);
 }
 std::string dma_level(const TrialOrder& order) { return std::string(name_of(order.model.dma)); }
 
@@ -698,6 +754,7 @@ std::vector<Factor> make_factors() {
   const std::vector<Path> closed = paths_that(is_closed_loop);
   const std::vector<Path> tcp = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr};
   const std::vector<Path> packet_ring = {Path::packet_mmap};
+  const std::vector<Path> xdp_socket = {Path::af_xdp};
   std::vector<Factor> list = {
       {{.name = "path",
         .table = "receiver",
@@ -860,6 +917,66 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_packet_block,
        packet_block_level},
+      {{.name = "xdp_mode",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = join(enum_names<XdpMode>(), ", "),
+        .paths = {Path::af_xdp, Path::xdp_drop},
+        .sentence = "Where the program at the XDP hook runs: in the driver, before there is a "
+                    "socket buffer, or in the stack, on any device.",
+        .forms = {text}},
+       apply_xdp_mode,
+       xdp_mode_level},
+      {{.name = "xdp_rx_ring",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = xdp_ring_allowed(),
+        .paths = xdp_socket,
+        .sentence = "Descriptors of the AF_XDP socket's RX ring: frames that the kernel has handed "
+                    "over. It is never full while the fill ring is not larger.",
+        .forms = {integer}},
+       apply_xdp_rx_ring,
+       xdp_rx_ring_level},
+      {{.name = "xdp_fill_ring",
+        .table = "receiver",
+        .syntax = "integer",
+        .limits = xdp_ring_allowed(),
+        .paths = xdp_socket,
+        .sentence = "Entries of the AF_XDP socket's fill ring: free frames that the kernel may "
+                    "write into.",
+        .forms = {integer}},
+       apply_xdp_fill_ring,
+       xdp_fill_ring_level},
+      {{.name = "zero_copy",
+        .table = "receiver",
+        .syntax = "true or false",
+        .limits = std::string(kTruthAllowed),
+        .paths = xdp_socket,
+        .sentence =
+            "The device writes into the socket's own memory (XDP_ZEROCOPY), else the kernel "
+            "copies (XDP_COPY).",
+        .forms = {truth}},
+       apply_zero_copy,
+       zero_copy_level},
+      {{.name = "need_wakeup",
+        .table = "receiver",
+        .syntax = "true or false",
+        .limits = std::string(kTruthAllowed),
+        .paths = xdp_socket,
+        .sentence = "The driver says when it has to be woken (XDP_USE_NEED_WAKEUP).",
+        .forms = {truth}},
+       apply_need_wakeup,
+       need_wakeup_level},
+      {{.name = "socket_busy_poll",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = std::string(kSocketBusyPollAllowed),
+        .paths = {Path::udp_socket, Path::af_xdp},
+        .sentence = "SO_BUSY_POLL of the receiving socket: how long its reader polls the device "
+                    "itself before it sleeps.",
+        .forms = {text}},
+       apply_socket_busy_poll,
+       socket_busy_poll_level},
       {{.name = "frame",
         .table = "traffic",
         .syntax = "integer, list of integers, or text",
@@ -1097,13 +1214,6 @@ Result<void> apply_level(std::string_view factor, std::string_view level, TrialO
 
 std::string level_of(std::string_view factor, const TrialOrder& order) {
   return factor_named(factor).level(order);
-}
-
-std::string whole_duration_text(std::int64_t ns) {
-  if (ns != 0 && ns % 1'000'000'000 == 0) return fmt::format("{} s", ns / 1'000'000'000);
-  if (ns != 0 && ns % 1'000'000 == 0) return fmt::format("{} ms", ns / 1'000'000);
-  if (ns != 0 && ns % 1'000 == 0) return fmt::format("{} us", ns / 1'000);
-  return fmt::format("{} ns", ns);
 }
 
 }  // namespace pollmark

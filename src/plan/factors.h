@@ -56,7 +56,4 @@ inline constexpr std::string_view kLayout = "layout";
 // nothing. The name must be a factor's.
 [[nodiscard]] std::string level_of(std::string_view factor, const TrialOrder& order);
 
-// Duration in the largest unit that keeps it whole: 1500000 -> "1500 us". Reads back exactly.
-[[nodiscard]] std::string whole_duration_text(std::int64_t ns);
-
 }  // namespace pollmark

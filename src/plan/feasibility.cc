@@ -126,30 +126,31 @@ Broken mtu_holds_the_frame(const TrialOrder& order) {
 
 Broken replay_to_a_socket(const TrialOrder& order) {
   if (order.traffic.kind != TrafficKind::replay) return std::nullopt;
-  if (order.path == Path::packet_mmap) {
-    return "replay on packet_mmap: not there yet; allowed: path dpdk or model";
+  if (!is_open_kernel_path(order.path)) return std::nullopt;
+  if (order.path != Path::udp_socket) {
+    return fmt::format("replay on {}: not there yet; allowed: path dpdk or model",
+                       name_of(order.path));
   }
-  if (order.path != Path::udp_socket) return std::nullopt;
   return "replay on udp_socket: a socket receives only frames addressed to it; allowed: path dpdk "
          "or model";
 }
 
-Broken checksum_on_a_socket(const TrialOrder& order) {
-  if (order.path != Path::udp_socket || order.receiver.stage != StageKind::checksum) {
-    return std::nullopt;
-  }
-  return "stage checksum on udp_socket: the kernel has verified before the socket sees a frame; "
-         "allowed: none, touch";
-}
-
-Broken stage_on_packet_mmap(const TrialOrder& order) {
+Broken stage_of_the_kernel_path(const TrialOrder& order) {
   const StageKind stage = order.receiver.stage;
-  if (order.path != Path::packet_mmap ||
-      (stage != StageKind::checksum && stage != StageKind::hyperscan)) {
+  if (!is_open_kernel_path(order.path) || stage == StageKind::none || stage == StageKind::forward) {
     return std::nullopt;
   }
-  return fmt::format("stage {} on packet_mmap: not there yet; allowed: none, touch",
-                     name_of(stage));
+  if (order.path == Path::xdp_drop) {
+    return fmt::format("stage {} on xdp_drop: its frames go no further; allowed: none",
+                       name_of(stage));
+  }
+  if (stage == StageKind::touch) return std::nullopt;
+  if (stage == StageKind::checksum && order.path == Path::udp_socket) {
+    return "stage checksum on udp_socket: the kernel has verified before the socket sees a frame; "
+           "allowed: none, touch";
+  }
+  return fmt::format("stage {} on {}: not there yet; allowed: none, touch", name_of(stage),
+                     name_of(order.path));
 }
 
 Broken block_holds_a_frame(const TrialOrder& order) {
@@ -163,19 +164,21 @@ Broken block_holds_a_frame(const TrialOrder& order) {
       bytes_text(order.receiver.packet_block_bytes), largest, kHeaders);
 }
 
+Broken chunk_holds_a_frame(const TrialOrder& order) {
+  constexpr int kMost = static_cast<int>(kXdpChunkBytes) - kXdpHeadroomBytes + kFcsBytes;
+  if (order.path != Path::af_xdp || order.traffic.frame_bytes.empty()) return std::nullopt;
+  const int largest = *std::ranges::max_element(order.traffic.frame_bytes);
+  if (largest <= kMost) return std::nullopt;
+  return fmt::format("a frame of {} bytes on af_xdp: it lies in one chunk; allowed: up to {}",
+                     largest, kMost);
+}
+
 Broken forward_on_the_kernel_path(const TrialOrder& order) {
   if (order.receiver.stage != StageKind::forward || order.path == Path::model) return std::nullopt;
   return fmt::format(
       "stage forward on path {}: what it sends back would meet the generator's "
       "device; allowed: none, touch",
       name_of(order.path));
-}
-
-Broken hyperscan_on_a_socket(const TrialOrder& order) {
-  if (order.path != Path::udp_socket || order.receiver.stage != StageKind::hyperscan) {
-    return std::nullopt;
-  }
-  return "stage hyperscan on udp_socket: not there yet; allowed: none, touch";
 }
 
 Broken hits_need_patterns(const TrialOrder& order) {
@@ -361,11 +364,12 @@ const std::vector<Rule>& all_rules() {
        flow_for_each_generator},
       {{"mtu", "frame", "path"}, "mtu holds the largest frame", mtu_holds_the_frame},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
-      {{"stage", "path"}, "a socket's frames are verified already", checksum_on_a_socket},
-      {{"stage", "path"}, "a packet ring is read by stage none or touch", stage_on_packet_mmap},
+      {{"stage", "path"},
+       "the kernel's paths have stages none and touch",
+       stage_of_the_kernel_path},
       {{"packet_block", "frame", "path"}, "a block holds a frame", block_holds_a_frame},
+      {{"frame", "path"}, "a chunk holds a frame", chunk_holds_a_frame},
       {{"stage", "path"}, "frames are sent back on the model", forward_on_the_kernel_path},
-      {{"stage", "path"}, "hyperscan runs behind a poll-mode driver", hyperscan_on_a_socket},
       {{"hit_ratio", "stage"}, "hits need patterns", hits_need_patterns},
       {{"hit_ratio", "kind"}, "a capture has its own payloads", hits_of_a_capture},
       {{"arrivals", "kind"}, "replay has constant arrivals", replay_arrivals},

@@ -154,6 +154,12 @@ void put_details(Json& json, const TrialOrder& order) {
       {"socket_buffer_bytes", receiver.socket_buffer_bytes},
       {"packet_blocks", receiver.packet_blocks},
       {"packet_block_bytes", receiver.packet_block_bytes},
+      {"xdp_mode", name_of(receiver.xdp_mode)},
+      {"xdp_rx_ring", receiver.xdp_rx_ring},
+      {"xdp_fill_ring", receiver.xdp_fill_ring},
+      {"zero_copy", receiver.zero_copy},
+      {"need_wakeup", receiver.need_wakeup},
+      {"socket_busy_poll_ns", receiver.socket_busy_poll_ns},
       {"pool_mbufs", receiver.pool_mbufs},
       {"numa", name_of(receiver.numa)},
   };
@@ -702,6 +708,12 @@ void read_receiver(Fields in, ReceiverOrder& receiver) {
   in.read("socket_buffer_bytes", receiver.socket_buffer_bytes);
   in.read_since("packet_blocks", receiver.packet_blocks);
   in.read_since("packet_block_bytes", receiver.packet_block_bytes);
+  in.read_since("xdp_mode", receiver.xdp_mode);
+  in.read_since("xdp_rx_ring", receiver.xdp_rx_ring);
+  in.read_since("xdp_fill_ring", receiver.xdp_fill_ring);
+  in.read_since("zero_copy", receiver.zero_copy);
+  in.read_since("need_wakeup", receiver.need_wakeup);
+  in.read_since("socket_busy_poll_ns", receiver.socket_busy_poll_ns);
   in.read("pool_mbufs", receiver.pool_mbufs);
   in.read_since("numa", receiver.numa);
 }

@@ -14,8 +14,9 @@ template <typename Enum>
 struct Names;
 template <>
 struct Names<Path> {
-  static constexpr std::array<std::string_view, 8> kAll = {
-      "dpdk", "model", "udp_socket", "packet_mmap", "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"};
+  static constexpr std::array<std::string_view, 10> kAll = {
+      "dpdk",     "model",      "udp_socket", "packet_mmap", "af_xdp",
+      "xdp_drop", "tcp_stream", "tcp_rr",     "tcp_crr",     "udp_rr"};
 };
 template <>
 struct Names<ClockKind> {
@@ -64,6 +65,10 @@ struct Names<StageKind> {
                                                            "hyperscan"};
 };
 template <>
+struct Names<XdpMode> {
+  static constexpr std::array<std::string_view, 2> kAll = {"native", "generic"};
+};
+template <>
 struct Names<TrialKind> {
   static constexpr std::array<std::string_view, 5> kAll = {"trial", "calibration", "search",
                                                            "probe", "latency"};
@@ -110,7 +115,8 @@ int direction_count(const TrialOrder& order) {
 }
 
 bool is_open_kernel_path(Path path) {
-  return path == Path::udp_socket || path == Path::packet_mmap;
+  return path == Path::udp_socket || path == Path::packet_mmap || path == Path::af_xdp ||
+         path == Path::xdp_drop;
 }
 
 bool is_closed_loop(Path path) {
@@ -122,8 +128,10 @@ bool is_closed_loop(Path path) {
       return true;
     case Path::dpdk:
     case Path::model:
-    case Path::packet_mmap:
     case Path::udp_socket:
+    case Path::packet_mmap:
+    case Path::af_xdp:
+    case Path::xdp_drop:
       return false;
   }
   PM_CHECK(false);
@@ -149,6 +157,7 @@ std::string_view name_of(StallKind value) { return known_name(value); }
 std::string_view name_of(NumaPlacement value) { return known_name(value); }
 std::string_view name_of(WireKind value) { return known_name(value); }
 std::string_view name_of(StageKind value) { return known_name(value); }
+std::string_view name_of(XdpMode value) { return known_name(value); }
 std::string_view name_of(TrialKind value) { return known_name(value); }
 std::string_view name_of(ValidityRule value) { return known_name(value); }
 
@@ -180,6 +189,7 @@ PM_INSTANTIATE(StallKind)
 PM_INSTANTIATE(NumaPlacement)
 PM_INSTANTIATE(WireKind)
 PM_INSTANTIATE(StageKind)
+PM_INSTANTIATE(XdpMode)
 PM_INSTANTIATE(TrialKind)
 PM_INSTANTIATE(ValidityRule)
 #undef PM_INSTANTIATE

@@ -13,12 +13,13 @@
 
 namespace pollmark {
 
-// later: af_xdp, xdp_drop
 enum class Path : std::uint8_t {
   dpdk,
   model,
   udp_socket,
   packet_mmap,
+  af_xdp,
+  xdp_drop,
   tcp_stream,
   tcp_rr,
   tcp_crr,
@@ -44,6 +45,9 @@ enum class NumaPlacement : std::uint8_t { local, remote };
 // arrive as they are, or a bridge that cuts them to the MTU, as a wire behind a NIC's TSO does.
 enum class WireKind : std::uint8_t { whole, cut };
 enum class StageKind : std::uint8_t { none, touch, checksum, forward, hyperscan };
+// Where a program at the XDP hook runs: in the driver, before there is a socket buffer; or in the
+// stack, on any device.
+enum class XdpMode : std::uint8_t { native, generic };
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
 enum class ValidityRule : std::uint8_t { strict, as_is };
@@ -136,10 +140,20 @@ struct ReceiverOrder {
   std::int64_t socket_buffer_bytes = 0;       // udp_socket; 0 = the host's default
   int packet_blocks = 64;                     // packet_mmap: blocks of the TPACKET_V3 ring, ...
   std::int64_t packet_block_bytes = 1 << 20;  // ... each of so many bytes
+  XdpMode xdp_mode = XdpMode::native;         // af_xdp, xdp_drop
+  int xdp_rx_ring = 2048;                     // af_xdp: descriptors of the RX ring
+  int xdp_fill_ring = 4096;                   // af_xdp: entries of the fill ring
+  bool zero_copy = false;                     // af_xdp: XDP_ZEROCOPY, else XDP_COPY
+  bool need_wakeup = true;                    // af_xdp: XDP_USE_NEED_WAKEUP
+  std::int64_t socket_busy_poll_ns = 0;       // udp_socket, af_xdp: SO_BUSY_POLL; 0: off
   int pool_mbufs = 0;  // 0 = enough for every queue; smaller provokes rx_no_mbuf
   NumaPlacement numa = NumaPlacement::local;
   friend bool operator==(const ReceiverOrder&, const ReceiverOrder&) = default;
 };
+
+// Bytes of a umem's chunk: a frame of af_xdp lies in one, behind the kernel's headroom.
+inline constexpr std::uint32_t kXdpChunkBytes = 4096;
+inline constexpr int kXdpHeadroomBytes = 256;
 
 // A request and its answer carry a sequence number.
 inline constexpr std::int64_t kLeastMessageBytes = 4;
@@ -193,7 +207,7 @@ struct TrialOrder {
 [[nodiscard]] std::vector<TrialOrder> directions_of(const TrialOrder& order);
 // tcp_stream, tcp_rr, tcp_crr, udp_rr: what load they carry is the result.
 [[nodiscard]] bool is_closed_loop(Path path);
-// The kernel receives what a sender of the load offers: udp_socket, packet_mmap.
+// The kernel receives what a sender of the load offers: udp_socket, packet_mmap, af_xdp, xdp_drop.
 [[nodiscard]] bool is_open_kernel_path(Path path);
 [[nodiscard]] std::int64_t response_bytes_of(const ClosedLoopOrder& loop);
 // 2 with direction = both, else 1.
@@ -214,6 +228,7 @@ struct TrialOrder {
 [[nodiscard]] std::string_view name_of(NumaPlacement);
 [[nodiscard]] std::string_view name_of(WireKind);
 [[nodiscard]] std::string_view name_of(StageKind);
+[[nodiscard]] std::string_view name_of(XdpMode);
 [[nodiscard]] std::string_view name_of(TrialKind);
 [[nodiscard]] std::string_view name_of(ValidityRule);
 // The enumerator of that name; nullopt for a name that is not one.

@@ -201,6 +201,12 @@ Json order() {
                                 {"socket_buffer_bytes", integer()},
                                 {"packet_blocks", integer()},
                                 {"packet_block_bytes", integer()},
+                                {"xdp_mode", name_of_a<XdpMode>()},
+                                {"xdp_rx_ring", integer()},
+                                {"xdp_fill_ring", integer()},
+                                {"zero_copy", truth()},
+                                {"need_wakeup", truth()},
+                                {"socket_busy_poll_ns", integer()},
                                 {"pool_mbufs", integer()},
                                 {"numa", name_of_a<NumaPlacement>()}});
   return object(

@@ -292,19 +292,12 @@ std::string frames_text(const std::vector<int>& frame_bytes) {
   return fmt::format("{} B", numbers_text(sizes, "/"));
 }
 
-// A length as an experiment says it: "20 us", "1 ms"; not rounded.
-std::string length_text(std::int64_t ns) {
-  if (ns % 1'000'000'000 == 0) return fmt::format("{} s", ns / 1'000'000'000);
-  if (ns % 1'000'000 == 0) return fmt::format("{} ms", ns / 1'000'000);
-  if (ns % 1'000 == 0) return fmt::format("{} us", ns / 1'000);
-  return fmt::format("{} ns", ns);
-}
-
 std::string arrivals_text(const Arrivals& arrivals) {
   if (arrivals.kind == ArrivalKind::burst)
     return fmt::format("bursts of {}", arrivals.burst_frames);
   if (arrivals.kind == ArrivalKind::on_off)
-    return fmt::format("on {} off {}", length_text(arrivals.on_ns), length_text(arrivals.off_ns));
+    return fmt::format("on {} off {}", whole_duration_text(arrivals.on_ns),
+                       whole_duration_text(arrivals.off_ns));
   return std::string(name_of(arrivals.kind));
 }
 
@@ -312,7 +305,7 @@ std::string stalls_text(const StallOrder& stalls) {
   if (stalls.kind == StallKind::none) return "no stalls";
   if (stalls.kind == StallKind::trace) return "stalls from a trace";
   return fmt::format("stalls {} {} for {}", stalls.kind == StallKind::poisson ? "poisson" : "every",
-                     length_text(stalls.every_ns), length_text(stalls.for_ns));
+                     whole_duration_text(stalls.every_ns), whole_duration_text(stalls.for_ns));
 }
 
 std::string capture_text(const CaptureAccount& capture) {
@@ -394,7 +387,10 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
     } else if (order.path == Path::packet_mmap) {
       add_once(buffers, fmt::format("{} blocks of {}", order.receiver.packet_blocks,
                                     bytes_text(order.receiver.packet_block_bytes)));
-    } else {
+    } else if (order.path == Path::af_xdp) {
+      add_once(buffers, fmt::format("fill ring of {}, RX ring of {}", order.receiver.xdp_fill_ring,
+                                    order.receiver.xdp_rx_ring));
+    } else if (order.path != Path::xdp_drop) {
       add_once(queues, fmt::format("{}", order.receiver.queues));
       add_once(rings, fmt::format("{}", order.receiver.rx_ring));
       if (order.receiver.queues > 1) {

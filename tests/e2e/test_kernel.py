@@ -29,7 +29,7 @@ flows = 64
 load = "20 kpps"
 
 [factors]
-path = ["udp_socket", "packet_mmap", "dpdk"]
+path = ["udp_socket", "packet_mmap", "af_xdp", "xdp_drop", "dpdk"]
 
 [trial]
 seconds = 0.2
@@ -105,7 +105,7 @@ class Kernel(harness.Case):
         # 1: this machine was too busy for a valid trial. Its books must close all the same.
         self.assertIn(run.returncode, (0, 1), run.stderr)
         trials = [t for t in self.trials(out) if t["kind"] == "trial"]
-        self.assertEqual({t["path"] for t in trials}, {"udp_socket", "packet_mmap", "dpdk"})
+        self.assertEqual({t["path"] for t in trials}, {"udp_socket", "packet_mmap", "af_xdp", "xdp_drop", "dpdk"})
         for trial in trials:
             self.assertEqual(trial["unaccounted_pkts"], 0, trial)
             self.assertGreater(trial["offered_pkts"], 0)

@@ -72,6 +72,12 @@ class RandomTrial {
     order.receiver.socket_buffer_bytes = integer();
     order.receiver.packet_blocks = static_cast<int>(integer(2, 4096));
     order.receiver.packet_block_bytes = integer();
+    order.receiver.xdp_mode = pick<XdpMode>(2);
+    order.receiver.xdp_rx_ring = static_cast<int>(integer(64, 65536));
+    order.receiver.xdp_fill_ring = static_cast<int>(integer(64, 65536));
+    order.receiver.zero_copy = coin();
+    order.receiver.need_wakeup = coin();
+    order.receiver.socket_busy_poll_ns = integer();
     order.receiver.pool_mbufs = static_cast<int>(integer(0, 1 << 20));
     order.receiver.numa = pick<NumaPlacement>(2);
     order.closed_loop = {

@@ -200,6 +200,26 @@ TEST(KernelBooks, PacketRingIsChargedItsDropsAndNothingThatBefellTheOtherCopy) {
   EXPECT_EQ(charged.stream.ledger.pkts(Fate::kernel_udp), std::nullopt);
 }
 
+TEST(KernelBooks, XdpSocketIsChargedEachLossOnceAndTheLinkThatRepeatsItNotAtAll) {
+  const auto charged =
+      charge(Path::af_xdp,
+             with(undisturbed(20'000), {{"receiver.xdp_socket.rx_dropped", 19'000},
+                                        {"receiver.xdp_socket.rx_ring_full", 900},
+                                        {"receiver.xdp_socket.rx_invalid_descs", 0},
+                                        {"receiver.xdp_socket.rx_fill_ring_empty_descs", 19'000},
+                                        {"receiver.link.rx_dropped", 19'900},
+                                        {"receiver.udp.NoPorts", 7}}));
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_xdp_ring", 19'900}}));
+  EXPECT_TRUE(charged.doubts.empty());
+}
+
+TEST(KernelBooks, ProgramThatSawOtherFramesThanTheDeviceIsADoubt) {
+  const auto charged = charge(Path::xdp_drop, with(undisturbed(100), {{"receiver.xdp.pkts", 99}}));
+  EXPECT_EQ(charged.losses, Losses{});
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0], "receiver.xdp.pkts rose by 99, receiver.link.rx_packets by 100");
+}
+
 TEST(KernelBooks, RingThatSawOtherFramesThanTheDeviceIsADoubt) {
   const auto charged =
       charge(Path::dpdk, with(undisturbed(100), {{"receiver.packet_ring.tp_packets", 99},

@@ -19,8 +19,8 @@ void expect_names(const std::vector<std::string>& names) {
 }
 
 TEST(Names, AreSpeltAsTheEnumerators) {
-  expect_names<Path>(
-      {"dpdk", "model", "udp_socket", "packet_mmap", "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"});
+  expect_names<Path>({"dpdk", "model", "udp_socket", "packet_mmap", "af_xdp", "xdp_drop",
+                      "tcp_stream", "tcp_rr", "tcp_crr", "udp_rr"});
   expect_names<ClockKind>({"wall", "lockstep"});
   expect_names<TrafficKind>({"udp", "tcp", "replay"});
   expect_names<ArrivalKind>({"constant", "poisson", "burst", "on_off"});
