@@ -81,7 +81,9 @@ std::string calibration_name(const TrialOrder& order) {
           : fmt::format("{:.0f}_bytes", std::accumulate(traffic.frame_bytes.begin(),
                                                         traffic.frame_bytes.end(), 0.0) /
                                             static_cast<double>(traffic.frame_bytes.size()));
-  return fmt::format("generator_max_pps_{}_{}", name_of(order.path), frames);
+  const std::string sender =
+      order.sender == SenderKind::dpdk ? "" : fmt::format("{}_", name_of(order.sender));
+  return fmt::format("generator_max_pps_{}{}_{}", sender, name_of(order.path), frames);
 }
 
 // What calibrations of one name say.

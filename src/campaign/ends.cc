@@ -13,6 +13,7 @@
 #include "kernel/closed_loop.h"
 #include "kernel/lab_knobs.h"
 #include "kernel/packet_mmap.h"
+#include "kernel/udp_gso_sender.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
 #include "kernel/xdp_drop.h"
@@ -71,7 +72,9 @@ Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const Vet
                               const HostWide& host, std::shared_ptr<SharedPort> from,
                               std::shared_ptr<SharedPort> to) {
   Ends ends;
-  PM_TRY(ends.sender, make_dpdk_sender(order, lab->sender_of(order), std::move(from)));
+  PM_TRY(ends.sender, order.sender == SenderKind::udp_gso
+                          ? make_udp_gso_sender(order, lab->sender_of(order))
+                          : make_dpdk_sender(order, lab->sender_of(order), std::move(from)));
   PM_TRY(ends.receiver, make_receiver_on_veth(order, lab->receiver_of(order), std::move(to)));
   PM_TRYV(turn_knobs(order, *lab, host, ends));
   PM_TRY(auto books, make_kernel_books(order));

@@ -57,6 +57,7 @@ std::string metric_word(std::string_view metric) {
       {"sender_segment_bytes", "segment at the sender"},
       {"snd_wnd_max_bytes", "advertised window"},
       {"stage_cycles_per_pkt", "cycles of the stage per packet"},
+      {"syscalls_per_pkt", "system calls per packet"},
       {"transactions_per_s", "transaction rate"},
   };
   const auto word = kWords.find(metric);

@@ -93,7 +93,7 @@ class AfXdp final : public ArrivalSource {
 
   Result<void> take(ReceivedFrames& frames) override {
     give_back();
-    if (waiting() == 0) PM_TRYV(wait());
+    if (waiting() == 0) PM_TRYV(wait(frames));
     std::uint32_t at = 0;
     const std::uint32_t count = xsk_ring_cons__peek(&rx_, kBatch, &at);
     if (count == 0) return {};
@@ -220,8 +220,9 @@ class AfXdp final : public ArrivalSource {
            __atomic_load_n(rx_.consumer, __ATOMIC_RELAXED);
   }
 
-  Result<void> wait() {
-    if (busy_poll_.is_on() && poll_device()) return {};
+  Result<void> wait(ReceivedFrames& frames) {
+    if (busy_poll_.is_on() && poll_device(frames)) return {};
+    frames.count_call();
     pollfd poll_for{.fd = fd(), .events = POLLIN, .revents = 0};
     if (poll(&poll_for, 1, kWakeUpMs) > 0 && (poll_for.revents & POLLERR) != 0) {
       return fail(Errc::host_cannot, "the device is gone or down", "AF_XDP socket");
@@ -230,9 +231,10 @@ class AfXdp final : public ArrivalSource {
   }
 
   // Each call polls the device once. true: a frame is there.
-  bool poll_device() {
+  bool poll_device(ReceivedFrames& frames) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(busy_poll_.ns());
     do {
+      frames.count_call();
       recvfrom(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
       if (waiting() > 0) return true;
     } while (std::chrono::steady_clock::now() < end);

@@ -34,6 +34,7 @@ class PacketMmap final : public ArrivalSource {
 
   Result<void> take(ReceivedFrames& frames) override {
     if (!ring_.has_waiting()) {
+      frames.count_call();
       PM_TRYV(ring_.wait(kWakeUpMs));
       if (!ring_.has_waiting()) return {};
     }

@@ -18,6 +18,13 @@ struct PayloadStamp {
   std::uint32_t sequence = 0;  // within its flow, from 0
   std::uint64_t tsc = 0;       // at departure
 
+  void write(std::uint8_t* payload) const noexcept {
+    payload[0] = kMagic;
+    payload[1] = epoch;
+    std::memcpy(payload + 2, &flow, sizeof flow);
+    std::memcpy(payload + 4, &sequence, sizeof sequence);
+    std::memcpy(payload + 8, &tsc, sizeof tsc);
+  }
   // nullopt: not a frame of pollmark's.
   [[nodiscard]] static std::optional<PayloadStamp> read(const std::uint8_t* payload,
                                                         std::size_t bytes) noexcept {

@@ -69,6 +69,9 @@ void ReceivedFrames::take(const std::uint8_t* payload, std::size_t payload_bytes
 void ReceivedFrames::open_window(std::uint64_t now) {
   window_opened_tsc_ = now;
   node_ = node_of_this_thread();
+  // The call that brought the first frame is of the window.
+  window_opened_calls_ = std::max<std::int64_t>(0, calls_ - 1);
+  window_opened_polled_ = polled_pkts_;
   window_opened_cpu_ns_ = thread_cpu_ns();
   window_opened_wall_ns_ = wall_ns();
   window_opened_times_ = scheduler_times();
@@ -79,6 +82,7 @@ void ReceivedFrames::after_batch(std::int64_t frames, std::uint64_t now) {
   arrivals_.store(polled_pkts_, std::memory_order_release);
   if (window_opened_tsc_ == 0) return;
   last_arrival_cpu_ns_ = thread_cpu_ns();
+  last_arrival_calls_ = calls_;
   last_arrival_wall_ns_ = wall_ns();
   if (planted_stop_ns_ <= 0 || stopped_once_) return;
   if (static_cast<double>(now - window_opened_tsc_) / tsc_hz_ < stop_after_s_) return;
@@ -120,6 +124,11 @@ void ReceivedFrames::add_cpu(std::string_view role, std::optional<double> softir
   health.node = node_;
   const std::int64_t window_ns = last_arrival_wall_ns_ - window_opened_wall_ns_;
   const std::int64_t cpu_ns = last_arrival_cpu_ns_ - window_opened_cpu_ns_;
+  const std::int64_t polled = polled_pkts_ - window_opened_polled_;
+  if (window_opened_tsc_ != 0 && polled > 0) {
+    account.syscalls_per_pkt = static_cast<double>(last_arrival_calls_ - window_opened_calls_) /
+                               static_cast<double>(polled);
+  }
   if (window_opened_tsc_ != 0 && window_ns > 0) {
     const double busy = std::min(1.0, static_cast<double>(cpu_ns) / static_cast<double>(window_ns));
     health.thread_cpu_fraction = busy;

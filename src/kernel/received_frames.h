@@ -28,6 +28,8 @@ class ReceivedFrames {
             std::uint64_t now);
   // One frame that has no payload where a stamp could be.
   void take_foreign() { ++foreign_pkts_; }
+  // A system call was made to get them.
+  void count_call() { ++calls_; }
   // After the frames of one look were taken. Sleeps once where the order plants a stop.
   void after_batch(std::int64_t frames, std::uint64_t now);
   void finished() { end_times_ = scheduler_times(); }
@@ -57,6 +59,7 @@ class ReceivedFrames {
   SequenceTracker tracker_;
   LatencyHistogram latency_;
   std::int64_t polled_pkts_ = 0;
+  std::int64_t calls_ = 0;
   std::int64_t received_bytes_ = 0;  // incl. FCS, of unique frames
   std::int64_t duplicate_pkts_ = 0;
   std::int64_t foreign_pkts_ = 0;
@@ -67,6 +70,9 @@ class ReceivedFrames {
   std::uint64_t last_loss_tsc_ = 0;
   std::optional<int> node_;  // NUMA node of the thread when the window opened
   std::int64_t window_opened_cpu_ns_ = 0;
+  std::int64_t window_opened_calls_ = 0;  // calls_ and polled_pkts_ then, and at the last arrival
+  std::int64_t window_opened_polled_ = 0;
+  std::int64_t last_arrival_calls_ = 0;
   std::int64_t window_opened_wall_ns_ = 0;
   std::optional<SchedulerTimes> window_opened_times_;
   std::int64_t last_arrival_cpu_ns_ = 0;

@@ -69,6 +69,7 @@ class UdpSocket final : public ArrivalSource {
 
   Result<void> take(ReceivedFrames& frames) override {
     const int got = batch_->receive(socket_.fd());
+    frames.count_call();
     const std::uint64_t now = tsc_now();
     if (got < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {};

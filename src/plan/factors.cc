@@ -120,6 +120,11 @@ std::string truth_level(bool value) { return value ? "true" : "false"; }
 Applied apply_path(std::string_view text, TrialOrder& order) { return set_enum(text, order.path); }
 std::string path_level(const TrialOrder& order) { return std::string(name_of(order.path)); }
 
+Applied apply_sender(std::string_view text, TrialOrder& order) {
+  return set_enum(text, order.sender);
+}
+std::string sender_level(const TrialOrder& order) { return std::string(name_of(order.sender)); }
+
 // Receiver.
 constexpr Limits kRxRing{32, 32768};
 Applied apply_rx_ring(std::string_view text, TrialOrder& order) {
@@ -571,7 +576,7 @@ Applied apply_taps(std::string_view text, TrialOrder& order) {
 }
 std::string taps_level(const TrialOrder& order) { return truth_level(order.closed_loop.taps); }
 Applied apply_wire(std::string_view text, TrialOrder& order) {
-  return set_enum(text, {}, order.closed_loop.wire);
+  return set_enum(text, order.closed_loop.wire);
 }
 std::string wire_level(const TrialOrder& order) {
   return std::string(name_of(order.closed_loop.wire));
@@ -755,6 +760,8 @@ std::vector<Factor> make_factors() {
   const std::vector<Path> tcp = {Path::tcp_stream, Path::tcp_rr, Path::tcp_crr};
   const std::vector<Path> packet_ring = {Path::packet_mmap};
   const std::vector<Path> xdp_socket = {Path::af_xdp};
+  const std::vector<Path> on_veth =
+      paths_that([](Path path) { return path == Path::dpdk || is_open_kernel_path(path); });
   std::vector<Factor> list = {
       {{.name = "path",
         .table = "receiver",
@@ -917,6 +924,16 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_packet_block,
        packet_block_level},
+      {{.name = "sender",
+        .table = "generator",
+        .syntax = "text",
+        .limits = join(enum_names<SenderKind>(), ", "),
+        .paths = on_veth,
+        .sentence = "What sends on veth. udp_gso: a UDP socket for each flow that hands over each "
+                    "burst in one call (UDP_SEGMENT), under load max 64 datagrams; plain headers.",
+        .forms = {text}},
+       apply_sender,
+       sender_level},
       {{.name = "xdp_mode",
         .table = "receiver",
         .syntax = "text",

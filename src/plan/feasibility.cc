@@ -109,6 +109,38 @@ Broken flow_for_each_generator(const TrialOrder& order) {
       lcores, flows, flows == 1 ? "" : "s", flows);
 }
 
+Broken what_udp_gso_sends(const TrialOrder& order) {
+  if (order.sender != SenderKind::udp_gso) return std::nullopt;
+  const TrafficOrder& traffic = order.traffic;
+  constexpr int kMostFlows = 1024;
+  std::string_view what;
+  std::string_view allowed = "sender dpdk";
+  if (traffic.kind != TrafficKind::udp) what = name_of(traffic.kind);
+  if (traffic.ip_version != 4) what = "IPv6";
+  if (!traffic.vlan.empty()) what = "a VLAN tag";
+  for (const HeaderField field : kHeaderFields) {
+    if (!text_of(field, traffic).empty()) what = name_of(field);
+  }
+  if (traffic.popularity != 0.0) what = "popularity";
+  if (traffic.direction == Direction::both) what = "direction \"both\"";
+  if (order.generator_lcores.size() > 1) what = "several lcores";
+  if (traffic.frame_bytes.size() != 1) {
+    what = "several frame sizes";
+    allowed = "one";
+  }
+  if (traffic.flows > kMostFlows) {
+    what = "a socket for each flow";
+    allowed = "up to 1024 flows";
+  }
+  if (traffic.arrivals.kind != ArrivalKind::constant &&
+      traffic.arrivals.kind != ArrivalKind::burst) {
+    what = name_of(traffic.arrivals.kind);
+    allowed = "constant, or \"burst N\": N datagrams in one call";
+  }
+  if (what.empty()) return std::nullopt;
+  return fmt::format("{} with sender udp_gso; allowed: {}", what, allowed);
+}
+
 Broken mtu_holds_the_frame(const TrialOrder& order) {
   const auto mtu = order.kernel_knobs.find("mtu");
   if (mtu == order.kernel_knobs.end() || order.traffic.frame_bytes.empty() ||
@@ -362,6 +394,9 @@ const std::vector<Rule>& all_rules() {
       {{"lcores", "flows", "kind", "path"},
        "every generator lcore has a flow to send",
        flow_for_each_generator},
+      {{"sender", "kind", "frame", "flows", "arrivals", "direction", "lcores"},
+       "udp_gso sends plain datagrams",
+       what_udp_gso_sends},
       {{"mtu", "frame", "path"}, "mtu holds the largest frame", mtu_holds_the_frame},
       {{"kind", "path"}, "replay is not received by a socket", replay_to_a_socket},
       {{"stage", "path"},

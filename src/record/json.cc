@@ -88,6 +88,7 @@ void put_identity(Json& json, const TrialOrder& order) {
 void put_details(Json& json, const TrialOrder& order) {
   json["validity"] = name_of(order.validity);
   json["generator_port"] = order.generator_port;
+  json["sender"] = name_of(order.sender);
   json["receiver_port"] = order.receiver_port;
   json["generator_lcores"] = order.generator_lcores;
   json["receiver_lcores"] = order.receiver_lcores;
@@ -732,6 +733,7 @@ void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
 void read_details(Fields in, TrialOrder& order) {
   in.read("validity", order.validity);
   in.read("generator_port", order.generator_port);
+  in.read_since("sender", order.sender);
   in.read("receiver_port", order.receiver_port);
   in.read("generator_lcores", order.generator_lcores);
   in.read("receiver_lcores", order.receiver_lcores);
@@ -897,6 +899,7 @@ Json to_json(const TrialResult& result) {
                         {"round_trip", histogram_json(result.latency_ns.round_trip)},
                         {"floor_p50", nullable(result.latency_ns.floor_p50_ns)}};
   json["cycles_per_pkt"] = nullable(result.cycles_per_pkt);
+  json["syscalls_per_pkt"] = nullable(result.syscalls_per_pkt);
   json["busy_fraction"] = nullable(result.busy_fraction);
   json["cpu_cores_used"] = nullable(result.cpu_cores_used);
   json["generator"] = {{"late_ns",
@@ -997,6 +1000,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
     read_histogram(latency, "round_trip", result.latency_ns.round_trip);
   latency.read("floor_p50", result.latency_ns.floor_p50_ns);
   in.read("cycles_per_pkt", result.cycles_per_pkt);
+  if (in.has("syscalls_per_pkt")) in.read("syscalls_per_pkt", result.syscalls_per_pkt);
   in.read("busy_fraction", result.busy_fraction);
   in.read("cpu_cores_used", result.cpu_cores_used);
   Fields generator = in.object("generator");

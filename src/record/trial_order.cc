@@ -19,6 +19,10 @@ struct Names<Path> {
       "xdp_drop", "tcp_stream", "tcp_rr",     "tcp_crr",     "udp_rr"};
 };
 template <>
+struct Names<SenderKind> {
+  static constexpr std::array<std::string_view, 2> kAll = {"dpdk", "udp_gso"};
+};
+template <>
 struct Names<ClockKind> {
   static constexpr std::array<std::string_view, 2> kAll = {"wall", "lockstep"};
 };
@@ -146,6 +150,7 @@ std::uint64_t flow_seed(const TrialOrder& order) {
 }
 
 std::string_view name_of(Path value) { return known_name(value); }
+std::string_view name_of(SenderKind value) { return known_name(value); }
 std::string_view name_of(ClockKind value) { return known_name(value); }
 std::string_view name_of(TrafficKind value) { return known_name(value); }
 std::string_view name_of(Direction value) { return known_name(value); }
@@ -178,6 +183,7 @@ std::vector<std::string> enum_names() {
   template std::optional<Enum> enum_from_name(std::string_view); \
   template std::vector<std::string> enum_names<Enum>();
 PM_INSTANTIATE(Path)
+PM_INSTANTIATE(SenderKind)
 PM_INSTANTIATE(ClockKind)
 PM_INSTANTIATE(TrafficKind)
 PM_INSTANTIATE(Direction)

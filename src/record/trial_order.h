@@ -25,6 +25,9 @@ enum class Path : std::uint8_t {
   tcp_crr,
   udp_rr
 };
+// What sends the load of an open path on veth: DPDK's poll-mode driver, or UDP sockets with
+// UDP_SEGMENT.
+enum class SenderKind : std::uint8_t { dpdk, udp_gso };
 enum class ClockKind : std::uint8_t { wall, lockstep };
 enum class TrafficKind : std::uint8_t { udp, tcp, replay };
 // one_way: from the generator's port to the receiver's. both: at the same time also back, with the
@@ -184,6 +187,7 @@ struct TrialOrder {
   ValidityRule validity = ValidityRule::strict;
   std::string generator_port = "model";  // "model" | "veth"
   std::string receiver_port = "model";
+  SenderKind sender = SenderKind::dpdk;
   std::vector<int> generator_lcores;  // CPU numbers; empty = chosen by the rig
   std::vector<int> receiver_lcores;
   TrafficOrder traffic;
@@ -217,6 +221,7 @@ struct TrialOrder {
 
 // Names as printed everywhere: TOML, JSON, CSV, report.
 [[nodiscard]] std::string_view name_of(Path);
+[[nodiscard]] std::string_view name_of(SenderKind);
 [[nodiscard]] std::string_view name_of(ClockKind);
 [[nodiscard]] std::string_view name_of(TrafficKind);
 [[nodiscard]] std::string_view name_of(Direction);

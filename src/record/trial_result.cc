@@ -138,6 +138,9 @@ const std::vector<Metric>& metrics() {
       {{"cycles_per_pkt", "cycles", false, "busy TSC cycles of the receiving lcores per packet",
         MetricSource::offered},
        [](const TrialResult& trial) { return trial.cycles_per_pkt; }},
+      {{"syscalls_per_pkt", "calls", false, "system calls of the receiving thread per packet",
+        MetricSource::offered},
+       [](const TrialResult& trial) { return trial.syscalls_per_pkt; }},
       {{"stage_cycles_per_pkt", "cycles", false,
         "TSC cycles of the stage alone per packet it ran on", MetricSource::offered},
        [](const TrialResult& trial) {

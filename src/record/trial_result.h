@@ -205,7 +205,9 @@ struct TrialResult {
   std::optional<ClosedLoopAccount> closed_loop;  // nullopt: a load was offered
   LatencyAccount latency_ns;
   std::optional<double> cycles_per_pkt;  // busy TSC cycles of the receiving lcores per frame polled
-  std::optional<double> busy_fraction;   // of the busiest receiving lcore, 0..1
+  // Of the receiving thread in the window, per frame that it took; 0: it polls without any.
+  std::optional<double> syscalls_per_pkt;
+  std::optional<double> busy_fraction;  // of the busiest receiving lcore, 0..1
   // Receiving side, all threads and softirq that are known; of a closed loop both sides.
   std::optional<double> cpu_cores_used;
   GeneratorAccount generator;
@@ -230,11 +232,11 @@ struct TrialResult {
 [[nodiscard]] std::optional<std::string> refusal_of(const TrialResult& trial);
 
 // One scalar of a trial by its metric name (loss_ratio, latency_p50_ns, latency_p99_ns,
-// latency_p999_ns, cycles_per_pkt, busy_fraction, offered_mpps, received_mpps, mpps_per_core,
-// cpu_cores_used, rx_missed_ratio, stage_cycles_per_pkt, matched_ratio; of a closed loop
-// goodput_bps, transactions_per_s, connections_per_s and others; of trials of kind latency also
-// latency_p99_at_50_ns and so on); nullopt when it was not measured, or is no metric of a trial.
-// Latency is latency_of().
+// latency_p999_ns, cycles_per_pkt, syscalls_per_pkt, busy_fraction, offered_mpps, received_mpps,
+// mpps_per_core, cpu_cores_used, rx_missed_ratio, stage_cycles_per_pkt, matched_ratio; of a closed
+// loop goodput_bps, transactions_per_s, connections_per_s and others; of trials of kind latency
+// also latency_p99_at_50_ns and so on); nullopt when it was not measured, or is no metric of a
+// trial. Latency is latency_of().
 [[nodiscard]] std::optional<double> metric_of(const TrialResult& trial, std::string_view metric);
 // trial: of every trial of kind trial. offered: of those that offered a load. closed_loop: of
 // those that did not. search: of a search (metric_of a SearchResult). latency: of trials of kind

@@ -212,6 +212,7 @@ Json order() {
   return object(
       {{"validity", name_of_a<ValidityRule>()},
        {"generator_port", text()},
+       {"sender", name_of_a<SenderKind>()},
        {"receiver_port", text()},
        {"generator_lcores", list_of(integer())},
        {"receiver_lcores", list_of(integer())},
@@ -307,6 +308,7 @@ Json trial_schema() {
                               {"round_trip", histogram()},
                               {"floor_p50", maybe_integer()}})},
        {"cycles_per_pkt", maybe_number()},
+       {"syscalls_per_pkt", maybe_number()},
        {"busy_fraction", maybe_number()},
        {"cpu_cores_used", maybe_number()},
        {"generator",

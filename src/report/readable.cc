@@ -46,7 +46,7 @@ bool ends_with(std::string_view name, std::string_view end) {
   return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 27> kTitles = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 28> kTitles = {{
     {"goodput_bps", "goodput"},
     {"transactions_per_s", "transactions /s"},
     {"connections_per_s", "connections /s"},
@@ -69,6 +69,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 27> kTitles 
     {"latency_p99_ns", "p99 latency"},
     {"latency_p999_ns", "p99.9 latency"},
     {"cycles_per_pkt", "cycles per packet"},
+    {"syscalls_per_pkt", "system calls per packet"},
     {"busy_fraction", "busy fraction"},
     {"offered_mpps", "offered"},
     {"received_mpps", "received"},

@@ -137,6 +137,8 @@ TrialResult joined(const TrialOrder& order, TrialResult there, TrialResult back)
   put_limit(whole, there, back);
   whole.cycles_per_pkt =
       weighted(there.cycles_per_pkt, polled_pkts(there), back.cycles_per_pkt, polled_pkts(back));
+  whole.syscalls_per_pkt = weighted(there.syscalls_per_pkt, polled_pkts(there),
+                                    back.syscalls_per_pkt, polled_pkts(back));
   whole.order = order;
   whole.started_utc = there.started_utc;
   if (there.page_size_bytes == back.page_size_bytes) whole.page_size_bytes = there.page_size_bytes;

@@ -52,6 +52,7 @@ struct ReceiverAccount {
   std::vector<RingAccount> rings;
   LatencyAccount latency_ns;
   std::optional<double> cycles_per_pkt;
+  std::optional<double> syscalls_per_pkt;
   std::optional<StageAccount> stage;
   std::optional<double> busy_fraction;
   std::optional<double> cpu_cores_used;

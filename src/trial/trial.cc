@@ -197,6 +197,7 @@ TrialResult Way::result(const TrialLimits& limits, const std::optional<std::stri
   result.latency_ns = std::move(got_.latency_ns);
   result.latency_ns.round_trip = std::move(sent_.round_trip_ns);
   result.cycles_per_pkt = got_.cycles_per_pkt;
+  result.syscalls_per_pkt = got_.syscalls_per_pkt;
   result.busy_fraction = got_.busy_fraction;
   result.cpu_cores_used = result.closed_loop ? cores_used(*result.closed_loop, sent_.window_seconds)
                                              : got_.cpu_cores_used;

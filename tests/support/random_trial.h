@@ -30,6 +30,7 @@ class RandomTrial {
     order.clock = pick<ClockKind>(2);
     order.validity = pick<ValidityRule>(2);
     order.generator_port = text();
+    order.sender = pick<SenderKind>(2);
     order.receiver_port = text();
     order.generator_lcores = integers();
     order.receiver_lcores = integers();
@@ -121,6 +122,7 @@ class RandomTrial {
     if (coin()) trial.closed_loop = closed_loop();
     trial.latency_ns = {histogram(), histogram(), histogram(), histogram(), maybe_integer()};
     trial.cycles_per_pkt = maybe_real();
+    trial.syscalls_per_pkt = maybe_real();
     trial.busy_fraction = maybe_real();
     trial.cpu_cores_used = maybe_real();
     trial.generator = {maybe_integer(), maybe_integer(), maybe_integer(), maybe_real(), {}};

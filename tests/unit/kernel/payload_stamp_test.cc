@@ -19,6 +19,13 @@ TEST(PayloadStamp, FieldsLieLittleEndianAtTheirPlaces) {
   EXPECT_EQ(stamp->tsc, 0x0807060504030201U);
 }
 
+TEST(PayloadStamp, WritesWhatItReads) {
+  std::array<std::uint8_t, 16> payload{};
+  PayloadStamp{.epoch = 5, .flow = 0x1234, .sequence = 0xDEADBEEF, .tsc = 0x0807060504030201U}
+      .write(payload.data());
+  EXPECT_EQ(payload, kWire);
+}
+
 TEST(PayloadStamp, ShorterOrOthersPayloadIsForeign) {
   EXPECT_FALSE(PayloadStamp::read(kWire.data(), 15));
   auto others = kWire;

@@ -69,6 +69,7 @@ TrialResult way_result(const TrialOrder& order, std::int64_t lost_pkts) {
   way.lcores = {lcore};
   way.latency_ns.rx.emplace().record(100 + lost_pkts);
   way.cycles_per_pkt = 100.0;
+  way.syscalls_per_pkt = 0.5;
   way.busy_fraction = 0.5;
   way.cpu_cores_used = 0.5;
   way.knobs["rx_ring"] = {"512", "512", KnobState::confirmed, "seen", true};
@@ -107,8 +108,10 @@ TEST(Joined, CyclesAreOfAllFramesAndBusyIsTheBusiest) {
   TrialResult there = way_result(ways[0], 0);
   TrialResult back = way_result(ways[1], 500);
   back.cycles_per_pkt = 160.0;
+  back.syscalls_per_pkt = 1.1;
   back.busy_fraction = 0.9;
   const TrialResult whole = joined(order, there, back);
+  EXPECT_DOUBLE_EQ(whole.syscalls_per_pkt.value(), 0.7) << "1000 at 0.5 and 500 at 1.1";
   EXPECT_DOUBLE_EQ(whole.cycles_per_pkt.value(), 120.0) << "1000 at 100 and 500 at 160";
   EXPECT_EQ(whole.busy_fraction, 0.9);
 }

@@ -1,0 +1,101 @@
+#include "kernel/udp_gso_sender.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kernel/books.h"
+#include "kernel/udp_socket.h"
+#include "kernel/veth_lab.h"
+#include "network_lab.h"
+#include "trial/trial.h"
+
+namespace pollmark {
+namespace {
+
+using ::testing::HasSubstr;
+
+TrialOrder gso_order() {
+  TrialOrder order = veth_order(Path::udp_socket);
+  order.sender = SenderKind::udp_gso;
+  order.traffic.flows = 8;
+  order.traffic.frame_bytes = {100};
+  order.traffic.arrivals = {.kind = ArrivalKind::burst, .burst_frames = 16};
+  order.traffic.load = Load{LoadUnit::pps, 50'000.0};
+  order.traffic.intended_pps = 50'000.0;
+  order.receiver.socket_buffer_bytes = 8 << 20;
+  order.seconds = 0.1;
+  order.warmup_seconds = 0.02;
+  return order;
+}
+
+Result<TrialResult> run(const TrialOrder& order) {
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  Ends ends;
+  PM_TRY(ends.sender, make_udp_gso_sender(order, lab.sender_place()));
+  PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
+  PM_TRY(ends.books, make_kernel_books(order));
+  return run_trial(order, std::move(ends));
+}
+
+void expect_closed(const TrialResult& result) {
+  EXPECT_EQ(result.ledger().unaccounted_pkts(), 0);
+  for (const auto& reason : result.invalid_reasons) {
+    EXPECT_FALSE(reason.starts_with("books_open")) << reason;
+    EXPECT_FALSE(reason.starts_with("tracker_disagrees")) << reason;
+    EXPECT_FALSE(reason.starts_with("echo_disagrees")) << reason;
+  }
+}
+
+TEST(UdpGsoSender, EveryDatagramOfEveryBurstArrivesAsAFrameOfItsOwn) {
+  NEEDS_NETWORK_LAB();
+  const auto result = run(gso_order());
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  const auto offered = result->ledger().offered_pkts();
+  EXPECT_EQ(result->ledger().pkts(Fate::received), offered);
+  EXPECT_EQ(result->ledger().pkts_or_zero(Fate::tx_unsent) + offered, 5000);
+  EXPECT_EQ(result->streams[0].received_bytes, offered * 100);
+  EXPECT_EQ(result->streams[0].reordered_pkts, 0);
+  // Frames, not joined ones, left the device.
+  EXPECT_GE(result->counters.at("sender.link.tx_packets").delta, offered);
+  ASSERT_TRUE(result->syscalls_per_pkt);
+  EXPECT_GT(*result->syscalls_per_pkt, 0.0);
+  EXPECT_LE(*result->syscalls_per_pkt, 1.1);
+}
+
+TEST(UdpGsoSender, WithoutAScheduleAllThatWasOfferedIsAccountedFor) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = gso_order();
+  order.traffic.load = Load{LoadUnit::max, 0.0};
+  order.traffic.intended_pps = 0.0;
+  order.receiver.socket_buffer_bytes = 64 << 10;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_GT(result->ledger().offered_pkts(), 5000);
+  EXPECT_EQ(result->ledger().lost_pkts(),
+            result->ledger().pkts_or_zero(Fate::kernel_socket_buffer));
+}
+
+TEST(UdpGsoSender, ACallCarriesTheBurstUpToWhatADatagramHolds) {
+  TrialOrder order = gso_order();
+  EXPECT_EQ(gso_segments(order), 16);
+  order.traffic.arrivals = {};
+  EXPECT_EQ(gso_segments(order), 1);
+  order.traffic.load = Load{LoadUnit::max, 0.0};
+  EXPECT_EQ(gso_segments(order), 64);
+  order.traffic.frame_bytes = {1518};
+  EXPECT_EQ(gso_segments(order), 65'507 / 1472);
+}
+
+TEST(UdpGsoSender, RefusesWhatItHasNot) {
+  TrialOrder order = gso_order();
+  order.traffic.frame_bytes = {64, 128};
+  EXPECT_THAT(make_udp_gso_sender(order, {}).error().what, HasSubstr("one frame size"));
+  order.traffic.frame_bytes = {64};
+  order.traffic.flows = 2000;
+  EXPECT_THAT(make_udp_gso_sender(order, {}).error().what, HasSubstr("1..1024 flows"));
+}
+
+}  // namespace
+}  // namespace pollmark
