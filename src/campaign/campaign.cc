@@ -82,7 +82,9 @@ std::string calibration_name(const TrialOrder& order) {
                                                         traffic.frame_bytes.end(), 0.0) /
                                             static_cast<double>(traffic.frame_bytes.size()));
   const std::string sender =
-      order.sender == SenderKind::dpdk ? "" : fmt::format("{}_", name_of(order.sender));
+      order.sender == SenderKind::dpdk
+          ? ""
+          : fmt::format("{}_burst_{}_", name_of(order.sender), traffic.arrivals.burst_frames);
   return fmt::format("generator_max_pps_{}{}_{}", sender, name_of(order.path), frames);
 }
 

@@ -158,7 +158,6 @@ void put_xdp_socket_counters(CounterSnapshot& snapshot, const xdp_statistics& no
   CounterFacts facts{.layer = "xdp_socket", .scope = "socket", .role = CounterRole::owner};
   put_counter(snapshot, "receiver.xdp_socket.rx_dropped", now.rx_dropped, facts);
   put_counter(snapshot, "receiver.xdp_socket.rx_ring_full", now.rx_ring_full, facts);
-  put_counter(snapshot, "receiver.xdp_socket.rx_invalid_descs", now.rx_invalid_descs, facts);
   facts.role = CounterRole::context;
   put_counter(snapshot, "receiver.xdp_socket.rx_fill_ring_empty_descs",
               now.rx_fill_ring_empty_descs, facts);

@@ -41,8 +41,8 @@ struct PacketStatistics;
 // receiver.packet_ring.tp_drops (owner) and tp_packets (echo, drops included), from sums over the
 // readings of one socket.
 void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total);
-// receiver.xdp_socket.{rx_dropped,rx_ring_full,rx_invalid_descs} (owners) and
-// rx_fill_ring_empty_descs, which repeats rx_dropped (context).
+// receiver.xdp_socket.{rx_dropped,rx_ring_full} (owners) and rx_fill_ring_empty_descs, which
+// repeats rx_dropped (context).
 void put_xdp_socket_counters(CounterSnapshot& snapshot, const xdp_statistics& now);
 
 }  // namespace pollmark

@@ -125,7 +125,8 @@ class AfXdp final : public ArrivalSource {
     if (any) mode.evidence = "frames came through the program";
     knobs["xdp_mode"] = std::move(mode);
     put_knob(knobs, "zero_copy", truth_text(zero_copy_), any ? "bound so" : "");
-    put_knob(knobs, "need_wakeup", truth_text(need_wakeup_), any ? "bound so" : "");
+    put_knob(knobs, "need_wakeup", truth_text(need_wakeup_), any && zero_copy_ ? "bound so" : "");
+    if (!zero_copy_) knobs["need_wakeup"].evidence = "in copy mode no receiver has to be woken";
     const auto lost = statistics();
     put_knob(knobs, "xdp_rx_ring", fmt::format("{}", rx_size_),
              !any ? ""
@@ -224,9 +225,7 @@ class AfXdp final : public ArrivalSource {
     if (busy_poll_.is_on() && poll_device(frames)) return {};
     frames.count_call();
     pollfd poll_for{.fd = fd(), .events = POLLIN, .revents = 0};
-    if (poll(&poll_for, 1, kWakeUpMs) > 0 && (poll_for.revents & POLLERR) != 0) {
-      return fail(Errc::host_cannot, "the device is gone or down", "AF_XDP socket");
-    }
+    if (poll(&poll_for, 1, kWakeUpMs) < 0 && errno != EINTR) return refused(errno, "AF_XDP socket");
     return {};
   }
 

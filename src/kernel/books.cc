@@ -46,9 +46,8 @@ constexpr std::array<std::string_view, 7> kIpOwners{"receiver.ip.InHdrErrors",
                                                     "receiver.ipext.InTruncatedPkts",
                                                     "receiver.tcpext.IPReversePathFilter"};
 
-constexpr std::array<std::string_view, 3> kXdpSocketOwners{"receiver.xdp_socket.rx_dropped",
-                                                           "receiver.xdp_socket.rx_ring_full",
-                                                           "receiver.xdp_socket.rx_invalid_descs"};
+constexpr std::array<std::string_view, 2> kXdpSocketOwners{"receiver.xdp_socket.rx_dropped",
+                                                           "receiver.xdp_socket.rx_ring_full"};
 
 struct Charge {
   Fate fate;

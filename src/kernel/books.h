@@ -12,8 +12,8 @@
 //   kernel_udp            Udp.NoPorts, Udp.InErrors - RcvbufErrors    Udp.InCsumErrors, MemErrors
 //   kernel_socket_buffer  the socket's drops (SK_MEMINFO_DROPS)       Udp.RcvbufErrors
 //   kernel_packet_ring    tp_drops                                    tp_packets includes them
-//   kernel_xdp_ring       rx_dropped + rx_ring_full +                 receiver.link.rx_dropped
-//                         rx_invalid_descs of the AF_XDP socket       (native)
+//   kernel_xdp_ring       rx_dropped + rx_ring_full of the AF_XDP     receiver.link.rx_dropped
+//                         socket                                      (native)
 //   kernel_other          rx_otherhost_dropped, rx_nohandler,         -
 //                         ingress filters: with their reasons
 // (*) less the frames that AF_PACKET's transmit ring sent again after a refusal: what left the

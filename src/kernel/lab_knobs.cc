@@ -368,6 +368,8 @@ class ReceiverWithKnobs final : public Receiver {
       const std::vector<std::uint32_t>& sent_per_flow) override {
     PM_TRY(ReceiverAccount account, receiver_->stop(sent_per_flow));
     account.knobs.merge(knobs_->knobs());
+    // The kernel receives in a thread of its own, whose time is no softirq's.
+    if (knobs_->polls_in_threads()) account.cpu_cores_used.reset();
     return account;
   }
   void abandon() override { receiver_->abandon(); }

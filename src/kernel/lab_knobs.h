@@ -74,6 +74,10 @@ class LabKnobs {
 
   void begin();  // the traffic is about to start
   [[nodiscard]] std::map<std::string, Knob> knobs() const;
+  [[nodiscard]] bool polls_in_threads() const {
+    const auto asked = levels_.find("threaded_napi");
+    return asked != levels_.end() && asked->second == "on";
+  }
 
  private:
   LabKnobs(const TrialOrder& order, NetdevPlace sender, NetdevPlace receiver, HostWide host)

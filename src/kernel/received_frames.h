@@ -28,7 +28,7 @@ class ReceivedFrames {
             std::uint64_t now);
   // One frame that has no payload where a stamp could be.
   void take_foreign() { ++foreign_pkts_; }
-  // A system call was made to get them.
+  // A system call was made to get frames, or to wait for them.
   void count_call() { ++calls_; }
   // After the frames of one look were taken. Sleeps once where the order plants a stop.
   void after_batch(std::int64_t frames, std::uint64_t now);

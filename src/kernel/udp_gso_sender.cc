@@ -28,8 +28,6 @@
 namespace pollmark {
 namespace {
 
-constexpr int kMostSegments = 64;  // UDP_MAX_SEGMENTS of every kernel that has UDP_SEGMENT
-constexpr std::int64_t kMostDatagram = 65'507;
 constexpr std::int64_t kUdpHeaderBytes = 14 + 20 + 8;
 constexpr std::uint16_t kFirstPort = 20'000;
 constexpr int kSendBuffer = 8 << 20;
@@ -97,7 +95,8 @@ class UdpGsoSender final : public Sender {
     if (abandoned_.load(std::memory_order_relaxed))
       return fail(Errc::interrupted, "the trial was abandoned");
     if (!thread_error_.empty()) return fail(Errc::host_cannot, thread_error_, place_.netdev);
-    wait_until_taken();
+    if (!waited_until_taken())
+      return fail(Errc::host_cannot, "its queue still held frames after 500 ms", place_.netdev);
     SenderAccount account;
     account.offered_pkts = window_.sent_pkts;
     account.offered_bytes = window_.sent_pkts * order_.traffic.frame_bytes.front();
@@ -214,15 +213,16 @@ class UdpGsoSender final : public Sender {
   }
 
   // Until the device's queue holds nothing more of the sockets.
-  void wait_until_taken() {
+  bool waited_until_taken() {
     const std::int64_t begin_ns = wall_ns();
     for (const Socket& socket : sockets_) {
       int unsent = 0;
-      while (ioctl(socket.fd(), SIOCOUTQ, &unsent) == 0 && unsent > 0 &&
-             wall_ns() - begin_ns < kDrainLimitNs) {
+      while (ioctl(socket.fd(), SIOCOUTQ, &unsent) == 0 && unsent > 0) {
+        if (wall_ns() - begin_ns > kDrainLimitNs) return false;
         std::this_thread::sleep_for(std::chrono::microseconds(200));
       }
     }
+    return true;
   }
 
   // Debt that is worked off back to back: 1 ms, or one call where calls are rarer.
@@ -269,11 +269,9 @@ class UdpGsoSender final : public Sender {
 }  // namespace
 
 int gso_segments(const TrialOrder& order) {
-  const std::int64_t payload = payload_bytes(order);
-  const bool max = order.traffic.load.unit == LoadUnit::max;
-  const std::int64_t asked = max ? kMostSegments : order.traffic.arrivals.burst_frames;
-  return static_cast<int>(std::clamp<std::int64_t>(
-      asked, 1, std::min<std::int64_t>(kMostSegments, kMostDatagram / payload)));
+  const bool asks_for_most =
+      order.traffic.load.unit == LoadUnit::max && order.kind != TrialKind::calibration;
+  return asks_for_most ? most_gso_segments(order.traffic) : order.traffic.arrivals.burst_frames;
 }
 
 Result<std::unique_ptr<Sender>> make_udp_gso_sender(const TrialOrder& order,
@@ -288,6 +286,8 @@ Result<std::unique_ptr<Sender>> make_udp_gso_sender(const TrialOrder& order,
     return refused("a frame that holds the stamp");
   if (traffic.flows < 1 || traffic.flows > kMostGsoFlows)
     return refused(fmt::format("1..{} flows", kMostGsoFlows));
+  if (gso_segments(order) > most_gso_segments(traffic))
+    return refused(fmt::format("bursts of at most {} frames", most_gso_segments(traffic)));
   PM_TRY(const TrialCpus cpus, trial_cpus(order));
   if (cpus.senders.size() != 1) return refused("one lcore");
   return std::make_unique<UdpGsoSender>(order, place, cpus.senders.front());

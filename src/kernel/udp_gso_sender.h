@@ -11,10 +11,8 @@
 
 namespace pollmark {
 
-inline constexpr int kMostGsoFlows = 1024;  // each is a socket
-
-// Datagrams of one call: the burst of the order's arrivals, under `load = "max"` as many as go; at
-// most 64 (UDP_MAX_SEGMENTS) and 65 507 bytes.
+// Datagrams of one call: the burst of the order's arrivals; under `load = "max"`, unless that is to
+// calibrate, as many as go (most_gso_segments).
 [[nodiscard]] int gso_segments(const TrialOrder& order);
 
 // One thread on the sending CPU of trial_cpus(order). Call n is due at n * segments / pps, and all

@@ -188,7 +188,7 @@ Result<VethLab> VethLab::create(const TrialOrder& order) {
   }
   PM_TRYV(of_sender.set_up(sender.netdev));
   PM_TRYV(of_receiver.set_up(receiver.netdev));
-  PM_TRYV(of_sender.add_neighbour(sender.netdev, receiver.ipv4, receiver.mac));
+  PM_TRYV(of_sender.add_neighbour(sender.netdev, receiver.ipv4, sender.frames_to_mac));
   PM_TRYV(of_receiver.add_neighbour(receiver.netdev, sender.ipv4, sender.mac));
   PM_TRYV(wait_until_it_sends(of_sender, sender.netdev));
   PM_TRYV(wait_until_it_sends(of_receiver, receiver.netdev));

@@ -69,7 +69,7 @@ class XdpDrop final : public Receiver {
     account.fates[Fate::late] = pkts(tally.late_pkts);
     account.queues.push_back({.queue = 0, .polled_pkts = pkts(tally.pkts), .share = 1.0});
     account.cpu_cores_used = softirq_.cores();
-    account.syscalls_per_pkt = 0.0;
+    if (tally.pkts > 0) account.syscalls_per_pkt = 0.0;
     Knob mode = program_->mode_knob();
     mode.exercised = tally.pkts > 0;
     if (mode.exercised) {

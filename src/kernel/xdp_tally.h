@@ -9,5 +9,5 @@ struct pm_xdp_tally {
   __u64 window_pkts;   // with the trial's stamp
   __u64 window_bytes;  // of those, without FCS
   __u64 warmup_pkts;   // of another epoch
-  __u64 late_pkts;     // of those, behind a frame of the window
+  __u64 late_pkts;     // of those, behind a frame of the window on the same CPU
 };

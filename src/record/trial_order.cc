@@ -1,5 +1,6 @@
 #include "record/trial_order.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -139,6 +140,12 @@ bool is_closed_loop(Path path) {
       return false;
   }
   PM_CHECK(false);
+}
+
+int most_gso_segments(const TrafficOrder& traffic) {
+  constexpr int kHeadersAndFcs = 14 + 20 + 8 + 4;
+  const int payload = std::max(1, traffic.frame_bytes.front() - kHeadersAndFcs);
+  return std::clamp(kMostUdpPayloadBytes / payload, 1, kMostGsoSegments);
 }
 
 std::int64_t response_bytes_of(const ClosedLoopOrder& loop) {

@@ -158,6 +158,12 @@ struct ReceiverOrder {
 inline constexpr std::uint32_t kXdpChunkBytes = 4096;
 inline constexpr int kXdpHeadroomBytes = 256;
 
+// Of sender udp_gso: datagrams of one call (UDP_MAX_SEGMENTS of every kernel that has UDP_SEGMENT),
+// their bytes together, and flows, each of which is a socket.
+inline constexpr int kMostGsoSegments = 64;
+inline constexpr int kMostUdpPayloadBytes = 65'507;
+inline constexpr int kMostGsoFlows = 512;
+
 // A request and its answer carry a sequence number.
 inline constexpr std::int64_t kLeastMessageBytes = 4;
 
@@ -213,6 +219,8 @@ struct TrialOrder {
 [[nodiscard]] bool is_closed_loop(Path path);
 // The kernel receives what a sender of the load offers: udp_socket, packet_mmap, af_xdp, xdp_drop.
 [[nodiscard]] bool is_open_kernel_path(Path path);
+// Datagrams that one call of sender udp_gso can carry, from frames of the order's first size.
+[[nodiscard]] int most_gso_segments(const TrafficOrder& traffic);
 [[nodiscard]] std::int64_t response_bytes_of(const ClosedLoopOrder& loop);
 // 2 with direction = both, else 1.
 [[nodiscard]] int direction_count(const TrialOrder& order);

@@ -205,7 +205,8 @@ struct TrialResult {
   std::optional<ClosedLoopAccount> closed_loop;  // nullopt: a load was offered
   LatencyAccount latency_ns;
   std::optional<double> cycles_per_pkt;  // busy TSC cycles of the receiving lcores per frame polled
-  // Of the receiving thread in the window, per frame that it took; 0: it polls without any.
+  // Of the receiving thread in the window, made to get frames or to wait for them, per frame that
+  // it took; those of the measuring itself are left out. 0: it polls without any.
   std::optional<double> syscalls_per_pkt;
   std::optional<double> busy_fraction;  // of the busiest receiving lcore, 0..1
   // Receiving side, all threads and softirq that are known; of a closed loop both sides.

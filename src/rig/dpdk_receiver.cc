@@ -349,9 +349,9 @@ class DpdkReceiver final : public Receiver {
         account.busy_fraction =
             std::min(1.0, static_cast<double>(watch_.busy_ticks) / window_ticks);
       }
-      account.syscalls_per_pkt = 0.0;  // net_af_packet looks into its ring
       const auto polled = lcore_.tallies.polled - watch_.polled_before;
       if (polled > 0) {
+        account.syscalls_per_pkt = 0.0;  // net_af_packet looks into its ring
         account.cycles_per_pkt =
             static_cast<double>(watch_.busy_ticks) / static_cast<double>(polled);
       }

@@ -86,6 +86,8 @@ TEST(UdpGsoSender, ACallCarriesTheBurstUpToWhatADatagramHolds) {
   EXPECT_EQ(gso_segments(order), 64);
   order.traffic.frame_bytes = {1518};
   EXPECT_EQ(gso_segments(order), 65'507 / 1472);
+  order.kind = TrialKind::calibration;
+  EXPECT_EQ(gso_segments(order), 1) << "what the trials' arrivals ask for";
 }
 
 TEST(UdpGsoSender, RefusesWhatItHasNot) {
@@ -94,7 +96,11 @@ TEST(UdpGsoSender, RefusesWhatItHasNot) {
   EXPECT_THAT(make_udp_gso_sender(order, {}).error().what, HasSubstr("one frame size"));
   order.traffic.frame_bytes = {64};
   order.traffic.flows = 2000;
-  EXPECT_THAT(make_udp_gso_sender(order, {}).error().what, HasSubstr("1..1024 flows"));
+  EXPECT_THAT(make_udp_gso_sender(order, {}).error().what, HasSubstr("1..512 flows"));
+  order.traffic.flows = 8;
+  order.traffic.frame_bytes = {1518};
+  order.traffic.arrivals.burst_frames = 64;
+  EXPECT_THAT(make_udp_gso_sender(order, {}).error().what, HasSubstr("at most 44 frames"));
 }
 
 }  // namespace

@@ -67,6 +67,9 @@ TEST_P(Xdp, SocketReceivesEveryFrameOnceWithItsBytes) {
   EXPECT_EQ(result->streams[0].received_bytes, 5000 * 100);
   ASSERT_TRUE(result->latency_ns.rx);
   EXPECT_EQ(result->latency_ns.rx->count() + result->latency_ns.rx->out_of_range(), 5000);
+  ASSERT_TRUE(result->syscalls_per_pkt);
+  EXPECT_GT(*result->syscalls_per_pkt, 0.0);
+  EXPECT_FALSE(result->knobs.at("need_wakeup").exercised);
   const Knob& ring = result->knobs.at("xdp_rx_ring");
   EXPECT_EQ(ring.effective, "16384");
   EXPECT_TRUE(ring.exercised);

@@ -29,6 +29,51 @@ TrialOrder veth_with(std::vector<std::pair<std::string, std::string>> levels) {
   return order;
 }
 
+TEST(Feasibility, UdpGsoSendsPlainDatagramsInCallsThatHoldABurst) {
+  const auto gso = [](std::vector<std::pair<std::string, std::string>> levels) {
+    levels.insert(levels.begin(), {"sender", "udp_gso"});
+    return refusal(veth_with(std::move(levels)));
+  };
+  EXPECT_EQ(gso({}), std::nullopt);
+  EXPECT_EQ(gso({{"arrivals", "burst 64"}, {"flows", "512"}}), std::nullopt);
+  EXPECT_EQ(gso({{"qdisc", "pfifo 100"}}), std::nullopt);
+  EXPECT_THAT(gso({{"arrivals", "burst 65"}}), Optional(HasSubstr("up to 64 frames")));
+  EXPECT_THAT(gso({{"arrivals", "burst 45"}, {"frame", "1518"}}),
+              Optional(HasSubstr("up to 44 frames")));
+  EXPECT_THAT(gso({{"arrivals", "poisson"}}), Optional(HasSubstr("poisson with sender udp_gso")));
+  EXPECT_THAT(gso({{"flows", "513"}}), Optional(HasSubstr("up to 512 flows")));
+  EXPECT_THAT(gso({{"frame", "64 to 128"}}), Optional(HasSubstr("allowed: one")));
+  EXPECT_THAT(gso({{"direction", "both"}}), Optional(HasSubstr("direction \"both\"")));
+  EXPECT_THAT(gso({{"arrivals", "burst 2"}, {"qdisc", "pfifo 100"}}),
+              Optional(HasSubstr("a queueing discipline")));
+  EXPECT_THAT(gso({{"load", "max"}, {"qdisc", "pfifo 100"}}),
+              Optional(HasSubstr("a queueing discipline")));
+}
+
+TEST(Feasibility, TheKernelsPathsRunTheStagesThatTheyHave) {
+  for (const char* path : {"udp_socket", "packet_mmap", "af_xdp", "xdp_drop"})
+    EXPECT_EQ(refusal(veth_with({{"path", path}})), std::nullopt) << path;
+  EXPECT_EQ(refusal(veth_with({{"path", "af_xdp"}, {"stage", "touch"}})), std::nullopt);
+  EXPECT_THAT(refusal(veth_with({{"path", "xdp_drop"}, {"stage", "touch"}})),
+              Optional(HasSubstr("allowed: none")));
+  EXPECT_THAT(refusal(veth_with({{"path", "af_xdp"}, {"stage", "checksum"}})),
+              Optional(HasSubstr("stage checksum on af_xdp: not there yet")));
+}
+
+TEST(Feasibility, AFrameOfAfXdpLiesInOneChunk) {
+  EXPECT_EQ(refusal(veth_with({{"path", "af_xdp"}, {"frame", "1518"}})), std::nullopt);
+  EXPECT_EQ(refusal(veth_with({{"path", "xdp_drop"}, {"frame", "9000"}})), std::nullopt);
+  EXPECT_EQ(refusal(veth_with({{"path", "af_xdp"}, {"frame", "3524"}})), std::nullopt);
+  EXPECT_THAT(refusal(veth_with({{"path", "af_xdp"}, {"frame", "3525"}})),
+              Optional(HasSubstr("up to 3524, or more with xdp_mode generic")));
+  EXPECT_EQ(refusal(veth_with({{"path", "af_xdp"}, {"frame", "3525"}, {"xdp_mode", "generic"}})),
+            std::nullopt);
+  EXPECT_THAT(refusal(veth_with({{"path", "af_xdp"}, {"frame", "3845"}, {"xdp_mode", "generic"}})),
+              Optional(HasSubstr("lies in one chunk; allowed: up to 3844")));
+  EXPECT_THAT(refusal(veth_with({{"path", "af_xdp"}, {"mtu", "9000"}})),
+              Optional(HasSubstr("mtu 9000 with native XDP")));
+}
+
 TEST(Feasibility, KeepsWhatCanRun) {
   EXPECT_EQ(refusal(order_with({})), std::nullopt);
   EXPECT_EQ(refusal(order_with({{"queues", "4"}, {"reta", "4:2:1:1"}})), std::nullopt);
