@@ -99,6 +99,12 @@ class Case(unittest.TestCase):
         lines = (pathlib.Path(folder) / "trials.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def trials_so_far(self, folder):
+        """While a run writes: the last line may be there in part."""
+        path = pathlib.Path(folder) / "trials.jsonl"
+        text = path.read_text() if path.exists() else ""
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+
     def assert_refused(self, run, code, *words, lines=1):
         self.assertEqual(run.returncode, code, run.stderr + run.stdout)
         self.assertEqual(run.stderr.count("\n"), lines, run.stderr)

@@ -99,7 +99,7 @@ class Search(harness.Case):
         process = self.start("run", experiment, "-o", out)
         deadline = time.time() + 60
         while time.time() < deadline and process.poll() is None:
-            if (out / "trials.jsonl").exists() and len(self.by_kind(out, "search")) >= 6:
+            if sum(trial["kind"] == "search" for trial in self.trials_so_far(out)) >= 6:
                 break
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
