@@ -18,12 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/line_rate.h"
 #include "base/tsc.h"
 #include "base/units.h"
 #include "kernel/blocking_receiver.h"
 #include "kernel/busy_poll.h"
-#include "kernel/frame_payload.h"
 #include "kernel/xdp_program.h"
 
 namespace pollmark {
@@ -101,7 +99,7 @@ class AfXdp final : public ArrivalSource {
     const std::uint64_t now = tsc_now();
     for (std::uint32_t i = 0; i < count; ++i) {
       const xdp_desc& frame = *xsk_ring_cons__rx_desc(&rx_, at + i);
-      take_frame({chunks_.memory() + frame.addr, frame.len}, now, frames);
+      frames.take_frame({chunks_.memory() + frame.addr, frame.len}, frame.len, now);
       free_.push_back(frame.addr / kXdpChunkBytes * kXdpChunkBytes);
     }
     xsk_ring_cons__release(&rx_, count);
@@ -238,19 +236,6 @@ class AfXdp final : public ArrivalSource {
       if (waiting() > 0) return true;
     } while (std::chrono::steady_clock::now() < end);
     return false;
-  }
-
-  static void take_frame(std::span<const std::uint8_t> bytes, std::uint64_t now,
-                         ReceivedFrames& frames) {
-    const auto payload = frame_payload(bytes);
-    if (!payload) {
-      frames.take_foreign();
-      return;
-    }
-    frames.take(
-        payload->data(), payload->size(),
-        std::max<std::int64_t>(static_cast<std::int64_t>(bytes.size()) + kFcsBytes, kMinFrameBytes),
-        now);
   }
 
   [[nodiscard]] std::optional<xdp_statistics> statistics() const {

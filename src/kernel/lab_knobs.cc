@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
@@ -14,8 +15,9 @@
 #include "host/cpu_time.h"
 #include "host/ethtool.h"
 #include "host/file_text.h"
-#include "host/netlink.h"
+#include "host/loss_causes.h"
 #include "host/proc_counters.h"
+#include "host/survey.h"
 #include "host/turned_knob.h"
 
 namespace pollmark {
@@ -23,18 +25,36 @@ namespace {
 
 using Count = std::optional<std::uint64_t>;
 
-template <typename Counters>
-Count find_count(const Counters& counters, const std::string& name) {
+Count find_count(const NamedCounters& counters, const std::string& name) {
   const auto found = counters.find(name);
   return found == counters.end() ? Count() : Count(found->second);
 }
 
-NamedCounters snmp_here() {
-  NamedCounters all;
-  for (const char* file : {"/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat"}) {
-    if (const auto text = read_text_at(AT_FDCWD, file)) all.merge(parse_snmp(*text));
+constexpr std::array kSignLayers{SurveyLayer::link, SurveyLayer::traffic_control,
+                                 SurveyLayer::protocols, SurveyLayer::softnet};
+
+// What the survey of an end tells; nothing where it cannot be read.
+NamedCounters counters_at(const NetdevPlace& place) {
+  auto survey =
+      read_survey({.netns_fd = place.netns_fd, .netdev = place.netdev, .layers = kSignLayers});
+  return survey ? std::move(survey->counters.values) : NamedCounters();
+}
+
+// Of the device's root queueing discipline, as far as it has one that counts.
+Count root_qdisc_count(const NamedCounters& counters, std::string_view counter) {
+  for (const auto& [name, value] : counters) {
+    const CounterName parts = pollmark::parts_of(name);
+    if (parts.layer == "qdisc" && parts.counter == counter && parts.subject.ends_with(" root]"))
+      return value;
   }
-  return all;
+  return std::nullopt;
+}
+
+// None where they cannot be read.
+std::map<std::string, FeatureState> features_at(const NetdevPlace& place) {
+  const auto inside = ScopedNetns::enter(place.netns_fd);
+  if (!inside) return {};
+  return read_features(place.netdev).value_or(std::map<std::string, FeatureState>());
 }
 
 // Threads of the kernel that poll a device of that name, in whatever namespace.
@@ -275,51 +295,31 @@ Result<void> LabKnobs::turn_all() {
 }
 
 KnobSigns LabKnobs::signs() const {
+  const NamedCounters sent = counters_at(sender_);
+  const NamedCounters received = counters_at(receiver_);
+  const auto peer = features_at(sender_);
+  const auto own = features_at(receiver_);
+  const bool peer_cuts =
+      wire_ == WireKind::cut || (!peer.empty() && !feature_is_active(peer, "tx-tcp-segmentation"));
   KnobSigns signs;
-  bool peer_cuts = wire_ == WireKind::cut;
-  if (const auto inside = ScopedNetns::enter(sender_.netns_fd)) {
-    const NamedCounters counters = snmp_here();
-    signs.tcp_segments_sent = find_count(counters, "tcp.OutSegs");
-    signs.ip_sent = find_count(counters, "ip.OutRequests");
-    const auto features = read_features(sender_.netdev);
-    peer_cuts |= features && !feature_is_active(*features, "tx-tcp-segmentation");
-  }
-  if (auto netlink = Netlink::open(sender_.netns_fd)) {
-    if (const auto link = netlink->link(sender_.netdev)) {
-      signs.link_tx_packets = find_count(link->stats, "tx_packets");
-    }
-    if (const auto qdiscs = netlink->qdiscs(sender_.netdev)) {
-      for (const QdiscState& qdisc : *qdiscs) {
-        if (!qdisc.root || qdisc.kind == "noqueue") continue;
-        signs.qdisc_packets = qdisc.stats.packets;
-        signs.qdisc_drops = qdisc.stats.drops;
-      }
-    }
-  }
-  if (const auto inside = ScopedNetns::enter(receiver_.netns_fd)) {
-    const NamedCounters counters = snmp_here();
-    signs.tcp_segments_received = find_count(counters, "tcp.InSegs");
-    signs.segments_received = segments_of(counters);
-    signs.ip_received = find_count(counters, "ip.InReceives");
-    signs.syncookies_sent = find_count(counters, "tcpext.SyncookiesSent");
-    signs.busy_polled_pkts = find_count(counters, "tcpext.BusyPollRxPackets");
-    const auto features = read_features(receiver_.netdev);
-    signs.gro_acts = features && feature_is_active(*features, "rx-gro") &&
-                     (peer_cuts || feature_is_active(*features, "rx-gro-list") ||
-                      feature_is_active(*features, "rx-udp-gro-forwarding"));
-  }
-  if (auto netlink = Netlink::open(receiver_.netns_fd)) {
-    if (const auto link = netlink->link(receiver_.netdev)) {
-      signs.link_rx_packets = find_count(link->stats, "rx_packets");
-    }
-  }
-  if (const auto text = read_text_at(AT_FDCWD, "/proc/thread-self/net/softnet_stat")) {
-    const NamedCounters softnet = parse_softnet(*text);
-    signs.softnet_processed = find_count(softnet, "processed");
-    signs.softnet_dropped = find_count(softnet, "dropped");
-    signs.softnet_squeezed = find_count(softnet, "time_squeeze");
-    signs.softnet_steered = find_count(softnet, "received_rps");
-  }
+  signs.link_tx_packets = find_count(sent, fmt::format("link.{}.tx_packets", sender_.netdev));
+  signs.qdisc_packets = root_qdisc_count(sent, "packets");
+  signs.qdisc_drops = root_qdisc_count(sent, "drops");
+  signs.tcp_segments_sent = find_count(sent, "tcp.OutSegs");
+  signs.ip_sent = find_count(sent, "ip.OutRequests");
+  signs.link_rx_packets = find_count(received, fmt::format("link.{}.rx_packets", receiver_.netdev));
+  signs.tcp_segments_received = find_count(received, "tcp.InSegs");
+  signs.segments_received = segments_of(received);
+  signs.ip_received = find_count(received, "ip.InReceives");
+  signs.syncookies_sent = find_count(received, "tcpext.SyncookiesSent");
+  signs.busy_polled_pkts = find_count(received, "tcpext.BusyPollRxPackets");
+  signs.softnet_processed = find_count(received, "softnet.processed");
+  signs.softnet_dropped = find_count(received, "softnet.dropped");
+  signs.softnet_squeezed = find_count(received, "softnet.time_squeeze");
+  signs.softnet_steered = find_count(received, "softnet.received_rps");
+  signs.gro_acts =
+      feature_is_active(own, "rx-gro") && (peer_cuts || feature_is_active(own, "rx-gro-list") ||
+                                           feature_is_active(own, "rx-udp-gro-forwarding"));
   signs.napi_threads_ns = cpu_ns_of(napi_threads_);
   return signs;
 }

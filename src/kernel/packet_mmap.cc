@@ -7,12 +7,10 @@
 #include <span>
 #include <utility>
 
-#include "base/line_rate.h"
 #include "base/tsc.h"
 #include "host/packet_socket.h"
 #include "kernel/block_ring.h"
 #include "kernel/blocking_receiver.h"
-#include "kernel/frame_payload.h"
 
 namespace pollmark {
 namespace {
@@ -77,20 +75,9 @@ class PacketMmap final : public ArrivalSource {
     std::uint32_t taken = 0;
     for (const tpacket3_hdr& frame : block) {
       if (taken++ % kFramesPerClock == 0) now = tsc_now();
-      take_frame({bytes_of(frame), frame.tp_snaplen}, frame.tp_len, now, frames);
+      frames.take_frame({bytes_of(frame), frame.tp_snaplen}, frame.tp_len, now);
     }
     frames.after_batch(taken, now);
-  }
-
-  static void take_frame(std::span<const std::uint8_t> bytes, std::uint32_t frame_bytes,
-                         std::uint64_t now, ReceivedFrames& frames) {
-    const auto payload = frame_payload(bytes);
-    if (!payload) {
-      frames.take_foreign();
-      return;
-    }
-    frames.take(payload->data(), payload->size(),
-                std::max<std::int64_t>(std::int64_t{frame_bytes} + kFcsBytes, kMinFrameBytes), now);
   }
 
   BlockRing ring_;

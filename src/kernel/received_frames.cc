@@ -6,7 +6,9 @@
 #include <string>
 #include <thread>
 
+#include "base/line_rate.h"
 #include "host/numa_placement.h"
+#include "kernel/frame_payload.h"
 
 namespace pollmark {
 namespace {
@@ -64,6 +66,17 @@ void ReceivedFrames::take(const std::uint8_t* payload, std::size_t payload_bytes
   latency_.record(static_cast<std::int64_t>(
       static_cast<double>(static_cast<std::int64_t>(now - stamp->tsc)) * 1e9 / tsc_hz_));
   if (stage_ == StageKind::touch) touched_ += sum_of_payload(payload, payload_bytes);
+}
+
+void ReceivedFrames::take_frame(std::span<const std::uint8_t> frame, std::int64_t frame_bytes,
+                                std::uint64_t now) {
+  const auto payload = frame_payload(frame);
+  if (!payload) {
+    take_foreign();
+    return;
+  }
+  take(payload->data(), payload->size(),
+       std::max(frame_bytes + kFcsBytes, std::int64_t{kMinFrameBytes}), now);
 }
 
 void ReceivedFrames::open_window(std::uint64_t now) {

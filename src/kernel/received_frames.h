@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "host/cpu_time.h"
 #include "kernel/payload_stamp.h"
@@ -26,6 +27,9 @@ class ReceivedFrames {
   // after it was there.
   void take(const std::uint8_t* payload, std::size_t payload_bytes, std::int64_t frame_bytes,
             std::uint64_t now);
+  // One Ethernet frame, as far as it was captured; frame_bytes: of the whole, without FCS. Without
+  // a payload where a stamp could be it is foreign.
+  void take_frame(std::span<const std::uint8_t> frame, std::int64_t frame_bytes, std::uint64_t now);
   // One frame that has no payload where a stamp could be.
   void take_foreign() { ++foreign_pkts_; }
   // A system call was made to get frames, or to wait for them.

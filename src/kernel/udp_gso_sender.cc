@@ -24,6 +24,7 @@
 #include "host/trial_cpus.h"
 #include "kernel/payload_stamp.h"
 #include "kernel/socket.h"
+#include "trial/catch_up.h"
 
 namespace pollmark {
 namespace {
@@ -31,7 +32,6 @@ namespace {
 constexpr std::int64_t kUdpHeaderBytes = 14 + 20 + 8;
 constexpr std::uint16_t kFirstPort = 20'000;
 constexpr int kSendBuffer = 8 << 20;
-constexpr std::int64_t kCatchUpNs = 1'000'000;
 constexpr std::int64_t kGapNs = 20'000;
 constexpr std::int64_t kDrainLimitNs = 500'000'000;
 

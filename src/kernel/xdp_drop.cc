@@ -7,10 +7,10 @@
 #include "base/line_rate.h"
 #include "base/units.h"
 #include "host/kernel_counters.h"
+#include "host/softirq_share.h"
 #include "host/trial_cpus.h"
 #include "kernel/blocking_receiver.h"
 #include "kernel/quiet.h"
-#include "kernel/softirq_share.h"
 #include "kernel/xdp_program.h"
 
 namespace pollmark {

@@ -7,12 +7,9 @@
 
 #include "datapath/arrivals.h"
 #include "datapath/clock.h"
+#include "trial/catch_up.h"
 
 namespace pollmark {
-
-// Debt that a late generator works off by sending back to back: slots older than this are given up
-// and counted (tx_unsent). It bounds the burst that a stall of the generator sends at a receiver.
-inline constexpr std::int64_t kCatchUpNs = 1'000'000;
 
 // Frames in one burst of the sender: what it can work off at once however slow the schedule is.
 inline constexpr std::uint32_t kSenderBurst = 32;

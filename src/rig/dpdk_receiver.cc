@@ -21,6 +21,7 @@
 #include "host/cpu_time.h"
 #include "host/kernel_counters.h"
 #include "host/numa_placement.h"
+#include "host/softirq_share.h"
 #include "host/trial_cpus.h"
 #include "rig/dpdk_port.h"
 #include "rig/dpdk_thread.h"
@@ -130,8 +131,7 @@ class DpdkReceiver final : public Receiver {
 
   Result<void> start() override {
     PM_CHECK(port_ != nullptr);
-    cpu_before_ = cpu_stats();
-    started_wall_ns_ = wall_ns();
+    softirq_.begin(cpus_.all());
     return start_lcore(thread_, cpus_.receiver, "receiver", [this] { poll(); });
   }
 
@@ -161,8 +161,7 @@ class DpdkReceiver final : public Receiver {
 
   Result<ReceiverAccount> stop(const std::vector<std::uint32_t>& sent_per_flow) override {
     end_thread();
-    const std::int64_t wall_total_ns = wall_ns() - started_wall_ns_;
-    const auto cpu_after = cpu_stats();
+    const std::optional<double> softirq_cores = softirq_.cores();
     const ReceiveTallies& tallies = lcore_.tallies;
     const bool tracked = !is_replay();
 
@@ -205,7 +204,7 @@ class DpdkReceiver final : public Receiver {
       account.stage = stage_account(tallies, order_.receiver.stage);
     if (patterns_)
       account.fates[Fate::stage_dropped] = static_cast<std::int64_t>(tallies.stage_dropped);
-    add_cost(account, wall_total_ns, cpu_after);
+    add_cost(account, softirq_cores);
     PM_TRYV(add_knobs(account));
     return account;
   }
@@ -325,8 +324,7 @@ class DpdkReceiver final : public Receiver {
     return static_cast<double>(ticks - watch_.window_opened) / tsc_hz_;
   }
 
-  void add_cost(ReceiverAccount& account, std::int64_t wall_total_ns,
-                const std::vector<CpuStat>& cpu_after) const {
+  void add_cost(ReceiverAccount& account, std::optional<double> softirq_cores) const {
     LcoreHealth health;
     health.role = "receiver q0";
     health.polling = true;
@@ -356,12 +354,7 @@ class DpdkReceiver final : public Receiver {
             static_cast<double>(watch_.busy_ticks) / static_cast<double>(polled);
       }
       // The kernel's part of receiving runs in softirq on the CPU that sends.
-      const std::vector<int> cpus = cpus_.all();
-      const auto softirq_ns = softirq_ns_between(cpu_before_, cpu_after, cpus);
-      if (softirq_ns && wall_total_ns > 0) {
-        account.cpu_cores_used =
-            on_cpu + static_cast<double>(*softirq_ns) / static_cast<double>(wall_total_ns);
-      }
+      if (softirq_cores) account.cpu_cores_used = on_cpu + *softirq_cores;
     }
     health.busy_fraction = account.busy_fraction;
     if (watch_.window_opened != 0) {
@@ -423,8 +416,7 @@ class DpdkReceiver final : public Receiver {
   std::atomic<std::int64_t> window_polled_{0};
   std::atomic<std::int64_t> window_received_{0};
   std::atomic<bool> ending_{false};
-  std::vector<CpuStat> cpu_before_;
-  std::int64_t started_wall_ns_ = 0;
+  SoftirqShare softirq_;
   PinnedThread thread_;  // last: joined before what it uses goes away
 };
 

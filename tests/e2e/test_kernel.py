@@ -99,7 +99,7 @@ def has_net_admin():
 
 class Kernel(harness.Case):
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
-    def test_the_books_close_on_both_paths(self):
+    def test_the_books_close_on_every_path(self):
         out = self.scratch / "out"
         run = self.pollmark("run", self.experiment(EXPERIMENT), "-o", out, timeout=300)
         # 1: this machine was too busy for a valid trial. Its books must close all the same.

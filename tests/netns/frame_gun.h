@@ -4,10 +4,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "host/netns.h"
+#include "kernel/books.h"
+#include "kernel/veth_lab.h"
 #include "trial/endpoints.h"
+#include "trial/trial.h"
 
 namespace pollmark {
 
@@ -54,5 +59,16 @@ class FrameGun final : public Sender {
   std::int64_t accepted_pkts_ = 0;
   std::int64_t warmup_pkts_ = 0;
 };
+
+// A trial on a veth pair of its own: the gun against the receiver that `make` makes of its place.
+template <typename Make>
+[[nodiscard]] Result<TrialResult> gun_trial(const TrialOrder& order, GunOrder gun, Make make) {
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  Ends ends;
+  PM_TRY(ends.receiver, make(order, lab.receiver_place()));
+  PM_TRY(ends.books, make_kernel_books(order));
+  ends.sender = std::make_unique<FrameGun>(std::move(gun), lab.sender_place());
+  return run_trial(order, std::move(ends));
+}
 
 }  // namespace pollmark

@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "closed_books.h"
 #include "frame_gun.h"
-#include "kernel/books.h"
-#include "kernel/veth_lab.h"
 #include "network_lab.h"
-#include "trial/trial.h"
 
 namespace pollmark {
 namespace {
@@ -19,21 +17,7 @@ TrialOrder ring_order() {
 }
 
 Result<TrialResult> run(const TrialOrder& order, GunOrder gun) {
-  PM_TRY(const VethLab lab, VethLab::create(order));
-  Ends ends;
-  PM_TRY(ends.receiver, make_packet_mmap_receiver(order, lab.receiver_place()));
-  PM_TRY(ends.books, make_kernel_books(order));
-  ends.sender = std::make_unique<FrameGun>(std::move(gun), lab.sender_place());
-  return run_trial(order, std::move(ends));
-}
-
-void expect_closed(const TrialResult& result) {
-  EXPECT_EQ(result.ledger().unaccounted_pkts(), 0);
-  for (const auto& reason : result.invalid_reasons) {
-    EXPECT_FALSE(reason.starts_with("books_open")) << reason;
-    EXPECT_FALSE(reason.starts_with("tracker_disagrees")) << reason;
-    EXPECT_FALSE(reason.starts_with("echo_disagrees")) << reason;
-  }
+  return gun_trial(order, std::move(gun), make_packet_mmap_receiver);
 }
 
 TEST(PacketMmap, EveryFrameIsReceivedOnceWithItsBytes) {
@@ -42,7 +26,7 @@ TEST(PacketMmap, EveryFrameIsReceivedOnceWithItsBytes) {
   gun.times = [](std::int64_t i) { return i % 100 == 7 ? 2 : 1; };
   const auto result = run(ring_order(), gun);
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   EXPECT_EQ(result->ledger().pkts(Fate::received), 5000);
   EXPECT_EQ(result->ledger().pkts(Fate::duplicate), 50);
   EXPECT_EQ(result->ledger().lost_pkts(), 0);
@@ -66,7 +50,7 @@ TEST(PacketMmap, FramesBeyondAHeldRingAreChargedToItToThePacket) {
   order.seconds = 0.02;
   const auto result = run(order, {.frames = 6000});
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   const auto lost = result->ledger().pkts_or_zero(Fate::kernel_packet_ring);
   EXPECT_GT(lost, 1000);  // most of the 100 ms of the stop at 50 kpps
   EXPECT_EQ(lost, result->ledger().lost_pkts());

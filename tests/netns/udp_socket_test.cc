@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "closed_books.h"
 #include "frame_gun.h"
 #include "host/netlink.h"
 #include "kernel/books.h"
@@ -35,42 +36,13 @@ Result<TrialResult> run(const TrialOrder& order, GunOrder gun) {
   return run(order, lab, std::move(gun));
 }
 
-// What a trial lost, by name; the books must be closed whatever happened to it.
-std::map<std::string, std::int64_t> losses_of(const TrialResult& result) {
-  std::map<std::string, std::int64_t> losses;
-  for (const Fate fate : all_fates()) {
-    if (fate_kind(fate) != FateKind::loss) continue;
-    if (const auto pkts = result.ledger().pkts_or_zero(fate); pkts != 0) {
-      losses[std::string(fate_name(fate))] = pkts;
-    }
-  }
-  return losses;
-}
-using Losses = std::map<std::string, std::int64_t>;
-
-bool has_reason(const TrialResult& result, std::string_view code) {
-  for (const auto& reason : result.invalid_reasons) {
-    if (reason.starts_with(code)) return true;
-  }
-  return false;
-}
-
-void expect_closed(const TrialResult& result) {
-  EXPECT_EQ(result.ledger().unaccounted_pkts(), 0);
-  EXPECT_FALSE(has_reason(result, "books_open"));
-  EXPECT_FALSE(has_reason(result, "tracker_disagrees"));
-  for (const auto& reason : result.invalid_reasons) {
-    EXPECT_FALSE(reason.starts_with("echo_disagrees")) << reason;
-  }
-}
-
 TEST(UdpSocket, EveryFrameIsReceivedWhenThereIsRoom) {
   NEEDS_NETWORK_LAB();
   TrialOrder order = udp_order();
   order.receiver.socket_buffer_bytes = 16 << 20;
   const auto result = run(order, {.frames = 5000, .warmup_frames = 500});
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   EXPECT_EQ(result->ledger().offered_pkts(), 5000);
   EXPECT_EQ(result->ledger().pkts(Fate::received), 5000);
   EXPECT_EQ(losses_of(*result), Losses{});
@@ -95,7 +67,7 @@ TEST(UdpSocket, FramesBeyondATinyBufferAreChargedToTheSocketToThePacket) {
   order.seconds = 0.02;
   const auto result = run(order, {.frames = 3000, .warmup_frames = 0});
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   const auto losses = losses_of(*result);
   ASSERT_EQ(losses.size(), 1U);
   EXPECT_EQ(losses.begin()->first, "kernel_socket_buffer");
@@ -113,7 +85,7 @@ TEST(UdpSocket, FramesLostInTheWarmUpAreNotChargedToTheWindow) {
   order.receiver.socket_buffer_bytes = 1;  // the kernel's least: two or three small frames
   const auto result = run(order, {.frames = 2000, .warmup_frames = 20'000, .pps = 0});
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   const auto drops = result->counters.at("receiver.socket.drops").delta;
   const auto arrived = result->counters.at("receiver.port.warmup_pkts").delta;
   ASSERT_TRUE(drops && arrived);
@@ -129,7 +101,7 @@ TEST(UdpSocket, RepeatedFramesAreExtrasAndForeignOnesAreNotReceived) {
   gun.times = [](std::int64_t i) { return i % 100 == 7 ? 2 : 1; };
   auto result = run(order, gun);
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   EXPECT_EQ(result->ledger().pkts(Fate::duplicate), 10);
   EXPECT_EQ(result->ledger().pkts(Fate::received), 1000);
 
@@ -167,7 +139,7 @@ TEST_P(DeathOnTheWayUp, HasOneOwner) {
   };
   const auto result = run(order, gun);
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   EXPECT_EQ(losses_of(*result), GetParam().owners);
   EXPECT_EQ(result->ledger().pkts(Fate::received), 750);
 }
@@ -252,7 +224,7 @@ TEST(BooksOverVeth, FramesBeyondThePeersMtuAreChargedOnceThoughVethCountsThemTwi
   ASSERT_TRUE(netlink && netlink->set_mtu("b0", 600));
   const auto result = run(order, *lab, {.frames = 500, .bytes_without_fcs = 996});
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   EXPECT_EQ(losses_of(*result), (Losses{{"kernel_link_tx", 500}}));
   EXPECT_EQ(result->counters.at("receiver.link.rx_dropped").delta, 500);
 }
@@ -288,7 +260,7 @@ TEST(BooksOverVeth, TokenBucketsDropsAreTheQdiscs) {
   ASSERT_TRUE(set) << set.error().text();
   const auto result = run(order, *lab, {.frames = 2000, .pps = 0});
   ASSERT_TRUE(result) << result.error().text();
-  expect_closed(*result);
+  expect_books_closed(*result);
   const auto losses = losses_of(*result);
   ASSERT_EQ(losses.size(), 1U);
   EXPECT_EQ(losses.begin()->first, "kernel_qdisc");
