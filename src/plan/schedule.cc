@@ -159,6 +159,10 @@ Cell make_cell(const Group& group, const std::vector<std::size_t>& choice,
           fmt::format("{} packets take {:.0f} s at {}; allowed: up to {:.0f} s", group.packets,
                       order.seconds, si(order.traffic.intended_pps, "pps"), kMostTrialSeconds);
     }
+  } else if (const double frames = order.traffic.intended_pps * order.seconds;
+             frames > 0.0 && frames < 1.0) {
+    cell.refused = fmt::format("{} is {:.2g} frames in {} s; allowed: at least one frame a trial",
+                               si(order.traffic.intended_pps, "pps"), frames, order.seconds);
   }
   return cell;
 }

@@ -117,6 +117,15 @@ TEST(Cells, PacketsBecomeSecondsAtTheCellsOwnRate) {
   EXPECT_GT(plan.cells[1].order.seconds, 10 * plan.cells[0].order.seconds);
 }
 
+TEST(Cells, TrialOfLessThanOneFrameIsRefused) {
+  const Plan plan = planned(small_with("rx_ring = [64, 512]", "load = [\"0.5 pps\", \"1 pps\"]"),
+                            {"traffic={frame=256}", "trial.seconds=1"});
+  ASSERT_THAT(plan.cells, SizeIs(2));
+  EXPECT_THAT(plan.cells[0].refused,
+              ::testing::Optional(HasSubstr("0.5 frames in 1 s; allowed: at least one frame")));
+  EXPECT_FALSE(plan.cells[1].refused);
+}
+
 constexpr std::string_view kPaths = R"(name = "paths"
 [generator]
 port = "veth"
