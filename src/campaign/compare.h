@@ -27,9 +27,9 @@ struct CompareOutcome {
 };
 
 // Two runs share no block, hence they are compared unpaired, and what differs from run to run by
-// itself is not in the interval; the text says so. A difference of the environment that --expect
-// does not name makes every verdict "confounded". page_size is part of a cell's identity: unless
-// expected, cells of different page sizes are not compared at all.
+// itself is not in the interval; the text says so. Where --expect says what is meant to differ, any
+// other difference of the environment makes every verdict "confounded". page_size is part of a
+// cell's identity: unless expected, cells of different page sizes are not compared at all.
 //
 // Errors: bad_experiment for whatever cannot be compared: no such folder, another schema, a damaged
 // record, no shared cell, a factor, level or verdict that does not exist, a metric that was not

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "judge/summary.h"
 #include "record/json.h"
 
 namespace pollmark {
@@ -17,9 +18,7 @@ constexpr const char* kNotRecorded = "not recorded";
 using Facts = std::map<std::string, std::string>;
 using CellKey = std::pair<std::string, std::map<std::string, std::string>>;
 
-bool counts(const TrialResult& trial) {
-  return trial.order.kind == TrialKind::trial && trial.valid;
-}
+bool counts(const TrialResult& trial) { return is_of_a_cell(trial) && trial.valid; }
 
 Facts provenance_facts(const Provenance& provenance) {
   Facts facts = provenance.host;
@@ -69,6 +68,12 @@ Facts settings_of(const TrialOrder& order) {
   }
   Facts facts;
   flatten(json, "", facts);
+  // A search chooses its loads, from what the generator reached on that day.
+  if (order.kind != TrialKind::trial) {
+    std::erase_if(facts, [](const auto& fact) {
+      return fact.first == "traffic.intended_pps" || fact.first.starts_with("traffic.load.");
+    });
+  }
   return facts;
 }
 

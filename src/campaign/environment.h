@@ -16,7 +16,8 @@ struct EnvironmentDifference {
 
 // Facts of the host, versions, the pool's page size, the hot loops' ISA level, clock; and every
 // setting of the trials of cells that both hold (the first where several cells differ). Measured
-// facts (calibration) and what changes by itself (free hugepages, seeds) are left out. By key.
+// facts (calibration, the loads of a search) and what changes by itself (free hugepages, seeds) are
+// left out. By key.
 [[nodiscard]] std::vector<EnvironmentDifference> environment_differences(const StoredCampaign& from,
                                                                          const StoredCampaign& to);
 
