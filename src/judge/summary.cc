@@ -83,6 +83,7 @@ void add_latency(CellSummary& cell, const std::vector<const TrialResult*>& valid
     }
     cell.latency_kind = done ? "done" : rx ? "rx" : "round_trip";
   }
+  if (cell.latency_ns) cell.latency_ns->pack();
 }
 
 // Most frequent; of equally frequent ones the first by name. Its sentence is that of the last

@@ -162,6 +162,18 @@ class Inflater {
   z_stream stream_{};
 };
 
+// The counts that are not zero, in order of their bins, as V2's payload.
+struct CountsWriter {
+  std::string payload;
+  std::size_t next = 0;
+
+  void put(std::size_t index, std::int64_t count) {
+    if (index > next) put_zigzag(payload, -static_cast<std::int64_t>(index - next));
+    put_zigzag(payload, count);
+    next = index + 1;
+  }
+};
+
 tl::unexpected<Error> not_a_histogram(std::string_view why) {
   return fail(Errc::bad_experiment, fmt::format("not an HdrHistogram V2 histogram: {}", why));
 }
@@ -175,7 +187,12 @@ bool HistogramLayout::possible() const {
   return unit + sub_bucket_magnitude(significant_figures) - 1 <= 61;
 }
 
-LatencyHistogram::LatencyHistogram(HistogramLayout layout) : layout_(layout) {
+LatencyHistogram::LatencyHistogram(HistogramLayout layout)
+    : LatencyHistogram(layout, WithoutCounts{}) {
+  counts_.resize(bins_);
+}
+
+LatencyHistogram::LatencyHistogram(HistogramLayout layout, WithoutCounts) : layout_(layout) {
   PM_CHECK(layout.possible());
   const unsigned sub_magnitude = sub_bucket_magnitude(layout.significant_figures);
   unit_magnitude_ =
@@ -184,7 +201,6 @@ LatencyHistogram::LatencyHistogram(HistogramLayout layout) : layout_(layout) {
   mask_ = ((std::uint64_t{1} << sub_magnitude) - 1) << unit_magnitude_;
   const std::size_t buckets = bucket_count(layout, unit_magnitude_, sub_magnitude);
   bins_ = (buckets + 1) << half_magnitude_;
-  counts_.resize(bins_);
 }
 
 template <typename Visit>
@@ -210,15 +226,12 @@ void LatencyHistogram::each_bin(Visit visit) const {
 
 std::string LatencyHistogram::packed_counts() const {
   if (packed_) return packed_->counts;
-  std::string payload;
-  std::size_t next = 0;
+  CountsWriter writer;
   each_bin([&](std::size_t index, std::int64_t count) {
-    if (index > next) put_zigzag(payload, -static_cast<std::int64_t>(index - next));
-    put_zigzag(payload, count);
-    next = index + 1;
+    writer.put(index, count);
     return true;
   });
-  return payload;
+  return std::move(writer.payload);
 }
 
 void LatencyHistogram::pack() {
@@ -431,7 +444,7 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
   layout.lowest = static_cast<std::int64_t>(get_be(header.substr(16, 8)));
   layout.highest = static_cast<std::int64_t>(get_be(header.substr(24, 8)));
   if (!layout.possible()) return not_a_histogram("its layout is impossible");
-  LatencyHistogram histogram(layout);
+  LatencyHistogram histogram(layout, WithoutCounts{});
   const auto payload_bytes = static_cast<std::size_t>(get_be(header.substr(4, 4)));
   if (payload_bytes > histogram.bins() * kMaxVarintBytes) {
     return not_a_histogram("it has more counts than its layout");
@@ -441,7 +454,11 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
 
   std::string_view payload = *payload_text;
   std::size_t index = 0;
+  // Bins that are said to be empty, and gaps in pieces, have one spelling here.
+  CountsWriter counts;
   std::int64_t total = 0;
+  std::int64_t min = std::numeric_limits<std::int64_t>::max();
+  std::int64_t max = std::numeric_limits<std::int64_t>::min();
   Sum sum = 0;
   while (!payload.empty()) {
     const std::optional<std::int64_t> number = take_zigzag(payload);
@@ -458,14 +475,17 @@ Result<LatencyHistogram> LatencyHistogram::decode(std::string_view base64) {
       return not_a_histogram("its counts do not fit 64 bits");
     }
     if (*number > 0) {
-      histogram.counts_[index] = *number;
-      histogram.min_ = std::min(histogram.min_, histogram.lowest_of(index));
-      histogram.max_ = std::max(histogram.lowest_of(index),
-                                std::min(histogram.highest_of(index), layout.highest));
+      counts.put(index, *number);
+      min = std::min(min, histogram.lowest_of(index));
+      max = std::max(histogram.lowest_of(index),
+                     std::min(histogram.highest_of(index), layout.highest));
       sum += static_cast<Sum>(histogram.middle_of(index)) * static_cast<Sum>(*number);
     }
     ++index;
   }
+  if (total == 0) return LatencyHistogram(layout);
+  counts.payload.shrink_to_fit();
+  histogram.packed_ = Packed{std::move(counts.payload), total, min, max};
   histogram.set_sum(sum);
   return histogram;
 }
@@ -490,18 +510,19 @@ Result<void> LatencyHistogram::restore(const Exact& exact) {
     if (digit < '0' || digit > '9') return contradiction("sum");
     stated = stated * 10 + static_cast<Sum>(digit - '0');
   }
-  unpack();
-  if (min_ > max_) {
+  std::int64_t& own_min = packed_ ? packed_->min : min_;
+  std::int64_t& own_max = packed_ ? packed_->max : max_;
+  if (own_min > own_max) {
     if (exact.min || exact.max || stated != 0) return contradiction("min, max or sum");
   } else {
     const auto same_bin = [&](std::optional<std::int64_t> value, std::int64_t from_bins) {
       return value && *value >= 0 && *value <= highest_of(bins() - 1) &&
              index_of(*value) == index_of(from_bins);
     };
-    if (!same_bin(exact.min, min_)) return contradiction("min");
-    if (!same_bin(exact.max, max_)) return contradiction("max");
-    min_ = *exact.min;
-    max_ = *exact.max;
+    if (!same_bin(exact.min, own_min)) return contradiction("min");
+    if (!same_bin(exact.max, own_max)) return contradiction("max");
+    own_min = *exact.min;
+    own_max = *exact.max;
   }
   set_sum(stated);
   out_of_range_ = exact.out_of_range;

@@ -793,7 +793,6 @@ void read_histogram(Fields& latency, const std::string& key, std::optional<Laten
   if (const Result<void> whole = histogram->restore(exact); !whole) {
     return in.complain("", "is damaged: " + whole.error().what);
   }
-  histogram->pack();
   out = std::move(*histogram);
 }
 

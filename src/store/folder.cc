@@ -115,6 +115,8 @@ std::optional<std::string> file_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
   std::string text;
+  std::error_code error;
+  if (const auto bytes = fs::file_size(path, error); !error) text.reserve(bytes);
   std::array<char, 1 << 16> part;
   while (file.read(part.data(), part.size()) || file.gcount() > 0) {
     text.append(part.data(), static_cast<std::size_t>(file.gcount()));

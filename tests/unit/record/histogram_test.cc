@@ -359,6 +359,10 @@ RC_GTEST_PROP(PackedHistogram, TellsWhatTheWholeOneTells, ()) {
     whole.record(value, 1 + value % 7);
   }
   LatencyHistogram packed = whole;
+  if (*rc::gen::arbitrary<bool>()) {
+    packed = LatencyHistogram::decode(whole.encode()).value();
+    RC_ASSERT(packed.restore(whole.exact()).has_value());
+  }
   packed.pack();
   packed.pack();
   RC_ASSERT(packed == whole);
