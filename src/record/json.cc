@@ -90,6 +90,7 @@ void put_details(Json& json, const TrialOrder& order) {
   json["generator_port"] = order.generator_port;
   json["sender"] = name_of(order.sender);
   json["receiver_port"] = order.receiver_port;
+  json["line_bps"] = nullable(order.line_bps);
   json["generator_lcores"] = order.generator_lcores;
   json["receiver_lcores"] = order.receiver_lcores;
   const TrafficOrder& traffic = order.traffic;
@@ -735,6 +736,7 @@ void read_details(Fields in, TrialOrder& order) {
   in.read("generator_port", order.generator_port);
   in.read_since("sender", order.sender);
   in.read("receiver_port", order.receiver_port);
+  in.read_since("line_bps", order.line_bps);
   in.read("generator_lcores", order.generator_lcores);
   in.read("receiver_lcores", order.receiver_lcores);
   read_traffic(in.object("traffic"), order.traffic);

@@ -115,6 +115,12 @@ std::vector<TrialOrder> directions_of(const TrialOrder& order) {
   return {std::move(there), std::move(back)};
 }
 
+std::optional<std::string> netdev_of_port(std::string_view port) {
+  constexpr std::string_view kKind = "netdev:";
+  if (!port.starts_with(kKind) || port.size() == kKind.size()) return std::nullopt;
+  return std::string(port.substr(kKind.size()));
+}
+
 int direction_count(const TrialOrder& order) {
   return order.traffic.direction == Direction::both ? 2 : 1;
 }

@@ -191,8 +191,9 @@ struct TrialOrder {
   Path path = Path::model;
   ClockKind clock = ClockKind::lockstep;
   ValidityRule validity = ValidityRule::strict;
-  std::string generator_port = "model";  // "model" | "veth"
+  std::string generator_port = "model";  // "model" | "veth" | "netdev:eth2"
   std::string receiver_port = "model";
+  std::optional<double> line_bps;  // of the cable between two netdevs, as their drivers tell
   SenderKind sender = SenderKind::dpdk;
   std::vector<int> generator_lcores;  // CPU numbers; empty = chosen by the rig
   std::vector<int> receiver_lcores;
@@ -222,6 +223,8 @@ struct TrialOrder {
 // Datagrams that one call of sender udp_gso can carry, from frames of the order's first size.
 [[nodiscard]] int most_gso_segments(const TrafficOrder& traffic);
 [[nodiscard]] std::int64_t response_bytes_of(const ClosedLoopOrder& loop);
+// "eth2" of the port "netdev:eth2"; nullopt: a port of another kind.
+[[nodiscard]] std::optional<std::string> netdev_of_port(std::string_view port);
 // 2 with direction = both, else 1.
 [[nodiscard]] int direction_count(const TrialOrder& order);
 // What the flows' header fields are drawn from: those of both ways are the same flows.

@@ -214,6 +214,7 @@ Json order() {
        {"generator_port", text()},
        {"sender", name_of_a<SenderKind>()},
        {"receiver_port", text()},
+       {"line_bps", described(maybe_number(), "of a cable between netdevs, as their drivers tell")},
        {"generator_lcores", list_of(integer())},
        {"receiver_lcores", list_of(integer())},
        {"traffic", traffic},

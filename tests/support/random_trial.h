@@ -84,6 +84,7 @@ class RandomTrial {
     order.closed_loop = {
         static_cast<int>(integer(1, 64)),   integer(), integer(),        coin(), text(),
         static_cast<int>(integer(1, 4096)), coin(),    pick<WireKind>(2)};
+    order.line_bps = maybe_real();
     order.kernel_knobs = texts_by_name();
     order.host_allow = texts();
     order.seconds = real();

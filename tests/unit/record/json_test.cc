@@ -378,6 +378,7 @@ TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   json.erase("closed_loop");
   json["latency_ns"].erase("round_trip");
   json["order"].erase("closed_loop");
+  json["order"].erase("line_bps");
   json["queues"][0].erase("latency_rx_ns");
   json["order"]["traffic"].erase("hit_ratio");
   json["order"]["receiver"].erase("patterns");
