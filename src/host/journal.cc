@@ -23,6 +23,7 @@
 
 #include "base/text.h"
 #include "host/file_text.h"
+#include "host/netdev_home.h"
 #include "host/netns.h"
 
 namespace pollmark {
@@ -120,6 +121,8 @@ std::vector<JournalEntry> first_changes(const std::vector<JournalEntry>& entries
   return firsts;
 }
 
+Setting home_of(const std::string& netdev) { return {SettingKind::home, "home", netdev}; }
+
 struct PutBack {
   std::size_t settings = 0;
   std::vector<std::string> gone;
@@ -135,6 +138,10 @@ std::string reading_text(const SettingReading& reading) {
 Result<void> undo(const JournalEntry& entry, const std::string& root) {
   const auto netns = open_netns(entry.netns);
   if (!netns) return {};
+  if (entry.setting.kind == SettingKind::home) {
+    return bring_netdev_home(entry.setting.netdev, netns->fd(), entry.requested,
+                             entry.before.requested);
+  }
   return write_setting(entry.setting, entry.before.requested, {netns->fd(), root});
 }
 
@@ -146,7 +153,28 @@ Result<SettingReading> reading_of(const JournalEntry& entry, const std::string& 
 
 bool is_gone(const JournalEntry& entry, const std::string& root) {
   const auto netns = open_netns(entry.netns);
+  if (netns && entry.setting.kind == SettingKind::home)
+    return netdev_is_gone(entry.setting.netdev, netns->fd(), entry.requested);
   return !netns || !still_there(entry.setting, {netns->fd(), root});
+}
+
+// None: as it was.
+Differences differences_of(const JournalEntry& first, const Result<SettingReading>& now,
+                           const Result<void>& undone) {
+  Differences differences;
+  if (now && *now == first.before) return differences;
+  const std::string reason = undone ? "" : ": " + undone.error().what;
+  if (now && first.setting.kind == SettingKind::home) {
+    differences = home_differences(first.before.requested, now->requested);
+    for (std::string& each : differences)
+      each = fmt::format("{} {}{}", first.setting.netdev, each, reason);
+    return differences;
+  }
+  differences.push_back(
+      fmt::format("{}: was {}, is {}{}", first.setting.text(),
+                  first.setting.kind == SettingKind::home ? "here" : reading_text(first.before),
+                  now ? reading_text(*now) : "not to be read (" + now.error().what + ")", reason));
+  return differences;
 }
 
 // The last change first, one by one: what could be set then can be set back now, while a setting
@@ -157,25 +185,39 @@ PutBack put_back_all(const std::vector<JournalEntry>& entries, const std::string
   PutBack done;
   const std::vector<JournalEntry> firsts = first_changes(entries);
   for (const JournalEntry& first : firsts) {
-    if (const auto now = reading_of(first, root); !now || *now != first.before) {
-      (void)undo(first, root);
-    }
+    if (!differences_of(first, reading_of(first, root), {}).empty()) (void)undo(first, root);
   }
   for (const JournalEntry& first : firsts) {
     const auto now = reading_of(first, root);
-    if (now && *now == first.before) {
+    if (differences_of(first, now, {}).empty()) {
       ++done.settings;
     } else if (is_gone(first, root)) {
       done.gone.push_back(first.setting.text());
     } else {
       const auto undone = undo(first, root);
-      done.differences.push_back(
-          fmt::format("{}: was {}, is {}{}", first.setting.text(), reading_text(first.before),
-                      now ? reading_text(*now) : "not to be read (" + now.error().what + ")",
-                      undone ? "" : ": " + undone.error().what));
+      for (std::string& each : differences_of(first, now, undone))
+        done.differences.push_back(std::move(each));
     }
   }
   return done;
+}
+
+fs::path netns_file(const fs::path& journal, std::string_view name) {
+  return journal.parent_path() / fmt::format("{}.{}.netns", journal.stem().string(), name);
+}
+
+// The journal, and the namespaces that were kept beside it.
+void forget(const fs::path& file) {
+  const std::string stem = file.stem().string() + ".";
+  std::error_code error;
+  std::vector<std::string> kept;
+  for (fs::directory_iterator it(file.parent_path(), error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename();
+    if (name.starts_with(stem) && name.ends_with(".netns")) kept.push_back(it->path());
+  }
+  for (const std::string& each : kept) Netns::let_go_of(each);
+  unlink(file.c_str());
 }
 
 void tell_differences(const Differences& differences, const fs::path& file) {
@@ -212,7 +254,7 @@ void tell_differences(const Differences& differences, const fs::path& file) {
   }
   const PutBack done = put_back_all(journal->entries, root);
   tell_differences(done.differences, file);
-  if (done.differences.empty()) unlink(file.c_str());
+  if (done.differences.empty()) forget(file);
   _exit(done.differences.empty() ? 0 : 1);
 }
 
@@ -275,6 +317,24 @@ struct Journal::State {
     return noted;
   }
 
+  // On the disk before it is made.
+  [[nodiscard]] Result<void> note(const Setting& setting, const NetnsHolder& netns,
+                                  const std::string& requested) {
+    PM_TRY(const FileHandle locked, lock_folder(order.folder));
+    PM_TRY(const std::vector<JournalEntry> noted, to_note(setting, netns, requested));
+    std::string lines;
+    for (const JournalEntry& entry : noted) lines += journal_line(entry);
+    PM_TRYV(append_durably(handle.fd(), lines, file));
+    entries.insert(entries.end(), noted.begin(), noted.end());
+    return {};
+  }
+
+  [[nodiscard]] Result<NetnsHolder> keep(const Netns& netns, std::string_view name) const {
+    const std::string at = netns_file(file, name);
+    PM_TRYV(netns.keep_at(at));
+    return NetnsHolder{at, netns.inode()};
+  }
+
   [[nodiscard]] bool is_ours(const JournalEntry& entry) const {
     return std::ranges::any_of(entries,
                                [&](const JournalEntry& each) { return same_setting(each, entry); });
@@ -320,12 +380,14 @@ Result<Journal> Journal::open(const JournalOrder& order) {
   auto state = std::make_unique<State>();
   state->order = order;
   std::error_code error;
-  fs::create_directories(order.folder, error);
-  if (error) return cannot_write(error.value(), order.folder);
+  state->order.folder = fs::absolute(order.folder, error);  // the guardian stands elsewhere
+  const fs::path& folder = state->order.folder;
+  fs::create_directories(folder, error);
+  if (error) return cannot_write(error.value(), folder);
   static std::atomic<int> count{0};
   const JournalOwner owner = this_process(order.command);
   state->file =
-      order.folder / fmt::format("{}-{}-{}{}", owner.pid, owner.started_ticks, count++, kSuffix);
+      folder / fmt::format("{}-{}-{}{}", owner.pid, owner.started_ticks, count++, kSuffix);
   state->handle = FileHandle(
       ::open(state->file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
   const auto ready = [&]() -> Result<void> {
@@ -333,7 +395,7 @@ Result<Journal> Journal::open(const JournalOrder& order) {
       return cannot_write(errno, state->file);
     }
     PM_TRYV(append_durably(state->handle.fd(), journal_line(owner), state->file));
-    PM_TRYV(sync_folder(order.folder));
+    PM_TRYV(sync_folder(folder));
     PM_TRY(state->guard, post_guardian(state->handle.fd(), state->file, order.root));
     return {};
   }();
@@ -348,22 +410,40 @@ Result<SettingReading> Journal::change(const Setting& setting, const NetnsHolder
   const auto inside = open_netns(netns);
   if (!inside) return fail(Errc::host_cannot, "its network namespace is gone", setting.text());
   const SettingGround ground{inside->fd(), state_->order.root};
-  {
-    PM_TRY(const FileHandle locked, lock_folder(state_->order.folder));
-    PM_TRY(const std::vector<JournalEntry> noted, state_->to_note(setting, netns, requested));
-    std::string lines;
-    for (const JournalEntry& entry : noted) lines += journal_line(entry);
-    PM_TRYV(append_durably(state_->handle.fd(), lines, state_->file));
-    state_->entries.insert(state_->entries.end(), noted.begin(), noted.end());
-  }
+  PM_TRYV(state_->note(setting, netns, requested));
   PM_TRYV(write_setting(setting, requested, ground));
   return read_setting(setting, ground);
+}
+
+Result<NetnsHolder> Journal::make_netns(std::string_view name) {
+  PM_TRY(const Netns made, Netns::make_anonymous());
+  return state_->keep(made, name);
+}
+
+Result<NetnsHolder> Journal::keep_own_netns(std::string_view name) {
+  PM_TRY(const Netns own, Netns::current());
+  return state_->keep(own, name);
+}
+
+Result<void> Journal::lend(const std::string& netdev, const NetnsHolder& home,
+                           const NetnsHolder& away) {
+  PM_CHECK(!state_->over);
+  const Setting setting = home_of(netdev);
+  PM_TRYV(state_->note(setting, home, away.path));
+  const auto here = open_netns(home);
+  if (!here) return fail(Errc::host_cannot, "its network namespace is gone", setting.text());
+  return send_netdev_away(netdev, here->fd(), away.path);
+}
+
+Result<void> Journal::need_netdev_free(const std::string& netdev) {
+  PM_TRY(const FileHandle locked, lock_folder(state_->order.folder));
+  return state_->need_free({home_of(netdev), netns_held(-1), {}, ""});
 }
 
 Differences Journal::put_back() {
   PM_CHECK(!state_->over);
   PutBack done = put_back_all(state_->entries, state_->order.root);
-  if (done.differences.empty()) unlink(state_->file.c_str());
+  if (done.differences.empty()) forget(state_->file);
   (void)!write(state_->guard.fd(), &kDismissed, 1);
   state_->handle = {};
   state_->over = true;
@@ -397,8 +477,18 @@ Result<Restored> restore_journal(const fs::path& file, const std::string& root) 
   restored.settings = done.settings;
   restored.gone = std::move(done.gone);
   restored.differences = std::move(done.differences);
-  if (restored.differences.empty()) unlink(file.c_str());
+  if (restored.differences.empty()) forget(file);
   return restored;
+}
+
+void wait_for_guardians_of(pid_t pid, const fs::path& folder) {
+  const std::string owner = fmt::format("{}-", pid);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  for (const fs::path& file : journals_in(folder)) {
+    if (!file.filename().string().starts_with(owner)) continue;
+    while (is_locked(file) && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 std::vector<fs::path> journals_in(const fs::path& folder) {

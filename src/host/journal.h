@@ -10,9 +10,12 @@
 // Namespaces that vanish with the process need no journal: they are their own undo.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -48,6 +51,17 @@ class Journal {
   // the setting and not yet put it back, or "the journal cannot be written": nothing was changed.
   [[nodiscard]] Result<SettingReading> change(const Setting& setting, const NetnsHolder& netns,
                                               const std::string& requested);
+  // A namespace that others can find by its holder until the journal is gone, kept in a file beside
+  // it: a new one; or where the process is. name: "sender". Errors: host_cannot; Netns::keep_at.
+  [[nodiscard]] Result<NetnsHolder> make_netns(std::string_view name);
+  [[nodiscard]] Result<NetnsHolder> keep_own_netns(std::string_view name);
+  // Moves a device into another namespace, down; put_back() brings it home as it was
+  // (host/netdev_home.h). Errors: as change().
+  [[nodiscard]] Result<void> lend(const std::string& netdev, const NetnsHolder& home,
+                                  const NetnsHolder& away);
+  // Waits for the guardian of a run that was cut off while it had the device. Errors: "held by
+  // ...", "not put back by ...".
+  [[nodiscard]] Result<void> need_netdev_free(const std::string& netdev);
   // All of it, and compares with the first readings. The journal is gone when there is no
   // difference.
   [[nodiscard]] Differences put_back();
@@ -75,6 +89,8 @@ struct Restored {
 // What a process left behind. Without a difference the journal is removed. root: as SettingGround.
 [[nodiscard]] Result<Restored> restore_journal(const std::filesystem::path& file,
                                                const std::string& root = "");
+// Waits until the guardians of a process that has ended have put back, for 10 s at most.
+void wait_for_guardians_of(pid_t pid, const std::filesystem::path& folder = state_folder());
 // The journals of the folder, by name; none when there is no folder.
 [[nodiscard]] std::vector<std::filesystem::path> journals_in(const std::filesystem::path& folder);
 

@@ -39,7 +39,7 @@ std::optional<Number> number_in_json(const JournalJson& json, const char* key) {
 }
 
 std::optional<SettingKind> kind_named(const std::optional<std::string>& name) {
-  for (int i = 0; i <= static_cast<int>(SettingKind::sysctl); ++i) {
+  for (int i = 0; i <= static_cast<int>(kLastSettingKind); ++i) {
     const auto kind = static_cast<SettingKind>(i);
     if (name && name_of(kind) == *name) return kind;
   }

@@ -90,6 +90,17 @@ class Selection {
     put_tc(counter, name, role, [](const CounterName& parts) { return parts.layer == "ingress"; });
   }
 
+  // What the driver counts of loss by itself.
+  void take_driver() {
+    for (const auto& entry : survey_.counters.values) {
+      const CounterName parts = parts_of(entry.first);
+      if ((parts.layer != "driver" && parts.layer != "qstats") || cause_of(entry.first) == nullptr)
+        continue;
+      take(entry.first, fmt::format("{}.{}.{}", side_, parts.layer, parts.counter),
+           CounterRole::context);
+    }
+  }
+
   void take_protocols(FrameConsumer consumer) {
     for (const auto& entry : survey_.counters.values) {
       if (!is_of_interest(entry.first)) continue;
@@ -135,9 +146,11 @@ class Selection {
   CounterSnapshot taken_;
 };
 
-constexpr std::array kSenderLayers{SurveyLayer::link, SurveyLayer::traffic_control};
-constexpr std::array kReceiverLayers{SurveyLayer::link, SurveyLayer::traffic_control,
-                                     SurveyLayer::protocols, SurveyLayer::softnet};
+constexpr std::array kSenderLayers{SurveyLayer::link, SurveyLayer::driver, SurveyLayer::queue_stats,
+                                   SurveyLayer::traffic_control};
+constexpr std::array kReceiverLayers{SurveyLayer::link,        SurveyLayer::driver,
+                                     SurveyLayer::queue_stats, SurveyLayer::traffic_control,
+                                     SurveyLayer::protocols,   SurveyLayer::softnet};
 
 constexpr std::array kEndpointLayers{SurveyLayer::link, SurveyLayer::protocols};
 
@@ -167,6 +180,7 @@ Result<CounterSnapshot> read_sender_counters(const NetdevPlace& place) {
   PM_TRY(const Survey survey, survey_of(place, kSenderLayers));
   Selection selection(survey, place.netdev, "sender");
   selection.take_link(kOfSendersLink, FrameConsumer::udp_socket);
+  selection.take_driver();
   selection.take_qdiscs("drops", "sender.qdisc.drops", CounterRole::owner);
   selection.take_qdiscs("requeues", "sender.qdisc.requeues", CounterRole::context);
   return std::move(selection).taken();
@@ -176,6 +190,7 @@ Result<CounterSnapshot> read_receiver_counters(const NetdevPlace& place, FrameCo
   PM_TRY(const Survey survey, survey_of(place, kReceiverLayers));
   Selection selection(survey, place.netdev, "receiver");
   selection.take_link(kOfReceiversLink, consumer);
+  selection.take_driver();
   selection.take_ingress(
       "drops", "receiver.qdisc.ingress_drops",
       consumer == FrameConsumer::udp_socket ? CounterRole::owner : CounterRole::context);

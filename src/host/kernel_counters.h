@@ -5,6 +5,8 @@
 //   sender.qdisc.{drops,requeues}         root and clsact of the device; a root repeats its leaves
 //   receiver.link.{rx_packets,rx_dropped,rx_missed_errors,rx_errors,rx_nohandler,
 //                  rx_otherhost_dropped,carrier_changes}
+//   {sender,receiver}.{driver,qstats}.*   loss that the driver counts by itself (ethtool -S, queue
+//                                         statistics), as far as host/loss_causes.h knows its name
 //   receiver.qdisc.ingress_drops          clsact and ingress filters
 //   receiver.{ip,udp,icmp,ipext,tcpext}.* of /proc/net/{snmp,netstat}
 //   host.softnet.{dropped,time_squeeze}   of the whole host, hence context only

@@ -72,6 +72,8 @@ void collect_link(nlmsghdr* header, std::vector<LinkState>& links) {
   if (nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) < 0) return;
   LinkState link;
   link.ifindex = info->ifi_index;
+  link.type = info->ifi_type;
+  link.flags = info->ifi_flags;
   link.up = (info->ifi_flags & IFF_UP) != 0;
   if (attributes[IFLA_IFNAME] != nullptr) link.netdev = nla_get_string(attributes[IFLA_IFNAME]);
   if (attributes[IFLA_MTU] != nullptr)
@@ -79,6 +81,16 @@ void collect_link(nlmsghdr* header, std::vector<LinkState>& links) {
   if (attributes[IFLA_CARRIER] != nullptr) link.carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
   if (attributes[IFLA_OPERSTATE] != nullptr) {
     link.operational = nla_get_u8(attributes[IFLA_OPERSTATE]) == kOperUp;
+  }
+  if (attributes[IFLA_LINK] != nullptr)
+    link.lower_index = static_cast<int>(nla_get_u32(attributes[IFLA_LINK]));
+  link.elsewhere = attributes[IFLA_LINK_NETNSID] != nullptr;
+  if (attributes[IFLA_MASTER] != nullptr)
+    link.master_index = static_cast<int>(nla_get_u32(attributes[IFLA_MASTER]));
+  if (nlattr* xdp = attributes[IFLA_XDP]; xdp != nullptr) {
+    const nlattr* attached =
+        nla_find(static_cast<nlattr*>(nla_data(xdp)), nla_len(xdp), IFLA_XDP_ATTACHED);
+    link.has_program = attached != nullptr && nla_get_u8(attached) != XDP_ATTACHED_NONE;
   }
   if (attributes[IFLA_QDISC] != nullptr) link.qdisc = nla_get_string(attributes[IFLA_QDISC]);
   if (attributes[IFLA_CARRIER_CHANGES] != nullptr) {
@@ -184,6 +196,24 @@ Result<void> Netlink::set_down(std::string_view netdev) {
   PM_TRY(const LinkState state, link(netdev));
   return change_link(socket_.get(), state.ifindex, text("link down", netdev),
                      [](rtnl_link* change) { rtnl_link_unset_flags(change, IFF_UP); });
+}
+
+Result<void> Netlink::set_frame_filter(std::string_view netdev, FrameFilter filter) {
+  PM_TRY(const LinkState state, link(netdev));
+  return change_link(socket_.get(), state.ifindex, text("frame filter", netdev),
+                     [filter](rtnl_link* change) {
+                       if (filter == FrameFilter::every_mac) {
+                         rtnl_link_set_flags(change, IFF_PROMISC);
+                       } else {
+                         rtnl_link_unset_flags(change, IFF_PROMISC);
+                       }
+                     });
+}
+
+Result<void> Netlink::move(std::string_view netdev, int netns_fd) {
+  PM_TRY(const LinkState state, link(netdev));
+  return change_link(socket_.get(), state.ifindex, text("move", netdev),
+                     [netns_fd](rtnl_link* change) { rtnl_link_set_ns_fd(change, netns_fd); });
 }
 
 Result<void> Netlink::set_mtu(std::string_view netdev, int mtu) {

@@ -23,7 +23,13 @@ using LinkStats = std::map<std::string, std::uint64_t, std::less<>>;
 struct LinkState {
   int ifindex = 0;
   std::string netdev;
-  std::string kind;  // "veth"; empty for a plain device
+  std::string kind;          // "veth"; empty for a plain device
+  int type = 0;              // ARPHRD_*: 1 is Ethernet
+  unsigned flags = 0;        // IFF_*
+  int lower_index = 0;       // the device that it stands on, or a veth's peer; 0: none
+  int master_index = 0;      // the bridge, bond or VRF that it is a member of; 0: none
+  bool elsewhere = false;    // lower_index is of another namespace
+  bool has_program = false;  // at its XDP hook
   int mtu = 0;
   bool up = false;
   bool carrier = false;
@@ -64,6 +70,9 @@ struct ClassState {
 // "fq_codel[:1]".
 [[nodiscard]] std::string qdisc_text(const QdiscState& qdisc);
 
+// Which frames a device takes: those for its own MAC, or all (promiscuous).
+enum class FrameFilter { own_mac, every_mac };
+
 struct VethOrder {
   std::string netdev;
   std::string peer;
@@ -87,6 +96,9 @@ class Netlink {
   [[nodiscard]] Result<void> remove(std::string_view netdev);
   [[nodiscard]] Result<void> set_up(std::string_view netdev);
   [[nodiscard]] Result<void> set_down(std::string_view netdev);
+  [[nodiscard]] Result<void> set_frame_filter(std::string_view netdev, FrameFilter filter);
+  // Into another namespace, down. Its addresses, routes and queueing discipline are lost.
+  [[nodiscard]] Result<void> move(std::string_view netdev, int netns_fd);
   [[nodiscard]] Result<void> set_mtu(std::string_view netdev, int mtu);
   // No link-local address is formed on it. Weaker than disable_ipv6: multicast reports may be sent.
   [[nodiscard]] Result<void> set_no_ipv6_address(std::string_view netdev);

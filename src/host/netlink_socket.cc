@@ -55,4 +55,11 @@ Result<void> NetlinkSocket::ask(int type, int flags, const void* payload, std::s
   return {};
 }
 
+Result<void> NetlinkSocket::tell(int type, int flags, const void* payload, std::size_t bytes) {
+  int error = nl_send_simple(get(), type, NLM_F_REQUEST | flags, const_cast<void*>(payload), bytes);
+  if (error >= 0) error = nl_wait_for_ack(get());
+  if (error < 0) return netlink_refusal(error, "netlink");
+  return {};
+}
+
 }  // namespace pollmark

@@ -33,6 +33,9 @@ class NetlinkSocket {
   [[nodiscard]] Result<void> ask(int type, int flags, const void* payload, std::size_t bytes,
                                  const Each& each);
 
+  // Sends one request that changes something, and waits for its acknowledgement.
+  [[nodiscard]] Result<void> tell(int type, int flags, const void* payload, std::size_t bytes);
+
   [[nodiscard]] nl_sock* get() const { return socket_.get(); }
 
  private:

@@ -5,6 +5,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,6 +73,24 @@ Result<Netns> Netns::open(std::string_view pid_or_file) {
     return fail(Errc::host_cannot, "is no network namespace", file);
   }
   return netns;
+}
+
+Result<void> Netns::keep_at(const std::string& file) const {
+  PM_TRYV(need_capability("CAP_SYS_ADMIN"));
+  const int made = ::open(file.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made < 0) return fail(Errc::host_cannot, std::strerror(errno), file);
+  close(made);
+  const std::string source = fmt::format("/proc/thread-self/fd/{}", fd_);
+  if (mount(source.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
+  const int reason = errno;
+  unlink(file.c_str());
+  return fail(Errc::host_cannot,
+              fmt::format("cannot keep a network namespace: {}", std::strerror(reason)), file);
+}
+
+void Netns::let_go_of(const std::string& file) {
+  (void)umount2(file.c_str(), MNT_DETACH);
+  (void)unlink(file.c_str());
 }
 
 Netns::Netns(Netns&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

@@ -27,6 +27,12 @@ class Netns {
   [[nodiscard]] static Result<Netns> open(std::string_view pid_or_file);
   // The namespace that the calling thread is in.
   [[nodiscard]] static Result<Netns> current();
+  // It can be opened by that file, which must not be there yet, and lives until it is let go of,
+  // whatever becomes of this process. Errors: host_cannot "needs CAP_SYS_ADMIN", or the kernel's
+  // reason.
+  [[nodiscard]] Result<void> keep_at(const std::string& file) const;
+  // Nothing where there is no such file.
+  static void let_go_of(const std::string& file);
 
   Netns() = default;
   Netns(Netns&& other) noexcept;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 
@@ -145,12 +146,24 @@ Result<NumaPlan> numa_plan(const NumaOrder& order, const NumaTopology& host) {
   return plan;
 }
 
+namespace {
+
+// A device that was lent to another namespace is not to be found, but is where it was.
+std::optional<int> node_of_port_once(const std::string& port) {
+  static std::map<std::string, std::optional<int>> nodes;
+  const auto known = nodes.find(port);
+  if (known != nodes.end()) return known->second;
+  return nodes[port] = node_of_port(port, read_host_facts());
+}
+
+}  // namespace
+
 Result<NumaPlan> numa_plan(const TrialOrder& order) {
   const NumaTopology& host = numa_topology();
   std::optional<int> port_node;
   // The NICs are looked at only for a port that may be one.
   if (order.receiver_port != "model" && order.receiver_port != "veth")
-    port_node = node_of_port(order.receiver_port, read_host_facts());
+    port_node = node_of_port_once(order.receiver_port);
   return numa_plan(numa_order(order, port_node), host);
 }
 

@@ -16,6 +16,8 @@
 #include "base/text.h"
 #include "host/netlink.h"
 #include "host/netns.h"
+#include "host/setting.h"
+#include "record/trial_order.h"
 
 namespace pollmark {
 namespace {
@@ -104,6 +106,18 @@ Result<void> need_idle_netdev(const std::string& netdev, std::span<const std::st
       Errc::host_cannot,
       fmt::format("is in use: {}; allowed with [host] allow = [\"{}\"]", join(uses, ", "), name),
       netdev);
+}
+
+std::optional<double> line_bps_of(const std::string& port) {
+  const auto netdev = netdev_of_port(port);
+  if (!netdev) return std::nullopt;
+  // In Mbit/s; -1 where the driver does not know.
+  const auto speed = read_setting({SettingKind::netdev, "speed", *netdev}, {-1, ""});
+  std::int64_t mbps = 0;
+  if (!speed) return std::nullopt;
+  std::from_chars(speed->effective.data(), speed->effective.data() + speed->effective.size(), mbps);
+  if (mbps <= 0) return std::nullopt;
+  return static_cast<double>(mbps) * 1e6;
 }
 
 Result<PortLock> PortLock::take(const std::string& port, const std::string& command,

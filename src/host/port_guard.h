@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ namespace pollmark {
 [[nodiscard]] Result<void> need_idle_netdev(const std::string& netdev,
                                             std::span<const std::string> allowed,
                                             int netns_fd = -1);
+
+// What the driver of "netdev:eth2" says that its link does, bits/s. nullopt: nothing, or no link.
+[[nodiscard]] std::optional<double> line_bps_of(const std::string& port);
 
 // One run at a time has a port: a file below the state folder, locked for as long as this lives or
 // its process does. The text in it says whose it is. Movable.

@@ -1,5 +1,6 @@
 #include "host/setting.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
@@ -17,14 +18,15 @@
 #include "host/ethtool.h"
 #include "host/ethtool_numbers.h"
 #include "host/file_text.h"
+#include "host/netdev_home.h"
 #include "host/netlink.h"
 #include "host/netns.h"
 
 namespace pollmark {
 namespace {
 
-constexpr std::array<std::string_view, 8> kKinds{"channels", "ring", "coalesce", "feature",
-                                                 "netdev",   "irq",  "qdisc",    "sysctl"};
+constexpr std::array<std::string_view, 9> kKinds{
+    "channels", "ring", "coalesce", "feature", "netdev", "irq", "qdisc", "sysctl", "home"};
 
 NumberGroup group_of(SettingKind kind) {
   if (kind == SettingKind::channels) return NumberGroup::channels;
@@ -141,6 +143,10 @@ Result<SettingReading> read_here(const Setting& setting, const SettingGround& gr
       return read_feature(setting);
     case SettingKind::qdisc:
       return read_qdisc(setting, ground);
+    case SettingKind::home: {
+      PM_TRY(const std::string home, read_netdev_home(setting.netdev, ground.netns_fd));
+      return SettingReading{home, home};
+    }
     case SettingKind::netdev:
     case SettingKind::irq:
     case SettingKind::sysctl:
@@ -165,6 +171,8 @@ Result<void> write_here(const Setting& setting, const std::string& requested,
       return write_feature(setting, requested);
     case SettingKind::qdisc:
       return write_qdisc(setting, requested, ground);
+    case SettingKind::home:
+      return fail(Errc::broken, "is not set but lent");
     case SettingKind::netdev:
     case SettingKind::irq:
     case SettingKind::sysctl:
@@ -185,6 +193,7 @@ Result<Value> named(Result<Value> result, const Setting& setting) {
 std::string_view name_of(SettingKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
 std::string Setting::text() const {
+  if (kind == SettingKind::home) return netdev;
   if (netdev.empty()) return kind == SettingKind::irq ? "irq " + name : name;
   if (kind == SettingKind::netdev) return fmt::format("{} {}", netdev, name);
   return fmt::format("{} {} {}", netdev, name_of(kind), name);
@@ -239,6 +248,35 @@ std::vector<std::string> netdev_files(const std::string& netdev, const std::stri
     names.push_back(std::move(name));
   }
   return names;
+}
+
+bool netdev_has_file(const std::string& netdev, const std::string& file,
+                     const SettingGround& ground) {
+  const auto inside = ScopedNetns::enter(ground.netns_fd);
+  if (!inside) return false;
+  const auto sysfs = open_sysfs(ground);
+  return sysfs &&
+         faccessat(sysfs->fd(), fmt::format("class/net/{}/{}", netdev, file).c_str(), F_OK, 0) == 0;
+}
+
+std::vector<std::string> interrupts_of_netdev(const std::string& netdev,
+                                              const SettingGround& ground) {
+  std::vector<std::string> numbers;
+  const auto inside = ScopedNetns::enter(ground.netns_fd);
+  if (!inside) return numbers;
+  const auto sysfs = open_sysfs(ground);
+  if (!sysfs) return numbers;
+  const int folder =
+      openat(sysfs->fd(), fmt::format("class/net/{}/device/msi_irqs", netdev).c_str(),
+             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* open = folder < 0 ? nullptr : fdopendir(folder);
+  if (open == nullptr) return numbers;
+  while (const dirent* entry = readdir(open)) {
+    if (entry->d_name[0] != '.') numbers.emplace_back(entry->d_name);
+  }
+  closedir(open);
+  std::ranges::sort(numbers);
+  return numbers;
 }
 
 bool still_there(const Setting& setting, const SettingGround& ground) {

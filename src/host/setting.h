@@ -20,14 +20,16 @@ enum class SettingKind {
   irq,       // number of an interrupt: its CPUs
   qdisc,     // root: QdiscOrder as text
   sysctl,    // net.core.netdev_budget
+  home,      // all that a device loses when it is lent (netdev_home.h); Journal::lend alone
 };
+inline constexpr SettingKind kLastSettingKind = SettingKind::home;
 [[nodiscard]] std::string_view name_of(SettingKind kind);
 
 struct Setting {
   SettingKind kind = SettingKind::sysctl;
   std::string name;
   std::string netdev;  // empty: of a namespace or of the host
-  // "eth2 feature tx-tcp-segmentation", "net.core.netdev_budget".
+  // "eth2 feature tx-tcp-segmentation", "net.core.netdev_budget"; a home: "eth2".
   [[nodiscard]] std::string text() const;
   friend bool operator==(const Setting&, const Setting&) = default;
 };
@@ -56,6 +58,12 @@ struct SettingReading {
 [[nodiscard]] std::vector<std::string> netdev_files(const std::string& netdev,
                                                     const std::string& pattern,
                                                     const SettingGround& ground);
+// Whether the device's folder below /sys/class/net has that file.
+[[nodiscard]] bool netdev_has_file(const std::string& netdev, const std::string& file,
+                                   const SettingGround& ground);
+// Numbers of the interrupts of a device on PCI; a virtual one has none.
+[[nodiscard]] std::vector<std::string> interrupts_of_netdev(const std::string& netdev,
+                                                            const SettingGround& ground);
 // Settings of the same device that a change of this one may take along: the other features, the
 // masks of the queues. Empty where they cannot be listed.
 [[nodiscard]] std::vector<Setting> taken_along_by(const Setting& setting,

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 
 #include "base/text.h"
@@ -24,21 +23,6 @@ SettingKind kind_of(const KernelKnob& knob) {
     if (name_of(static_cast<SettingKind>(i)) == name) return static_cast<SettingKind>(i);
   }
   PM_CHECK(false);
-}
-
-// Interrupts of a device on PCI; a virtual one has none.
-std::vector<std::string> interrupts_of(const std::string& netdev, const SettingGround& ground) {
-  std::vector<std::string> numbers;
-  std::error_code error;
-  const std::string folder =
-      fmt::format("{}/sys/class/net/{}/device/msi_irqs", ground.root, netdev);
-  if (ground.netns_fd >= 0) return numbers;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    numbers.push_back(it->path().filename());
-  }
-  std::ranges::sort(numbers);
-  return numbers;
 }
 
 std::string mask_text(const std::vector<int>& cpus) {
@@ -82,7 +66,7 @@ Result<std::vector<Setting>> settings_of(const KernelKnob& knob, const std::stri
     return std::vector{Setting{kind, std::string(setting_name(knob)), ""}};
   std::vector<std::string> names = split(setting_name(knob), ' ');
   if (kind == SettingKind::netdev) names = netdev_files(netdev, names.front(), ground);
-  if (kind == SettingKind::irq) names = interrupts_of(netdev, ground);
+  if (kind == SettingKind::irq) names = interrupts_of_netdev(netdev, ground);
   if (names.empty()) {
     return fail(Errc::host_cannot,
                 kind == SettingKind::irq ? std::string("has no interrupts")
