@@ -67,7 +67,7 @@ constexpr std::array kOtherReasons{
 
 class KernelBooks final : public CounterBooks {
  public:
-  explicit KernelBooks(FrameConsumer consumer) : consumer_(consumer) {}
+  KernelBooks(FrameConsumer consumer, LinkKind link) : consumer_(consumer), link_(link) {}
 
   void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
               std::vector<std::string>& doubts) const override {
@@ -115,6 +115,10 @@ class KernelBooks final : public CounterBooks {
                           doubts);
     }
     if (qdisc) charges.push_back({Fate::kernel_qdisc, qdisc_lost, {}});
+    if (link_ == LinkKind::drivers) {
+      charge_drivers(change, link_lost, charges);
+      return;
+    }
     if (tx_dropped) charges.push_back({Fate::kernel_link_tx, link_lost, {}});
     doubt_unless_equal("receiver.link.rx_packets", change("receiver.link.rx_packets"),
                        "sender.link.tx_packets", tx_packets, doubts);
@@ -128,11 +132,34 @@ class KernelBooks final : public CounterBooks {
     }
   }
 
+  // Each device for itself.
+  void charge_drivers(const Changes& change, std::int64_t tx_dropped,
+                      std::vector<Charge>& charges) const {
+    constexpr std::array<std::string_view, 2> kTxOwners{"sender.link.tx_dropped",
+                                                        "sender.link.tx_errors"};
+    // ixgbe leaves frames that found no descriptor in one queue out of the link's counters.
+    constexpr std::array<std::string_view, 3> kRxOwners{"receiver.link.rx_missed_errors",
+                                                        "receiver.link.rx_errors",
+                                                        "receiver.driver.rx_no_dma_resources"};
+    if (change.sum(kTxOwners)) {
+      const std::int64_t errors = change("sender.link.tx_errors").value_or(0);
+      charges.push_back({Fate::kernel_link_tx, tx_dropped + errors, {}});
+    }
+    auto lost = change.sum(kRxOwners);
+    if (consumer_ == FrameConsumer::udp_socket) {
+      if (const auto dropped = change("receiver.link.rx_dropped"))
+        lost = lost.value_or(0) + *dropped;
+    }
+    if (lost) charges.push_back({Fate::kernel_link_rx, *lost, {}});
+  }
+
   // A frame of the AF_PACKET TX ring that the qdisc or the device refuses stays in the ring and is
   // sent again: each refusal counts as a drop there, and the frame once more where it ends.
-  static void take_off_sent_again(std::int64_t sent_again, std::int64_t& qdisc_lost,
-                                  std::int64_t& link_lost, std::vector<std::string>& doubts) {
-    if (sent_again < 0 || sent_again > qdisc_lost + link_lost) {
+  void take_off_sent_again(std::int64_t sent_again, std::int64_t& qdisc_lost,
+                           std::int64_t& link_lost, std::vector<std::string>& doubts) const {
+    if (link_ == LinkKind::drivers) {
+      // Some count what they have sent with a delay.
+    } else if (sent_again < 0 || sent_again > qdisc_lost + link_lost) {
       doubts.push_back(
           fmt::format("the sender's device sent or dropped {} frames {} than were put on it",
                       sent_again < 0 ? -sent_again : sent_again - qdisc_lost - link_lost,
@@ -150,8 +177,8 @@ class KernelBooks final : public CounterBooks {
     link_lost -= sent_again - of_qdisc;
   }
 
-  static void charge_stack(const Changes& change, std::vector<Charge>& charges,
-                           std::vector<std::string>& doubts) {
+  void charge_stack(const Changes& change, std::vector<Charge>& charges,
+                    std::vector<std::string>& doubts) const {
     std::int64_t other = 0;
     for (const auto& reason : kOtherReasons) {
       if (const auto pkts = change(reason.counter)) {
@@ -161,7 +188,7 @@ class KernelBooks final : public CounterBooks {
     }
     const auto in_receives = change("receiver.ip.InReceives");
     const auto rx_packets = change("receiver.link.rx_packets");
-    if (in_receives && rx_packets) {
+    if (in_receives && rx_packets && link_ == LinkKind::veth_pair) {
       const std::int64_t link_rx =
           std::max<std::int64_t>(0, change("receiver.link.rx_dropped").value_or(0) -
                                         change("sender.link.tx_dropped").value_or(0));
@@ -217,21 +244,23 @@ class KernelBooks final : public CounterBooks {
     charges.push_back({Fate::kernel_socket_buffer, agree ? *no_room : *drops, {}});
   }
 
-  static void charge_ring(const Changes& change, std::vector<Charge>& charges,
-                          std::vector<std::string>& doubts) {
+  void charge_ring(const Changes& change, std::vector<Charge>& charges,
+                   std::vector<std::string>& doubts) const {
     if (const auto drops = change("receiver.packet_ring.tp_drops")) {
       charges.push_back({Fate::kernel_packet_ring, *drops, {}});
     }
+    if (link_ == LinkKind::drivers) return;
     doubt_unless_equal("receiver.packet_ring.tp_packets", change("receiver.packet_ring.tp_packets"),
                        "receiver.link.rx_packets", change("receiver.link.rx_packets"), doubts);
   }
 
   // The program itself loses nothing; the socket behind it may.
-  static void charge_xdp(const Changes& change, std::vector<Charge>& charges,
-                         std::vector<std::string>& doubts) {
+  void charge_xdp(const Changes& change, std::vector<Charge>& charges,
+                  std::vector<std::string>& doubts) const {
     if (const auto lost = change.sum(kXdpSocketOwners)) {
       charges.push_back({Fate::kernel_xdp_ring, *lost, {}});
     }
+    if (link_ == LinkKind::drivers) return;
     doubt_unless_equal("receiver.xdp.pkts", change("receiver.xdp.pkts"), "receiver.link.rx_packets",
                        change("receiver.link.rx_packets"), doubts);
   }
@@ -265,20 +294,21 @@ class KernelBooks final : public CounterBooks {
   }
 
   FrameConsumer consumer_;
+  LinkKind link_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order) {
+Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order, LinkKind link) {
   switch (order.path) {
     case Path::udp_socket:
-      return std::make_unique<KernelBooks>(FrameConsumer::udp_socket);
+      return std::make_unique<KernelBooks>(FrameConsumer::udp_socket, link);
     case Path::dpdk:
     case Path::packet_mmap:
-      return std::make_unique<KernelBooks>(FrameConsumer::packet_ring);
+      return std::make_unique<KernelBooks>(FrameConsumer::packet_ring, link);
     case Path::af_xdp:
     case Path::xdp_drop:
-      return std::make_unique<KernelBooks>(FrameConsumer::xdp);
+      return std::make_unique<KernelBooks>(FrameConsumer::xdp, link);
     case Path::model:
     case Path::tcp_stream:
     case Path::tcp_rr:

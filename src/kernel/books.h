@@ -6,6 +6,7 @@
 //   kernel_link_tx        sender.link.tx_dropped (*)                  receiver.link.rx_dropped
 //   kernel_link_rx        receiver.link.rx_dropped beyond             -
 //                         tx_dropped, rx_missed_errors
+//                         (of drivers, below: rx_errors too)
 //   kernel_ip             Ip.In{HdrErrors,AddrErrors,UnknownProtos,   IpExt.InCsumErrors is part of
 //                         Discards}, IpExt.In{NoRoutes,               InHdrErrors
 //                         TruncatedPkts}, IPReversePathFilter
@@ -42,8 +43,17 @@ namespace pollmark {
 // arrived) are therefore taken off the owner that charged them; with several owners off the largest
 // first, which is said as a doubt.
 
+// What joins the two devices. veth_pair: the two ends of one veth, whose counters repeat each
+// other. drivers: each device's driver counts for itself, some with a delay, and the wire may carry
+// others' frames: nothing of one device is asserted of the other. There the drivers' error counters
+// (tx_errors, rx_errors, rx_missed_errors, ixgbe's rx_no_dma_resources) own frames too, and
+// rx_dropped what goes up the stack: of a packet ring and of XDP it is not known whether the frame
+// had been there already.
+enum class LinkKind { veth_pair, drivers };
+
 // For dpdk and the open kernel paths. Errors: bad_experiment for a path that is not the
 // kernel's.
-[[nodiscard]] Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order);
+[[nodiscard]] Result<std::unique_ptr<CounterBooks>> make_kernel_books(
+    const TrialOrder& order, LinkKind link = LinkKind::veth_pair);
 
 }  // namespace pollmark

@@ -19,6 +19,7 @@
 #include "host/proc_counters.h"
 #include "host/survey.h"
 #include "host/turned_knob.h"
+#include "trial/forwarding_receiver.h"
 
 namespace pollmark {
 namespace {
@@ -242,6 +243,8 @@ Result<HostWide> open_host_wide(const TrialOrder& order, const std::string& root
                       setting));
     }
   }
+  // Devices are lent.
+  any = any || netdev_of_port(order.receiver_port) || netdev_of_port(order.generator_port);
   if (!any) return HostWide{nullptr, root};
   PM_TRY(Journal journal,
          Journal::open({.command = fmt::format("trial {} of group {}", order.trial, order.group),
@@ -250,9 +253,9 @@ Result<HostWide> open_host_wide(const TrialOrder& order, const std::string& root
 }
 
 Result<std::unique_ptr<LabKnobs>> LabKnobs::turn(const TrialOrder& order, const NetdevPlace& sender,
-                                                 const NetdevPlace& receiver,
-                                                 const HostWide& host) {
-  std::unique_ptr<LabKnobs> knobs(new LabKnobs(order, sender, receiver, host));
+                                                 const NetdevPlace& receiver, const HostWide& host,
+                                                 LinkKind link) {
+  std::unique_ptr<LabKnobs> knobs(new LabKnobs(order, sender, receiver, host, link));
   PM_TRYV(knobs->turn_all());
   return knobs;
 }
@@ -318,8 +321,9 @@ KnobSigns LabKnobs::signs() const {
   signs.softnet_squeezed = find_count(received, "softnet.time_squeeze");
   signs.softnet_steered = find_count(received, "softnet.received_rps");
   signs.gro_acts =
-      feature_is_active(own, "rx-gro") && (peer_cuts || feature_is_active(own, "rx-gro-list") ||
-                                           feature_is_active(own, "rx-udp-gro-forwarding"));
+      feature_is_active(own, "rx-gro") &&
+      (link_ == LinkKind::drivers || peer_cuts || feature_is_active(own, "rx-gro-list") ||
+       feature_is_active(own, "rx-udp-gro-forwarding"));
   signs.napi_threads_ns = cpu_ns_of(napi_threads_);
   return signs;
 }
@@ -347,36 +351,26 @@ std::map<std::string, Knob> LabKnobs::knobs() const {
 
 namespace {
 
-class ReceiverWithKnobs final : public Receiver {
+class ReceiverWithKnobs final : public ForwardingReceiver {
  public:
   ReceiverWithKnobs(std::unique_ptr<Receiver> receiver, std::shared_ptr<LabKnobs> knobs)
-      : knobs_(std::move(knobs)), receiver_(std::move(receiver)) {}
+      : ForwardingReceiver(std::move(receiver)), knobs_(std::move(knobs)) {}
 
-  [[nodiscard]] LiveTallies live() const override { return receiver_->live(); }
-  [[nodiscard]] Result<void> open() override { return receiver_->open(); }
-  [[nodiscard]] Result<CounterSnapshot> read_counters() override {
-    return receiver_->read_counters();
-  }
   [[nodiscard]] Result<void> start() override {
     knobs_->begin();
-    return receiver_->start();
-  }
-  [[nodiscard]] Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {
-    return receiver_->drain(quiet_ns, limit_ns);
+    return ForwardingReceiver::start();
   }
   [[nodiscard]] Result<ReceiverAccount> stop(
       const std::vector<std::uint32_t>& sent_per_flow) override {
-    PM_TRY(ReceiverAccount account, receiver_->stop(sent_per_flow));
+    PM_TRY(ReceiverAccount account, ForwardingReceiver::stop(sent_per_flow));
     account.knobs.merge(knobs_->knobs());
     // The kernel receives in a thread of its own, whose time is no softirq's.
     if (knobs_->polls_in_threads()) account.cpu_cores_used.reset();
     return account;
   }
-  void abandon() override { receiver_->abandon(); }
 
  private:
   std::shared_ptr<LabKnobs> knobs_;
-  std::unique_ptr<Receiver> receiver_;
 };
 
 }  // namespace

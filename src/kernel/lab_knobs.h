@@ -1,8 +1,9 @@
 // The knobs of the kernel's path that an order asks for, turned on the two ends of a lab: what was
 // asked, what reads back, and what shows that it acted.
 //
-// Device and namespace settings of a veth lab vanish with its namespaces. Those of the whole host
-// go through the journal, and are put back when this object goes.
+// Settings of a namespace vanish with it, and those of a veth lab's devices; a netdev lab's devices
+// come home as they were. Settings of the whole host go through the journal, and are put back when
+// this object goes.
 #pragma once
 
 #include <map>
@@ -14,6 +15,7 @@
 #include "base/error.h"
 #include "host/journal.h"
 #include "host/netns.h"
+#include "kernel/books.h"
 #include "record/kernel_knob.h"
 #include "record/trial_order.h"
 #include "record/trial_result.h"
@@ -40,8 +42,9 @@ struct KnobSigns {
   std::optional<std::uint64_t> softnet_squeezed;
   std::optional<std::uint64_t> softnet_steered;
   std::optional<std::uint64_t> napi_threads_ns;  // CPU time; nullopt: no such thread
-  // The receiver's veth polls and joins: its GRO is on, and its peer's TSO off (or GRO chains or
-  // forwards). Otherwise its frames go past both (kernel 6.18, veth_skb_is_eligible_for_gro).
+  // The receiver's device joins what it polls: its GRO is on; of a veth also its peer's TSO off (or
+  // GRO chains or forwards). Otherwise its frames go past both (kernel 6.18,
+  // veth_skb_is_eligible_for_gro).
   bool gro_acts = false;
 };
 
@@ -54,7 +57,8 @@ struct KnobEvidence {
 [[nodiscard]] KnobEvidence evidence_of(const KernelKnob& knob, const KnobSigns& before,
                                        const KnobSigns& after);
 
-// Settings of the whole host that a trial turns: the journal, and where they are.
+// What of the host a trial changes, its settings or where its devices are: the journal, and where
+// the settings are.
 struct HostWide {
   std::shared_ptr<Journal> journal;  // nullptr: the order asks for none
   std::string root;                  // as SettingGround::root
@@ -70,7 +74,8 @@ class LabKnobs {
   [[nodiscard]] static Result<std::unique_ptr<LabKnobs>> turn(const TrialOrder& order,
                                                               const NetdevPlace& sender,
                                                               const NetdevPlace& receiver,
-                                                              const HostWide& host);
+                                                              const HostWide& host,
+                                                              LinkKind link = LinkKind::veth_pair);
 
   void begin();  // the traffic is about to start
   [[nodiscard]] std::map<std::string, Knob> knobs() const;
@@ -80,10 +85,12 @@ class LabKnobs {
   }
 
  private:
-  LabKnobs(const TrialOrder& order, NetdevPlace sender, NetdevPlace receiver, HostWide host)
+  LabKnobs(const TrialOrder& order, NetdevPlace sender, NetdevPlace receiver, HostWide host,
+           LinkKind link)
       : sender_(std::move(sender)),
         receiver_(std::move(receiver)),
         host_(std::move(host)),
+        link_(link),
         wire_(order.closed_loop.wire),
         levels_(order.kernel_knobs) {}
   [[nodiscard]] Result<void> turn_all();
@@ -92,6 +99,7 @@ class LabKnobs {
   NetdevPlace sender_;
   NetdevPlace receiver_;
   HostWide host_;  // put back when the last of a trial's ends has gone
+  LinkKind link_;
   WireKind wire_;
   std::map<std::string, std::string> levels_;
   std::vector<int> napi_threads_;  // of the receiver's device

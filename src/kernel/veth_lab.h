@@ -3,11 +3,6 @@
 //
 //   sender namespace: a0 198.18.0.1/15 ---- b0 198.18.0.2/15 :receiver namespace
 //
-// It takes the benchmarking network 198.18.0.0/15 (RFC 2544), permanent neighbours (no ARP), no
-// IPv6. Whatever joins or cuts frames is off on both ends, so that link, IP and UDP counters count
-// wire frames; of a closed loop it stays as the kernel has it. Sources anywhere in 198.18.0.0/15
-// other than the two addresses pass the reverse path filter.
-//
 // With wire = cut a bridge is between them, in a third namespace. Its ports join nothing: what the
 // sender's device lets pass as one segment leaves the bridge as frames of the MTU.
 //
@@ -16,21 +11,13 @@
 
 #include "base/error.h"
 #include "host/netns.h"
+#include "kernel/lab_places.h"
 #include "record/trial_order.h"
 
 namespace pollmark {
 
-inline constexpr std::uint32_t kLabSenderIpv4 = 0xC6120001;    // 198.18.0.1
-inline constexpr std::uint32_t kLabReceiverIpv4 = 0xC6120002;  // 198.18.0.2
-inline constexpr int kLabPrefixBits = 15;
-inline constexpr std::uint16_t kLabUdpPort =
-    9;  // discard; the socket of the receiver is bound to it
 inline constexpr MacAddress kLabSenderMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x01};
 inline constexpr MacAddress kLabReceiverMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x02};
-// Nobody's. Frames of the dpdk path go to it: the AF_PACKET ring takes every frame, and the copy
-// that goes up the stack ends at the first line of ip_rcv (counted rx_otherhost_dropped), so that
-// it costs little and is never answered by ICMP.
-inline constexpr MacAddress kLabNobodysMac{0x02, 0x50, 0x4d, 0x00, 0x00, 0x0f};
 
 // Where the sender of that way (directions_of) will stand, with whom it talks; in no namespace yet.
 //   Errors: bad_experiment for a frame beyond what veth carries.
@@ -45,20 +32,24 @@ class VethLab {
   // bad_experiment for a frame beyond what veth carries.
   [[nodiscard]] static Result<VethLab> create(const TrialOrder& order);
 
+  [[nodiscard]] const LabPlaces& places() const { return places_; }
   // Of the way there.
-  [[nodiscard]] const NetdevPlace& sender_place() const { return sender_place_; }
-  [[nodiscard]] const NetdevPlace& receiver_place() const { return receiver_place_; }
+  [[nodiscard]] const NetdevPlace& sender_place() const { return places_.sender; }
+  [[nodiscard]] const NetdevPlace& receiver_place() const { return places_.receiver; }
   // Of that way (directions_of).
-  [[nodiscard]] NetdevPlace sender_of(const TrialOrder& way) const;
-  [[nodiscard]] NetdevPlace receiver_of(const TrialOrder& way) const;
+  [[nodiscard]] NetdevPlace sender_of(const TrialOrder& way) const {
+    return places_.sender_of(way);
+  }
+  [[nodiscard]] NetdevPlace receiver_of(const TrialOrder& way) const {
+    return places_.receiver_of(way);
+  }
 
  private:
   VethLab() = default;
   Netns sender_;
   Netns receiver_;
   Netns wire_;  // of WireKind::cut
-  NetdevPlace sender_place_;
-  NetdevPlace receiver_place_;
+  LabPlaces places_;
 };
 
 }  // namespace pollmark

@@ -25,7 +25,8 @@ TrialOrder order_of(Path path) {
   return order;
 }
 
-Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0) {
+Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0,
+               LinkKind link = LinkKind::veth_pair) {
   std::map<std::string, CounterChange> changes;
   for (const auto& [name, delta] : deltas) {
     CounterChange change;
@@ -36,7 +37,7 @@ Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0) {
   }
   Charged charged;
   charged.stream.ledger.set_offered(offered);
-  const auto books = make_kernel_books(order_of(path));
+  const auto books = make_kernel_books(order_of(path), link);
   (*books)->charge(changes, charged.stream, charged.doubts);
   for (const Fate fate : all_fates()) {
     if (const auto pkts = charged.stream.ledger.pkts_or_zero(fate); pkts != 0) {
@@ -227,6 +228,47 @@ TEST(KernelBooks, RingThatSawOtherFramesThanTheDeviceIsADoubt) {
   ASSERT_EQ(charged.doubts.size(), 1U);
   EXPECT_EQ(charged.doubts[0],
             "receiver.packet_ring.tp_packets rose by 99, receiver.link.rx_packets by 100");
+}
+
+// Two NICs and a cable: none of the two counts what the other does.
+TEST(KernelBooks, DriversAreChargedEachForItself) {
+  Deltas deltas = undisturbed(1000);
+  deltas["sender.link.tx_packets"] = 990;
+  deltas["sender.link.tx_dropped"] = 7;
+  deltas["sender.link.tx_errors"] = 3;
+  deltas["receiver.link.rx_packets"] = 975;
+  deltas["receiver.link.rx_missed_errors"] = 10;
+  deltas["receiver.link.rx_errors"] = 1;
+  deltas["receiver.driver.rx_no_dma_resources"] = 4;
+  deltas["receiver.link.rx_dropped"] = 2;
+  for (const char* name :
+       {"receiver.ip.InReceives", "receiver.ip.InDelivers", "receiver.udp.InDatagrams"})
+    deltas[name] = 973;
+  const Charged charged = charge(Path::udp_socket, deltas, 1000, LinkKind::drivers);
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_link_tx", 10}, {"kernel_link_rx", 17}}));
+  EXPECT_TRUE(charged.doubts.empty());
+}
+
+TEST(KernelBooks, WhatADriverDropsOfARingOrAProgramIsNotGuessed) {
+  for (const Path path : {Path::dpdk, Path::packet_mmap, Path::af_xdp, Path::xdp_drop}) {
+    Deltas deltas = undisturbed(1000);
+    deltas["receiver.link.rx_missed_errors"] = 10;
+    deltas["receiver.link.rx_dropped"] = 2;
+    const Charged charged = charge(path, deltas, 1000, LinkKind::drivers);
+    EXPECT_EQ(charged.losses, (Losses{{"kernel_link_rx", 10}})) << name_of(path);
+  }
+}
+
+TEST(KernelBooks, FramesOfOthersOnTheWireAndLateCountsAreNoDoubtBetweenDrivers) {
+  Deltas deltas = undisturbed(1000);
+  deltas["sender.link.tx_packets"] = 950;     // the driver has not told the rest yet
+  deltas["receiver.link.rx_packets"] = 1004;  // LLDP
+  deltas["receiver.packet_ring.tp_packets"] = 1001;
+  deltas["receiver.xdp.pkts"] = 1002;
+  for (const Path path : {Path::udp_socket, Path::packet_mmap, Path::xdp_drop}) {
+    EXPECT_TRUE(charge(path, deltas, 1000, LinkKind::drivers).doubts.empty()) << name_of(path);
+    EXPECT_FALSE(charge(path, deltas, 1000).doubts.empty()) << name_of(path);
+  }
 }
 
 TEST(KernelBooks, OtherReasonsAreNamed) {
