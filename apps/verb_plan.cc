@@ -6,6 +6,7 @@
 #include "apps/verbs.h"
 #include "campaign/input_files.h"
 #include "campaign/planned_frames.h"
+#include "host/port_guard.h"
 #include "judge/power.h"
 #include "plan/experiment.h"
 #include "plan/print.h"
@@ -66,6 +67,7 @@ void add_plan(CLI::App& app, Action& action) {
       "          pollmark plan scripts/experiments/replay.toml --packets 100 -w frames.pcap");
   verb->callback([&action] {
     action = []() -> Result<int> {
+      options.line_bps = line_bps_of;
       PM_TRY(Experiment read, read_experiment(experiment, options));
       PM_TRY(const Plan plan, plan_experiment(std::move(read)));
       PM_TRYV(

@@ -3,12 +3,24 @@
 #include <cstdio>
 
 #include "apps/verbs.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "host/facts.h"
+#include "host/netdev_home.h"
+#include "host/port_guard.h"
 #include "host/privilege.h"
 
 namespace pollmark {
 namespace {
+
+// Why a trial would not take the device.
+std::string obstacle_text(const std::string& netdev) {
+  if (const auto lendable = need_lendable_netdev(netdev, -1); !lendable)
+    return "; no port: " + lendable.error().what.substr(0, lendable.error().what.find(';'));
+  const auto uses = uses_of_netdev(netdev);
+  if (!uses || uses->empty()) return "";
+  return "; in use: " + join(*uses, ", ");
+}
 
 std::string ports_text(const HostFacts& facts) {
   std::string text = "Ports that an experiment can name today\n";
@@ -24,12 +36,13 @@ std::string ports_text(const HostFacts& facts) {
     for (const std::string& netdev : nic.netdevs) text += "  " + netdev;
     text += nic.numa_node ? fmt::format("  NUMA node {}\n", *nic.numa_node) : "\n";
   }
-  text += "\nKernel network devices (as ports: not yet; listed, never touched)\n";
+  text += "\nKernel network devices (two that a cable joins are ports: netdev:NAME)\n";
   for (const NetdevFacts& dev : facts.netdevs) {
     text +=
-        fmt::format("  {:<12} {:<12} mtu {:<6} {:<5} speed {}\n", dev.netdev,
+        fmt::format("  {:<12} {:<12} mtu {:<6} {:<5} speed {}{}\n", dev.netdev,
                     dev.driver.empty() ? "software" : dev.driver, dev.mtu, dev.up ? "up" : "down",
-                    dev.speed_bps ? si(static_cast<double>(*dev.speed_bps), "bps") : "not told");
+                    dev.speed_bps ? si(static_cast<double>(*dev.speed_bps), "bps") : "not told",
+                    obstacle_text(dev.netdev));
   }
   text += fmt::format("\nCPUs {}, NUMA nodes {}", facts.cpu.logical_cpus,
                       facts.cpu.numa_nodes > 0 ? std::to_string(facts.cpu.numa_nodes) : "not told");

@@ -20,6 +20,7 @@
 #include "campaign/stored_question.h"
 #include "campaign/trial_process.h"
 #include "host/numa_placement.h"
+#include "host/port_guard.h"
 #include "plan/experiment.h"
 #include "record/json.h"
 #include "report/report.h"
@@ -549,6 +550,7 @@ Result<CampaignOutcome> run_campaign(const CampaignOrder& order) {
   ReadOptions options;
   options.overrides = order.overrides;
   options.quick = order.quick;
+  options.line_bps = line_bps_of;
   PM_TRY(Experiment experiment, read_experiment(order.experiment, options));
   PM_TRY(Plan plan, plan_experiment(std::move(experiment)));
   PM_TRY(auto inputs, check_input_files(plan, order.experiment.parent_path()));

@@ -12,6 +12,8 @@
 #include "kernel/books.h"
 #include "kernel/closed_loop.h"
 #include "kernel/lab_knobs.h"
+#include "kernel/late_counters.h"
+#include "kernel/netdev_lab.h"
 #include "kernel/packet_mmap.h"
 #include "kernel/udp_gso_sender.h"
 #include "kernel/udp_socket.h"
@@ -25,10 +27,30 @@
 namespace pollmark {
 namespace {
 
+// The two devices of a trial, in their namespaces, and what keeps them there.
+struct KernelLink {
+  LabPlaces places;
+  LinkKind kind = LinkKind::veth_pair;
+  std::shared_ptr<const void> lab;
+};
+
+Result<KernelLink> open_link(const TrialOrder& order, const HostWide& host) {
+  if (is_on_netdevs(order)) {
+    PM_TRY(NetdevLab lab, NetdevLab::create(order, host.journal));
+    KernelLink link{lab.places(), lab.link(), nullptr};
+    link.lab = std::make_shared<NetdevLab>(std::move(lab));
+    return link;
+  }
+  PM_TRY(VethLab lab, VethLab::create(order));
+  KernelLink link{lab.places(), LinkKind::veth_pair, nullptr};
+  link.lab = std::make_shared<VethLab>(std::move(lab));
+  return link;
+}
+
 // The books stand on the namespaces: they are closed last, so they hold them. books may be null.
-class BooksOnVeth final : public CounterBooks {
+class BooksOnLink final : public CounterBooks {
  public:
-  BooksOnVeth(std::shared_ptr<const VethLab> lab, std::unique_ptr<CounterBooks> books)
+  BooksOnLink(std::shared_ptr<const void> lab, std::unique_ptr<CounterBooks> books)
       : lab_(std::move(lab)), books_(std::move(books)) {}
   void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
               std::vector<std::string>& doubts) const override {
@@ -36,21 +58,23 @@ class BooksOnVeth final : public CounterBooks {
   }
 
  private:
-  std::shared_ptr<const VethLab> lab_;
+  std::shared_ptr<const void> lab_;
   std::unique_ptr<CounterBooks> books_;
 };
 
 // Before the ends open anything.
-Result<void> turn_knobs(const TrialOrder& way, const VethLab& lab, const HostWide& host,
-                        Ends& ends) {
+Result<void> ready_for_link(const TrialOrder& way, const KernelLink& link, const HostWide& host,
+                            Ends& ends) {
+  if (link.kind == LinkKind::drivers) ends.receiver = with_late_counters(std::move(ends.receiver));
   if (way.kernel_knobs.empty() && way.closed_loop.wire == WireKind::whole) return {};
   PM_TRY(std::shared_ptr<LabKnobs> knobs,
-         LabKnobs::turn(way, lab.sender_of(way), lab.receiver_of(way), host));
+         LabKnobs::turn(way, link.places.sender_of(way), link.places.receiver_of(way), host,
+                        link.kind));
   ends.receiver = with_knobs(std::move(ends.receiver), std::move(knobs));
   return {};
 }
 
-Result<std::unique_ptr<Receiver>> make_receiver_on_veth(const TrialOrder& order,
+Result<std::unique_ptr<Receiver>> make_receiver_on_link(const TrialOrder& order,
                                                         const NetdevPlace& place,
                                                         std::shared_ptr<SharedPort> port) {
   switch (order.path) {
@@ -68,28 +92,28 @@ Result<std::unique_ptr<Receiver>> make_receiver_on_veth(const TrialOrder& order,
 }
 
 // from, to: DPDK's ports on the devices of the sender and of the receiver.
-Result<Ends> make_way_on_veth(const TrialOrder& order, std::shared_ptr<const VethLab> lab,
-                              const HostWide& host, std::shared_ptr<SharedPort> from,
-                              std::shared_ptr<SharedPort> to) {
+Result<Ends> make_way_on_link(const TrialOrder& order, const KernelLink& link, const HostWide& host,
+                              std::shared_ptr<SharedPort> from, std::shared_ptr<SharedPort> to) {
+  const NetdevPlace sender = link.places.sender_of(order);
   Ends ends;
   PM_TRY(ends.sender, order.sender == SenderKind::udp_gso
-                          ? make_udp_gso_sender(order, lab->sender_of(order))
-                          : make_dpdk_sender(order, lab->sender_of(order), std::move(from)));
-  PM_TRY(ends.receiver, make_receiver_on_veth(order, lab->receiver_of(order), std::move(to)));
-  PM_TRYV(turn_knobs(order, *lab, host, ends));
-  PM_TRY(auto books, make_kernel_books(order));
-  ends.books = std::make_unique<BooksOnVeth>(std::move(lab), std::move(books));
+                          ? make_udp_gso_sender(order, sender)
+                          : make_dpdk_sender(order, sender, std::move(from)));
+  PM_TRY(ends.receiver,
+         make_receiver_on_link(order, link.places.receiver_of(order), std::move(to)));
+  PM_TRYV(ready_for_link(order, link, host, ends));
+  PM_TRY(auto books, make_kernel_books(order, link.kind));
+  ends.books = std::make_unique<BooksOnLink>(link.lab, std::move(books));
   return ends;
 }
 
-Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order, const HostWide& host) {
-  PM_TRY(VethLab created, VethLab::create(order));
-  const auto lab = std::make_shared<const VethLab>(std::move(created));
+Result<std::vector<Ends>> make_ends_on_link(const TrialOrder& order, const HostWide& host) {
+  PM_TRY(const KernelLink link, open_link(order, host));
   auto from = std::make_shared<SharedPort>();
   auto to = std::make_shared<SharedPort>();
   std::vector<Ends> ways;
   for (const TrialOrder& way : directions_of(order)) {
-    PM_TRY(Ends ends, make_way_on_veth(way, lab, host, from, to));
+    PM_TRY(Ends ends, make_way_on_link(way, link, host, from, to));
     ways.push_back(std::move(ends));
     std::swap(from, to);
   }
@@ -97,12 +121,11 @@ Result<std::vector<Ends>> make_veth_ends(const TrialOrder& order, const HostWide
 }
 
 // No EAL: kernel sockets at both ends.
-Result<std::vector<Ends>> make_closed_loop_on_veth(const TrialOrder& order, const HostWide& host) {
-  PM_TRY(VethLab created, VethLab::create(order));
-  const auto lab = std::make_shared<const VethLab>(std::move(created));
-  PM_TRY(Ends ends, make_closed_loop_ends(order, lab->sender_place(), lab->receiver_place()));
-  PM_TRYV(turn_knobs(order, *lab, host, ends));
-  ends.books = std::make_unique<BooksOnVeth>(lab, nullptr);
+Result<std::vector<Ends>> make_closed_loop_on_link(const TrialOrder& order, const HostWide& host) {
+  PM_TRY(const KernelLink link, open_link(order, host));
+  PM_TRY(Ends ends, make_closed_loop_ends(order, link.places.sender, link.places.receiver));
+  PM_TRYV(ready_for_link(order, link, host, ends));
+  ends.books = std::make_unique<BooksOnLink>(link.lab, nullptr);
   std::vector<Ends> ways;
   ways.push_back(std::move(ends));
   return ways;
@@ -122,7 +145,7 @@ Result<std::vector<Ends>> make_ends_on_model(const TrialOrder& order) {
 Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
   // Before the process has threads: the journal's guardian is forked from it.
   PM_TRY(const HostWide host, open_host_wide(order));
-  if (is_closed_loop(order.path)) return make_closed_loop_on_veth(order, host);
+  if (is_closed_loop(order.path)) return make_closed_loop_on_link(order, host);
   EalOrder eal;
   if (order.path == Path::model)
     eal.memory_mib = std::max(eal.memory_mib, direction_count(order) * model_memory_mib(order));
@@ -142,7 +165,7 @@ Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
     case Path::packet_mmap:
     case Path::af_xdp:
     case Path::xdp_drop:
-      return make_veth_ends(order, host);
+      return make_ends_on_link(order, host);
     case Path::tcp_stream:
     case Path::tcp_rr:
     case Path::tcp_crr:

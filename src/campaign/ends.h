@@ -9,8 +9,9 @@
 namespace pollmark {
 
 // Starts EAL when this process has not yet and the path needs it, with the memory that this order
-// takes, and makes the two ends of each of its ways (directions_of). Whatever they stand on (namespaces, the veth pair) lives as long as
-// the returned ends. Errors: host_cannot (no privilege, no memory), bad_experiment.
+// takes, and makes the two ends of each of its ways (directions_of). Whatever they stand on
+// (namespaces, the veth pair, the host's devices in them) lives as long as the returned ends; then
+// the devices are home again. Errors: host_cannot (no privilege, no memory), bad_experiment.
 [[nodiscard]] Result<std::vector<Ends>> make_ends(const TrialOrder& order);
 
 }  // namespace pollmark

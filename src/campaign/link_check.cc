@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/line_rate.h"
@@ -20,23 +21,29 @@ constexpr double kProbeSeconds = 0.2;
 constexpr int kProbeAttempts = 4;
 
 Result<TrialOrder> order_for(const std::string& from, const std::string& to,
-                             const std::string& path, int frame_bytes) {
+                             const std::string& path, int frame_bytes,
+                             std::vector<std::string> allow) {
   const std::vector<std::string> ports{"model", "veth"};
+  const std::string allowed = "model model, veth veth, netdev:eth2 netdev:eth3";
   for (const std::string& port : {from, to}) {
-    if (std::find(ports.begin(), ports.end(), port) != ports.end()) continue;
+    if (std::find(ports.begin(), ports.end(), port) != ports.end() || netdev_of_port(port))
+      continue;
     const std::string guess = did_you_mean(port, ports);
     return fail(Errc::bad_experiment,
-                fmt::format("no such port here; allowed: model, veth (PCI ports: not yet){}",
+                fmt::format("no such port here; allowed: model, veth, netdev:eth2 (PCI ports: not "
+                            "yet){}",
                             guess.empty() ? "" : fmt::format("; did you mean {}?", guess)),
                 port);
   }
-  if (from != to)
+  const bool on_netdevs = netdev_of_port(from) && netdev_of_port(to);
+  if ((from == to) == on_netdevs)
     return fail(Errc::bad_experiment,
-                fmt::format("{} and {} do not meet; allowed: model model, veth veth", from, to));
+                fmt::format("{} and {} do not meet; allowed: {}", from, to, allowed));
   TrialOrder order;
   order.kind = TrialKind::probe;
   order.generator_port = from;
   order.receiver_port = to;
+  order.host_allow = std::move(allow);
   order.path = from == "model" ? Path::model : Path::udp_socket;
   if (!path.empty()) {
     const auto named = enum_from_name<Path>(path);
@@ -64,8 +71,9 @@ Result<TrialOrder> order_for(const std::string& from, const std::string& to,
 }  // namespace
 
 Result<LinkCheck> check_link(const std::string& from, const std::string& to,
-                             const std::string& path, int frame_bytes) {
-  PM_TRY(const TrialOrder order, order_for(from, to, path, frame_bytes));
+                             const std::string& path, int frame_bytes,
+                             std::vector<std::string> allow) {
+  PM_TRY(const TrialOrder order, order_for(from, to, path, frame_bytes, std::move(allow)));
   TrialRunner runner;
   LinkCheck check;
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/netdev_lab.h"
 #include "kernel/veth_lab.h"
 #include "rig/frame_preview.h"
 
@@ -63,7 +64,7 @@ Result<std::int64_t> write_planned_frames(const Plan& plan, const std::filesyste
   for (TrialOrder& way : directions_of(order)) {
     std::optional<NetdevPlace> place;
     if (way.path != Path::model) {
-      PM_TRY(place, lab_sender_place(way));
+      PM_TRY(place, is_on_netdevs(way) ? netdev_sender_place(way) : lab_sender_place(way));
     }
     ways.push_back({std::move(way), std::move(place)});
   }

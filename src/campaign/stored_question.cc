@@ -1,5 +1,7 @@
 #include "campaign/stored_question.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace pollmark {
@@ -10,6 +12,13 @@ Result<Plan> stored_plan(const std::filesystem::path& folder, const StoredCampai
   options.quick = stored.provenance.quick;
   options.folder = stored.provenance.experiment_folder;
   options.files = ReadOptions::Files::need_not_exist;
+  // As it was then.
+  options.line_bps = [&](const std::string& port) -> std::optional<double> {
+    for (const TrialResult& trial : stored.trials)
+      if (trial.order.generator_port == port || trial.order.receiver_port == port)
+        return trial.order.line_bps;
+    return std::nullopt;
+  };
   PM_TRY(Experiment experiment,
          parse_experiment(stored.experiment_text, (folder / "experiment.toml").string(), options));
   return plan_experiment(std::move(experiment));

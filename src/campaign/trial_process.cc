@@ -19,6 +19,8 @@
 
 #include "base/stop_signal.h"
 #include "campaign/ends.h"
+#include "host/journal.h"
+#include "host/privilege.h"
 #include "record/json.h"
 #include "trial/trial.h"
 
@@ -132,6 +134,7 @@ struct TrialRunner::Child {
       ::kill(pid, SIGKILL);
       while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
       }
+      wait_for_guardians_of(pid);
     }
   }
 
@@ -140,6 +143,7 @@ struct TrialRunner::Child {
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
+    wait_for_guardians_of(pid);
     pid = -1;
     if (WIFSIGNALED(status)) return fmt::format("signal {}", WTERMSIG(status));
     return fmt::format("exit code {}", WEXITSTATUS(status));
@@ -181,8 +185,20 @@ Result<std::unique_ptr<TrialRunner::Child>> TrialRunner::spawn() const {
   return child;
 }
 
+Result<void> TrialRunner::take_ports(const TrialOrder& order) {
+  for (const std::string& port : {order.generator_port, order.receiver_port}) {
+    if (!netdev_of_port(port) || ports_.contains(port)) continue;
+    PM_TRYV(need_network_lab());
+    PM_TRY(PortLock lock, PortLock::take(port, fmt::format("{} -> {}", order.generator_port,
+                                                           order.receiver_port)));
+    ports_.emplace(port, std::move(lock));
+  }
+  return {};
+}
+
 Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
   if (stop_requested()) return fail(Errc::interrupted, "stopped by a signal");
+  PM_TRYV(take_ports(order));
   const bool fresh = needs_fresh_process(order);
   std::unique_ptr<Child> own;
   std::unique_ptr<Child>& child = fresh ? own : kept_[order.receiver.numa];

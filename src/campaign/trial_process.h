@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "host/port_guard.h"
 #include "record/trial_order.h"
 #include "record/trial_result.h"
 
@@ -24,7 +25,8 @@ inline constexpr const char* kTrialProcessVerb = "trial-process";
 [[nodiscard]] int serve_trials(int socket_fd);
 
 // Runs trials in child processes: one kept for every trial on the model with the same NUMA
-// placement, a fresh one for each trial that opens a netdev. One thread.
+// placement, a fresh one for each trial that opens a netdev. It has the host's devices that it took
+// for a trial (PortLock) until it goes; between trials they are home. One thread.
 class TrialRunner {
  public:
   TrialRunner();
@@ -34,13 +36,16 @@ class TrialRunner {
 
   // Blocks until the trial is over. What a kept process cannot is asked of a fresh one. A child
   // that dies or falls silent gives an invalid result with the reason trial_process_died; an Error
-  // means that the trial cannot be carried out here (host_cannot, bad_experiment) or that a stop
-  // signal came (interrupted; the child is ended).
+  // means that the trial cannot be carried out here (host_cannot, bad_experiment; a device that is
+  // "held by ...") or that a stop signal came (interrupted; the child is ended, and what it had
+  // changed is put back).
   [[nodiscard]] Result<TrialResult> run(const TrialOrder& order);
 
  private:
   struct Child;
   [[nodiscard]] Result<std::unique_ptr<Child>> spawn() const;
+  [[nodiscard]] Result<void> take_ports(const TrialOrder& order);
+  std::map<std::string, PortLock> ports_;
   std::map<NumaPlacement, std::unique_ptr<Child>> kept_;  // EAL binds memory once
 };
 

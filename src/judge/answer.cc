@@ -474,7 +474,7 @@ class Answer {
 
   std::string path_clause(const FactorRow& row, std::size_t dpdk, std::string_view kernels,
                           std::size_t socket) const {
-    std::string text = fmt::format("over the same veth{}{}, dpdk has {} {} and {} {}",
+    std::string text = fmt::format("over the same link{}{}, dpdk has {} {} and {} {}",
                                    row.others.empty() ? "" : " with ",
                                    row.others.empty() ? "" : cell_text(row.others), word(),
                                    estimate(dpdk), kernels, estimate(socket));

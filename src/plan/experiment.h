@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -108,6 +109,8 @@ struct ReadOptions {
   std::filesystem::path folder;
   // Whether those files are looked for. A report of a stored campaign needs none of them.
   enum class Files { must_exist, need_not_exist };
+  // The line rate of a port that is a network device; nullopt, or no such function: not told.
+  std::function<std::optional<double>(const std::string& port)> line_bps;
   Files files = Files::must_exist;
 };
 

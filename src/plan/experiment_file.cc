@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -148,7 +149,7 @@ std::vector<std::string> metric_names() {
   return names;
 }
 
-constexpr std::string_view kPortAllowed = "\"model\", \"veth\"";
+constexpr std::string_view kPortAllowed = "\"model\", \"veth\", \"netdev:eth2\"";
 constexpr std::string_view kLcoresAllowed = "a list of CPU numbers 0 to 1023, each once";
 constexpr std::string_view kAllowAllowed =
     "a list of settings of the whole host (\"net.core.netdev_budget\") and ports in use "
@@ -626,19 +627,37 @@ bool is_hex_with(std::string_view text, std::string_view others) {
 
 }  // namespace
 
+namespace {
+
+// As the kernel has it (dev_valid_name).
+bool could_be_a_netdev(std::string_view name) {
+  constexpr std::size_t kMostCharacters = 15;
+  return !name.empty() && name.size() <= kMostCharacters && name != "." && name != ".." &&
+         std::ranges::none_of(
+             name, [](unsigned char c) { return c == '/' || c == ':' || std::isspace(c) != 0; });
+}
+
+}  // namespace
+
 void Reader::read_port(const Entry& entry, std::string& port, Draft& draft) {
   const std::optional<std::string> value = text(entry, "port", kPortAllowed, draft);
   if (!value) return;
-  if (*value == "model" || *value == "veth") {
-    port = *value;
-    return;
+  if (*value == "model" || *value == "veth" || netdev_of_port(*value)) {
+    const std::string netdev = netdev_of_port(*value).value_or("");
+    if (netdev.empty() || could_be_a_netdev(netdev)) {
+      port = *value;
+      return;
+    }
+    return mistake_in(draft, entry.node->source(),
+                      fmt::format("port: \"{}\" is no name of a network device; allowed: 1 to 15 "
+                                  "characters, without / : and white space",
+                                  netdev));
   }
   const bool pci = value->find(':') != std::string::npos && value->find('.') != std::string::npos &&
                    is_hex_with(*value, ":.");
   std::string_view later;
   if (pci) later = "PCI ports";
   if (value->starts_with("vdev:")) later = "DPDK virtual devices";
-  if (value->starts_with("netdev:")) later = "network devices by name";
   static const std::vector<std::string> kPorts = {"model", "veth"};
   const std::string near = did_you_mean(*value, kPorts);
   std::string what = fmt::format("port: no such port: \"{}\"", *value);
@@ -1116,12 +1135,22 @@ void Reader::check_group(Draft& draft) {
   if (!draft.has_path) base.path = base.receiver_port == "model" ? Path::model : Path::dpdk;
 
   // Two ends of one wire.
-  if (base.generator_port != base.receiver_port) {
+  const bool on_netdevs = netdev_of_port(base.generator_port) && netdev_of_port(base.receiver_port);
+  if (on_netdevs && options_.line_bps) {
+    const auto from = options_.line_bps(base.generator_port);
+    const auto to = options_.line_bps(base.receiver_port);
+    if (from && to) base.line_bps = std::min(*from, *to);
+  }
+  const bool same = base.generator_port == base.receiver_port;
+  if (same == on_netdevs) {
     mistake_in(
         draft, at_of("receiver", "port"),
-        fmt::format("generator port \"{}\" and receiver port \"{}\" are not joined; allowed: "
-                    "the same at both ends",
-                    base.generator_port, base.receiver_port));
+        same ? fmt::format("port \"{}\" at both ends; allowed: two network devices that a cable "
+                           "joins",
+                           base.receiver_port)
+             : fmt::format("generator port \"{}\" and receiver port \"{}\" are not joined; "
+                           "allowed: the same at both ends, or two network devices",
+                           base.generator_port, base.receiver_port));
   }
   for (const int cpu : base.generator_lcores) {
     if (std::find(base.receiver_lcores.begin(), base.receiver_lcores.end(), cpu) !=

@@ -769,11 +769,11 @@ std::vector<Factor> make_factors() {
         .limits = join(enum_names<Path>(), ", "),
         .paths = every,
         .costly = true,
-        .sentence =
-            "How frames are received. model needs port = \"model\", the others "
-            "port = \"veth\". tcp_stream, tcp_rr, tcp_crr and udp_rr are closed loops: no load is "
-            "offered, each message waits for the one before it. Unset: model on a model "
-            "port, dpdk on veth.",
+        .sentence = "How frames are received. model needs port = \"model\", the others "
+                    "port = \"veth\" or devices of the host, \"netdev:eth2\". tcp_stream, tcp_rr, "
+                    "tcp_crr and udp_rr are closed loops: no load is "
+                    "offered, each message waits for the one before it. Unset: model on a model "
+                    "port, else dpdk.",
         .forms = {text}},
        apply_path,
        path_level},

@@ -22,9 +22,13 @@ bool has_offload(const TrialOrder& order, std::string_view name) {
 }
 
 Broken port_of_path(const TrialOrder& order) {
-  const std::string_view wanted = order.path == Path::model ? "model" : "veth";
-  if (order.receiver_port == wanted && order.generator_port == wanted) return std::nullopt;
-  return fmt::format("path {} needs port = \"{}\" at both ends", name_of(order.path), wanted);
+  const bool on_model = order.path == Path::model;
+  const auto belongs = [&](const std::string& port) {
+    return on_model ? port == "model" : port == "veth" || netdev_of_port(port);
+  };
+  if (belongs(order.receiver_port) && belongs(order.generator_port)) return std::nullopt;
+  return fmt::format("path {} needs port = {} at both ends", name_of(order.path),
+                     on_model ? "\"model\"" : "\"veth\", or a network device (\"netdev:eth2\"),");
 }
 
 Broken ring_holds_burst(const TrialOrder& order) {
@@ -72,32 +76,36 @@ Broken corruption_can_be_found(const TrialOrder& order) {
          "offload";
 }
 
-Broken veth_has_one_queue(const TrialOrder& order) {
-  if (order.path != Path::dpdk || order.receiver_port != "veth" || order.receiver.queues == 1) {
-    return std::nullopt;
-  }
-  return fmt::format("{} queues on veth: its poll-mode driver has no RSS; allowed: 1",
-                     order.receiver.queues);
+Broken netdev_has_one_queue(const TrialOrder& order) {
+  if (order.path != Path::dpdk || order.receiver.queues == 1) return std::nullopt;
+  return fmt::format("{} queues on {}: its poll-mode driver has no RSS; allowed: 1",
+                     order.receiver.queues, order.receiver_port);
 }
 
-Broken veth_has_no_offloads(const TrialOrder& order) {
-  if (order.path != Path::dpdk || order.receiver_port != "veth" ||
-      order.receiver.rx_offloads.empty()) {
-    return std::nullopt;
-  }
-  return "rx_offloads on veth: its poll-mode driver has none; allowed: []";
+Broken netdev_has_no_offloads(const TrialOrder& order) {
+  if (order.path != Path::dpdk || order.receiver.rx_offloads.empty()) return std::nullopt;
+  return fmt::format("rx_offloads on {}: its poll-mode driver has none; allowed: []",
+                     order.receiver_port);
 }
 
-constexpr std::size_t kMostVethSenders = 16;  // queue pairs of net_af_packet
+Broken wire_of_netdevs(const TrialOrder& order) {
+  if (order.closed_loop.wire == WireKind::whole || order.receiver_port == "veth")
+    return std::nullopt;
+  return fmt::format("wire {} on {}: a cable is what it is; allowed: {}",
+                     name_of(order.closed_loop.wire), order.receiver_port,
+                     name_of(WireKind::whole));
+}
+
+constexpr std::size_t kMostNetdevSenders = 16;  // queue pairs of net_af_packet
 
 Broken flow_for_each_generator(const TrialOrder& order) {
   const std::size_t lcores = order.generator_lcores.size();
   if (order.path == Path::model) return std::nullopt;
-  if (lcores > kMostVethSenders) {
+  if (lcores > kMostNetdevSenders) {
     return fmt::format(
-        "{} generator lcores on veth: its poll-mode driver has {} queues; allowed: "
+        "{} generator lcores on {}: its poll-mode driver has {} queues; allowed: "
         "up to {}",
-        lcores, kMostVethSenders, kMostVethSenders);
+        lcores, order.generator_port, kMostNetdevSenders, kMostNetdevSenders);
   }
   const auto flows = static_cast<std::size_t>(std::max(1, order.traffic.flows));
   if (order.traffic.kind == TrafficKind::replay || lcores < 2 || lcores <= flows) {
@@ -359,8 +367,8 @@ Broken lcores_of_both_ways(const TrialOrder& order) {
         "and worker of each way",
         order.receiver_lcores.size(), 2 * each);
   if (order.path == Path::dpdk && order.generator_lcores.size() > 2)
-    return "several generator lcores each way with direction \"both\" on veth: the port has one "
-           "queue; allowed: 2 lcores";
+    return "several generator lcores each way with direction \"both\" on path dpdk: the port has "
+           "one queue; allowed: 2 lcores";
   for (const auto& lcores : {order.generator_lcores, order.receiver_lcores}) {
     if (lcores.size() % 2 != 0)
       return fmt::format(
@@ -411,8 +419,9 @@ const std::vector<Rule>& all_rules() {
       {{"corrupt", "stage", "rx_offloads", "path"},
        "corruption is planted only where it can be found",
        corruption_can_be_found},
-      {{"queues", "path", "port"}, "dpdk on veth has one queue", veth_has_one_queue},
-      {{"rx_offloads", "path", "port"}, "dpdk on veth has no offloads", veth_has_no_offloads},
+      {{"queues", "path", "port"}, "dpdk on a netdev has one queue", netdev_has_one_queue},
+      {{"rx_offloads", "path", "port"}, "dpdk on a netdev has no offloads", netdev_has_no_offloads},
+      {{"wire", "port"}, "only a veth has a bridge between its ends", wire_of_netdevs},
       {{"lcores", "flows", "kind", "path"},
        "every generator lcore has a flow to send",
        flow_for_each_generator},
@@ -479,19 +488,22 @@ Result<double> intended_pps(const TrialOrder& order) {
                             "packets per second (\"1 Mpps\"), or \"max\"",
                             load.text()));
   }
-  const bool line = order.path == Path::model;
-  if (!line && load.unit == LoadUnit::line_percent) {
+  const std::optional<double> line_bps =
+      order.path == Path::model ? std::optional(order.model.link_bps) : order.line_bps;
+  if (!line_bps && load.unit == LoadUnit::line_percent) {
     return fail(Errc::bad_experiment,
-                fmt::format("load {} on path {}: a veth has no line rate; allowed: \"100 kpps\", "
-                            "\"1 Gbps L2\", \"max\"",
-                            load.text(), name_of(order.path)));
+                fmt::format("load {} on path {}: {}; allowed: \"100 kpps\", \"1 Gbps L2\", \"max\"",
+                            load.text(), name_of(order.path),
+                            order.receiver_port == "veth"
+                                ? "a veth has no line rate"
+                                : fmt::format("the drivers of {} and {} tell no line rate",
+                                              order.generator_port, order.receiver_port)));
   }
   // Sizes inside a capture are not known here: only a load above the line of the smallest frames is
   // surely too much.
   const double frame =
       replay ? double{kMinFrameBytes} : mean_frame_bytes(order.traffic.frame_bytes);
-  return load_pps(load, line ? order.model.link_bps : std::numeric_limits<double>::infinity(),
-                  frame);
+  return load_pps(load, line_bps.value_or(std::numeric_limits<double>::infinity()), frame);
 }
 
 }  // namespace pollmark

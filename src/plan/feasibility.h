@@ -25,7 +25,8 @@ struct Rule {
 
 // The offered load in packets per second; 0 for "max", for a closed loop, and for a
 // replay as recorded. Errors:
-// bad_experiment when it exceeds the line, or the path has no line (veth) and the load is a share
+// bad_experiment when it exceeds the line, or the path has no line (veth, a
+// netdev whose driver tells none) and the load is a share
 // of it, or the frames come from a capture and the load is not in packets per second.
 [[nodiscard]] Result<double> intended_pps(const TrialOrder& order);
 

@@ -201,7 +201,7 @@ TEST(Answer, SetsThePathsOfOneVethBesideEachOther) {
   campaign.add({{"path", "dpdk"}}, around(10'000, 1'000, 12, 3), Path::dpdk, "kernel");
   const std::string answer = campaign.summary().answer;
   EXPECT_THAT(answer, StartsWith("On a model, not a NIC: 512 is the smallest rx_ring"));
-  EXPECT_THAT(answer, HasSubstr("; over the same veth, dpdk has loss 1.00 % ["));
+  EXPECT_THAT(answer, HasSubstr("; over the same link, dpdk has loss 1.00 % ["));
   EXPECT_THAT(answer, HasSubstr("and udp_socket 5.00 % ["));
   EXPECT_THAT(answer, HasSubstr("(received 4.95 Mpps "));
   EXPECT_THAT(answer, HasSubstr(": dpdk is ahead."));

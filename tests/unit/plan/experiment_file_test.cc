@@ -4,6 +4,7 @@
 #include "experiment_text.h"
 #include "plan/experiment.h"
 #include "plan/factors.h"
+#include "plan/feasibility.h"
 #include "plan/keys.h"
 
 namespace pollmark {
@@ -344,8 +345,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "not yet: \"device\""},
         Refused{"port = \"model\"\n[receiver]", "port = \"0000:3b:00.0\"\n[receiver]", "3:8",
                 "not yet: PCI ports"},
-        Refused{"port = \"model\"\n[receiver]", "port = \"netdev:eth2\"\n[receiver]", "3:8",
-                "not yet: network devices"},
+        Refused{"port = \"model\"\n[receiver]", "port = \"netdev:eth 2\"\n[receiver]", "3:8",
+                "\"eth 2\" is no name of a network device; allowed: 1 to 15 characters"},
+        Refused{"port = \"model\"\n[receiver]", "port = \"netdev:a234567890123456\"\n[receiver]",
+                "3:8", "is no name"},
+        Refused{"port = \"model\"\n[receiver]", "port = \"netdev:\"\n[receiver]", "3:8",
+                "no such port: \"netdev:\""},
+        Refused{"port = \"model\"\n[receiver]", "port = \"netdev:eth2\"\n[receiver]", "5:1",
+                "are not joined; allowed: the same at both ends, or two network devices"},
         Refused{"port = \"model\"\n[receiver]", "port = \"vdev:net_memif0\"\n[receiver]", "3:8",
                 "not yet: DPDK virtual devices"},
         Refused{"[receiver]", "host = \"other\"\n[receiver]", "4:1", "not yet: trials between two"},
@@ -705,6 +712,52 @@ TEST(Overrides, RoundTripEveryFactorAtItsDefault) {
     }
     EXPECT_EQ(level_of(factor.name, only_group(read).base), factor.default_level) << factor.name;
   }
+}
+
+TEST(ExperimentFile, TheLineOfTwoDevicesIsTheSlowerOnesIfBothTell) {
+  const auto pps_of = [](const std::string& load, double slower, double faster) {
+    ReadOptions options;
+    options.line_bps = [=](const std::string& port) -> std::optional<double> {
+      const double bps = port == "netdev:eth2" ? slower : faster;
+      return bps > 0.0 ? std::optional(bps) : std::nullopt;
+    };
+    const auto read = parse_experiment(
+        "name = \"x\"\n[generator]\nport = \"netdev:eth3\"\n[receiver]\nport = "
+        "\"netdev:eth2\"\n[traffic]\nframe = 105\nload = \"" +
+            load + "\"\n",
+        "exp.toml", options);
+    if (!read) return -1.0;
+    return intended_pps(read->groups.at(0).base).value_or(-1.0);
+  };
+  EXPECT_DOUBLE_EQ(pps_of("line", 10e9, 25e9), 10e6);
+  EXPECT_DOUBLE_EQ(pps_of("50 %", 10e9, 25e9), 5e6);
+  EXPECT_DOUBLE_EQ(pps_of("9 Mpps", 10e9, 25e9), 9e6);
+  EXPECT_DOUBLE_EQ(pps_of("11 Mpps", 10e9, 25e9), -1.0) << "above the line";
+  EXPECT_DOUBLE_EQ(pps_of("line", 10e9, 0.0), -1.0) << "not told";
+}
+
+Result<Experiment> over(const std::string& from, const std::string& to, const std::string& more) {
+  return parsed("name = \"x\"\n[generator]\nport = \"" + from + "\"\n[receiver]\nport = \"" + to +
+                "\"\n" + more);
+}
+
+TEST(ExperimentFile, TwoNetworkDevicesAreTheEndsOfAPath) {
+  const auto read = over("netdev:eth2", "netdev:eth3", "[traffic]\nload = \"1 kpps\"\n");
+  ASSERT_TRUE(read) << read.error().text();
+  const TrialOrder& base = read->groups.at(0).base;
+  EXPECT_EQ(base.generator_port, "netdev:eth2");
+  EXPECT_EQ(base.receiver_port, "netdev:eth3");
+  EXPECT_EQ(base.path, Path::dpdk);
+  const auto refused = [&](const std::string& from, const std::string& to,
+                           const std::string& more = "[traffic]\nload = \"1 kpps\"\n") {
+    const auto wrong = over(from, to, more);
+    return wrong ? "taken" : wrong.error().text();
+  };
+  EXPECT_THAT(refused("netdev:eth2", "netdev:eth2"),
+              HasSubstr("port \"netdev:eth2\" at both ends; allowed: two network devices"));
+  EXPECT_THAT(refused("netdev:eth2", "veth"), HasSubstr("are not joined"));
+  EXPECT_THAT(refused("netdev:eth2", "netdev:eth3", "[traffic]\nload = \"line\"\n"),
+              HasSubstr("the drivers of netdev:eth2 and netdev:eth3 tell no line rate"));
 }
 
 // Of an experiment over veth, with more at its end.
