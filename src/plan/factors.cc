@@ -732,6 +732,9 @@ Factor kernel_factor(const KernelKnob& knob) {
     factor.facts.sentence +=
         fmt::format(" Of the whole host: needs [host] allow = [\"{}\"].", setting_name(knob));
   }
+  if (!knob.not_on_veth.empty()) {
+    factor.facts.sentence += fmt::format(" Not on veth: {}.", knob.not_on_veth);
+  }
   factor.facts.forms = {LevelForm::text};
   if (is_number) factor.facts.forms.push_back(LevelForm::integer);
   factor.apply = [&knob](std::string_view text, TrialOrder& order) -> Applied {

@@ -37,6 +37,7 @@ struct KernelKnob {
   std::int64_t most = 0;
   std::string_view ethtool;
   std::string_view sentence;
+  std::string_view not_on_veth = {};  // why no veth takes any level but "off"; empty: it does
 };
 
 // In the order in which they are turned: what takes another one along comes before it.

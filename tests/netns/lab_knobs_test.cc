@@ -14,6 +14,7 @@
 #include "host/privilege.h"
 #include "host/setting.h"
 #include "kernel/veth_lab.h"
+#include "network_lab.h"
 
 namespace pollmark {
 namespace {
@@ -104,6 +105,32 @@ TEST_F(KnobsOverVeth, WhatTheDeviceRefusesIsSaidInTheDriversWords) {
   order_.kernel_knobs = {{"lro", "off"}, {"threaded_napi", "off"}};
   const auto as_it_is = turn();
   EXPECT_TRUE(as_it_is) << as_it_is.error().text();
+}
+
+// A level of each that is not what a fresh veth has.
+std::string another_level(const KernelKnob& knob) {
+  const std::map<std::string_view, std::string> of_its_own = {
+      {"channels", "2"},      {"mtu", "4000"},        {"rfs", "256"},
+      {"tx_checksum", "off"}, {"sg", "off"},          {"tso", "off"},
+      {"gso", "off"},         {"rx_checksum", "off"}, {"udp_segmentation", "off"}};
+  if (const auto own = of_its_own.find(knob.name); own != of_its_own.end()) return own->second;
+  const std::map<KnobForm, std::string> of_its_form = {
+      {KnobForm::on_off, "on"},      {KnobForm::whole, "1"},
+      {KnobForm::cpus, "0"},         {KnobForm::triple, "4096 8192 16384"},
+      {KnobForm::duration, "20 us"}, {KnobForm::qdisc, "pfifo 9"}};
+  return of_its_form.at(knob.form);
+}
+
+TEST_F(KnobsOverVeth, ATurnedKnobReadsBackOrTheTableSaysWhyNoVethTakesIt) {
+  NEEDS_NETWORK_LAB();  // two channels, and XPS, need two CPUs
+  // One after the other on the same pair, as a trial turns them: threads poll with GRO alone.
+  for (const KernelKnob& knob : all_kernel_knobs()) {
+    if (knob.reach == KnobReach::host) continue;
+    order_.kernel_knobs = {{std::string(knob.name), another_level(knob)}};
+    const auto knobs = turn();
+    EXPECT_EQ(knobs.has_value(), knob.not_on_veth.empty())
+        << knob.name << ": " << (knobs ? "taken" : knobs.error().text());
+  }
 }
 
 TEST_F(KnobsOverVeth, AKnobThatAnotherTookAlongIsFound) {
