@@ -21,12 +21,13 @@
 #include "host/netdev_home.h"
 #include "host/netlink.h"
 #include "host/netns.h"
+#include "host/nft_rules.h"
 
 namespace pollmark {
 namespace {
 
-constexpr std::array<std::string_view, 9> kKinds{
-    "channels", "ring", "coalesce", "feature", "netdev", "irq", "qdisc", "sysctl", "home"};
+constexpr std::array<std::string_view, 10> kKinds{
+    "channels", "ring", "coalesce", "feature", "netdev", "irq", "qdisc", "nft", "sysctl", "home"};
 
 NumberGroup group_of(SettingKind kind) {
   if (kind == SettingKind::channels) return NumberGroup::channels;
@@ -129,6 +130,10 @@ Result<std::uint32_t> number_in_text(const std::string& text) {
   return fail(Errc::bad_experiment, fmt::format("\"{}\" is no number", text));
 }
 
+NftTable table_of(const Setting& setting) {
+  return setting.name == "conntrack" ? NftTable::conntrack : NftTable::walk;
+}
+
 // The calling thread is in the namespace.
 Result<SettingReading> read_here(const Setting& setting, const SettingGround& ground) {
   switch (setting.kind) {
@@ -146,6 +151,10 @@ Result<SettingReading> read_here(const Setting& setting, const SettingGround& gr
     case SettingKind::home: {
       PM_TRY(const std::string home, read_netdev_home(setting.netdev, ground.netns_fd));
       return SettingReading{home, home};
+    }
+    case SettingKind::nft: {
+      PM_TRY(const NftRules found, read_nft_rules(-1, table_of(setting)));
+      return SettingReading{fmt::format("{}", found.rules), fmt::format("{}", found.rules)};
     }
     case SettingKind::netdev:
     case SettingKind::irq:
@@ -173,6 +182,10 @@ Result<void> write_here(const Setting& setting, const std::string& requested,
       return write_qdisc(setting, requested, ground);
     case SettingKind::home:
       return fail(Errc::broken, "is not set but lent");
+    case SettingKind::nft: {
+      PM_TRY(const auto rules, number_in_text(requested));
+      return put_nft_rules(-1, table_of(setting), static_cast<int>(rules));
+    }
     case SettingKind::netdev:
     case SettingKind::irq:
     case SettingKind::sysctl:
@@ -289,6 +302,8 @@ bool still_there(const Setting& setting, const SettingGround& ground) {
       const auto at = file_of(setting, ground);
       return at && faccessat(folder_of(*at), at->file.c_str(), F_OK, 0) == 0;
     }
+    case SettingKind::nft:
+      return true;
     default: {
       auto netlink = Netlink::open(-1);
       return netlink && netlink->link(setting.netdev);

@@ -19,6 +19,7 @@ enum class SettingKind {
   netdev,    // file below /sys/class/net/NETDEV: mtu, queues/rx-0/rps_cpus
   irq,       // number of an interrupt: its CPUs
   qdisc,     // root: QdiscOrder as text
+  nft,       // rules, conntrack: how many of such rules (nft_rules.h)
   sysctl,    // net.core.netdev_budget
   home,      // all that a device loses when it is lent (netdev_home.h); Journal::lend alone
 };

@@ -62,7 +62,7 @@ bool says_qdisc(const std::string& effective, const std::string& level) {
 Result<std::vector<Setting>> settings_of(const KernelKnob& knob, const std::string& netdev,
                                          const SettingGround& ground) {
   const SettingKind kind = kind_of(knob);
-  if (kind == SettingKind::sysctl)
+  if (kind == SettingKind::sysctl || kind == SettingKind::nft)
     return std::vector{Setting{kind, std::string(setting_name(knob)), ""}};
   std::vector<std::string> names = split(setting_name(knob), ' ');
   if (kind == SettingKind::netdev) names = netdev_files(netdev, names.front(), ground);

@@ -16,6 +16,7 @@
 #include "host/ethtool.h"
 #include "host/file_text.h"
 #include "host/loss_causes.h"
+#include "host/nft_rules.h"
 #include "host/proc_counters.h"
 #include "host/survey.h"
 #include "host/turned_knob.h"
@@ -165,6 +166,16 @@ KnobEvidence evidence_of_qdisc(const KnobSigns& before, const KnobSigns& after) 
   return evidence;
 }
 
+// A packet that reached the last rule has walked all of them.
+KnobEvidence evidence_of_walk(const KnobSigns& before, const KnobSigns& after) {
+  const Count first = grown(before, after, &KnobSigns::nft_first_pkts);
+  const Count last = grown(before, after, &KnobSigns::nft_last_pkts);
+  if (first && last && *first != *last) {
+    return {false, fmt::format("{} packets at the first rule, {} at the last", *first, *last)};
+  }
+  return counted(last, "packets walked all rules", "no packet walked them");
+}
+
 KnobEvidence evidence_of_cut(const KnobSigns& before, const KnobSigns& after) {
   return counted(joined(grown(before, after, &KnobSigns::link_rx_packets),
                         grown(before, after, &KnobSigns::link_tx_packets)),
@@ -216,6 +227,11 @@ KnobEvidence evidence_of(const KernelKnob& knob, const KnobSigns& before, const 
   if (is({"syncookies"})) {
     return counted(grown(before, after, &KnobSigns::syncookies_sent), "cookies were sent",
                    "no cookie was sent");
+  }
+  if (is({"nft_rules"})) return evidence_of_walk(before, after);
+  if (is({"conntrack"})) {
+    return counted(grown(before, after, &KnobSigns::conntrack_entries),
+                   "connections came to be tracked", "no connection came to be tracked");
   }
   if (knob.reach == KnobReach::netns) {
     return counted(grown(before, after, &KnobSigns::tcp_segments_received),
@@ -325,7 +341,25 @@ KnobSigns LabKnobs::signs() const {
       (link_ == LinkKind::drivers || peer_cuts || feature_is_active(own, "rx-gro-list") ||
        feature_is_active(own, "rx-udp-gro-forwarding"));
   signs.napi_threads_ns = cpu_ns_of(napi_threads_);
+  read_firewall_signs(signs);
   return signs;
+}
+
+// Of what was asked for alone: thousands of rules take their time to be told.
+void LabKnobs::read_firewall_signs(KnobSigns& signs) const {
+  if (levels_.contains("nft_rules")) {
+    if (const auto rules = read_nft_rules(receiver_.netns_fd, NftTable::walk)) {
+      signs.nft_first_pkts = rules->first_pkts;
+      signs.nft_last_pkts = rules->last_pkts;
+    }
+  }
+  if (levels_.contains("conntrack")) {
+    constexpr std::array kLayer{SurveyLayer::conntrack};
+    const auto survey = read_survey({.netns_fd = receiver_.netns_fd, .layers = kLayer});
+    if (!survey) return;
+    const auto entries = survey->levels.find("conntrack.entries");
+    if (entries != survey->levels.end()) signs.conntrack_entries = entries->second;
+  }
 }
 
 void LabKnobs::begin() { before_ = signs(); }
@@ -338,7 +372,8 @@ std::map<std::string, Knob> LabKnobs::knobs() const {
     if (knob == nullptr) continue;
     KnobEvidence evidence = evidence_of(*knob, before_, after);
     // What is off cannot show that it acts.
-    if (level == "off") evidence = {true, "off, read back"};
+    if (level == "off" || (knob->name == "nft_rules" && level == "0"))
+      evidence = {true, level + ", read back"};
     all[name] = {level, level, KnobState::confirmed, std::move(evidence.text), evidence.exercised};
   }
   if (wire_ == WireKind::cut) {

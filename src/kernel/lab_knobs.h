@@ -41,6 +41,10 @@ struct KnobSigns {
   std::optional<std::uint64_t> softnet_dropped;
   std::optional<std::uint64_t> softnet_squeezed;
   std::optional<std::uint64_t> softnet_steered;
+  std::optional<std::uint64_t> conntrack_entries;  // of the receiver's namespace
+  // Packets at the first and the last rule of nft_rules; nullopt: it has none.
+  std::optional<std::uint64_t> nft_first_pkts;
+  std::optional<std::uint64_t> nft_last_pkts;
   std::optional<std::uint64_t> napi_threads_ns;  // CPU time; nullopt: no such thread
   // The receiver's device joins what it polls: its GRO is on; of a veth also its peer's TSO off (or
   // GRO chains or forwards). Otherwise its frames go past both (kernel 6.18,
@@ -95,6 +99,7 @@ class LabKnobs {
         levels_(order.kernel_knobs) {}
   [[nodiscard]] Result<void> turn_all();
   [[nodiscard]] KnobSigns signs() const;
+  void read_firewall_signs(KnobSigns& signs) const;
 
   NetdevPlace sender_;
   NetdevPlace receiver_;

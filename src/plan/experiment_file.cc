@@ -269,7 +269,7 @@ const std::vector<std::string>& later_factors() {
   static const std::vector<std::string> kNames = {
       "tx_ring",     "rx_free_thresh", "tx_free_thresh", "tx_rs_thresh", "rx_drop_en",
       "tx_offloads", "rss_key",        "flow_control",   "promiscuous",  "page_size",
-      "udp_gro",     "sockets",        "nft_rules",
+      "udp_gro",     "sockets",
   };
   return kNames;
 }

@@ -712,10 +712,15 @@ std::vector<Path> paths_that(Condition is_so) {
   return paths;
 }
 
-bool is_of_tcp(const KernelKnob& knob) { return knob.reach == KnobReach::netns; }
+// Rules on the input hook see what goes up the stack to a socket, of whatever protocol.
+bool is_of_firewall(const KernelKnob& knob) { return knob.setting.starts_with("nft "); }
+bool is_of_tcp(const KernelKnob& knob) {
+  return knob.reach == KnobReach::netns && !is_of_firewall(knob);
+}
 
 Factor kernel_factor(const KernelKnob& knob) {
   const auto obeys = [&knob](Path path) {
+    if (is_of_firewall(knob)) return path == Path::udp_socket || is_closed_loop(path);
     const bool is_tcp = is_closed_loop(path) && path != Path::udp_rr;
     return is_tcp || (!is_of_tcp(knob) && (is_closed_loop(path) || is_open_kernel_path(path)));
   };

@@ -10,11 +10,17 @@
 #include <filesystem>
 #include <fstream>
 
+#include "closed_books.h"
+#include "frame_gun.h"
 #include "host/file_text.h"
+#include "host/nft_rules.h"
 #include "host/privilege.h"
 #include "host/setting.h"
+#include "kernel/books.h"
+#include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
 #include "network_lab.h"
+#include "trial/trial.h"
 
 namespace pollmark {
 namespace {
@@ -58,7 +64,8 @@ TEST_F(KnobsOverVeth, EachIsTurnedAtItsOwnEnd) {
                          {"mtu", "4000"},       {"qdisc", "pfifo 50"},
                          {"rps", "0-1"},        {"channels", "2"},
                          {"tcp_rmem", "1 2 3"}, {"somaxconn", "77"},
-                         {"tx_queue_len", "9"}, {"gro_flush_timeout", "20 us"}};
+                         {"tx_queue_len", "9"}, {"gro_flush_timeout", "20 us"},
+                         {"nft_rules", "300"},  {"conntrack", "on"}};
   const auto knobs = turn();
   ASSERT_TRUE(knobs) << knobs.error().text();
   using enum SettingKind;
@@ -77,6 +84,10 @@ TEST_F(KnobsOverVeth, EachIsTurnedAtItsOwnEnd) {
   EXPECT_EQ(at_receiver({sysctl, "net.ipv4.tcp_rmem", ""}), "1 2 3");
   EXPECT_EQ(at_receiver({sysctl, "net.core.somaxconn", ""}), "77");
   EXPECT_EQ(at_sender({netdev, "tx_queue_len", "a0"}), "9");
+  EXPECT_EQ(at_receiver({nft, "rules", ""}), "300");
+  EXPECT_EQ(at_receiver({nft, "conntrack", ""}), "1");
+  EXPECT_EQ(at_sender({nft, "rules", ""}), "0");
+  EXPECT_EQ(at_sender({nft, "conntrack", ""}), "0");
   (*knobs)->begin();
   const auto told = (*knobs)->knobs();
   EXPECT_EQ(told.size(), order_.kernel_knobs.size());
@@ -85,6 +96,61 @@ TEST_F(KnobsOverVeth, EachIsTurnedAtItsOwnEnd) {
     EXPECT_EQ(knob.state, KnobState::confirmed);
     EXPECT_FALSE(knob.exercised) << name << ": " << knob.evidence;
   }
+}
+
+TEST_F(KnobsOverVeth, EveryPacketWalksEveryRuleAndNoRuleTakesOne) {
+  NEEDS_NETWORK_LAB();
+  order_ = veth_order(Path::udp_socket);
+  order_.traffic.flows = 8;
+  order_.seconds = 0.04;
+  order_.receiver.socket_buffer_bytes = 16 << 20;
+  order_.kernel_knobs = {{"nft_rules", "1000"}, {"conntrack", "on"}};
+  auto knobs = turn();
+  ASSERT_TRUE(knobs) << knobs.error().text();
+  auto socket = make_udp_socket_receiver(order_, lab_->receiver_place());
+  ASSERT_TRUE(socket) << socket.error().text();
+  Ends ends;
+  ends.receiver = with_knobs(std::move(*socket), std::move(*knobs));
+  ends.books = make_kernel_books(order_).value();
+  ends.sender =
+      std::make_unique<FrameGun>(GunOrder{.frames = 2000, .flows = 8}, lab_->sender_place());
+  const auto result = run_trial(order_, std::move(ends));
+  ASSERT_TRUE(result) << result.error().text();
+  expect_books_closed(*result);
+  EXPECT_EQ(result->ledger().pkts(Fate::received), 2000);
+  const Knob& rules = result->knobs.at("nft_rules");
+  EXPECT_TRUE(rules.exercised);
+  EXPECT_EQ(rules.evidence, "2 000 packets walked all rules");
+  const Knob& conntrack = result->knobs.at("conntrack");
+  EXPECT_TRUE(conntrack.exercised);
+  EXPECT_EQ(conntrack.evidence, "8 connections came to be tracked");
+}
+
+TEST_F(KnobsOverVeth, RulesAreReplacedAndTakenAwayWhole) {
+  ASSERT_TRUE(turn());
+  const int netns = lab_->receiver_place().netns_fd;
+  const auto count = [&](NftTable table) { return read_nft_rules(netns, table).value().rules; };
+  EXPECT_EQ(count(NftTable::walk), 0) << "none were put";
+  ASSERT_TRUE(put_nft_rules(netns, NftTable::conntrack, 1));
+  // 128 go over at once.
+  for (const int rules : {1, 2, 128, 129, 1000, 3, 0, 0}) {
+    ASSERT_TRUE(put_nft_rules(netns, NftTable::walk, rules)) << rules;
+    EXPECT_EQ(count(NftTable::walk), rules);
+    const NftRules found = read_nft_rules(netns, NftTable::walk).value();
+    const auto none_yet = rules == 0 ? std::nullopt : std::optional<std::uint64_t>(0);
+    EXPECT_EQ(found.first_pkts, none_yet) << rules;
+    EXPECT_EQ(found.last_pkts, none_yet) << rules << ": the last one counts";
+    EXPECT_EQ(count(NftTable::conntrack), 1) << "of a table of its own";
+  }
+}
+
+TEST_F(KnobsOverVeth, NoRulesAreALevelThatReadsBack) {
+  order_.kernel_knobs = {{"nft_rules", "0"}, {"conntrack", "off"}};
+  const auto knobs = turn();
+  ASSERT_TRUE(knobs) << knobs.error().text();
+  (*knobs)->begin();
+  EXPECT_EQ((*knobs)->knobs().at("nft_rules").evidence, "0, read back");
+  EXPECT_EQ((*knobs)->knobs().at("conntrack").evidence, "off, read back");
 }
 
 TEST_F(KnobsOverVeth, WhatTheDeviceRefusesIsSaidInTheDriversWords) {

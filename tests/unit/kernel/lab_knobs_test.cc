@@ -16,7 +16,8 @@ KnobSigns signs_at_100() {
         &KnobSigns::ip_sent, &KnobSigns::ip_received, &KnobSigns::tcp_segments_received,
         &KnobSigns::syncookies_sent, &KnobSigns::busy_polled_pkts, &KnobSigns::softnet_processed,
         &KnobSigns::softnet_dropped, &KnobSigns::softnet_squeezed, &KnobSigns::softnet_steered,
-        &KnobSigns::napi_threads_ns}) {
+        &KnobSigns::napi_threads_ns, &KnobSigns::conntrack_entries, &KnobSigns::nft_first_pkts,
+        &KnobSigns::nft_last_pkts}) {
     signs.*sign = 100;
   }
   signs.gro_acts = true;
@@ -93,6 +94,7 @@ TEST(LabKnobs, EachSignShowsItsOwnKnob) {
       {"qdisc", &KnobSigns::qdisc_packets},
       {"threaded_napi", &KnobSigns::napi_threads_ns},
       {"mtu", &KnobSigns::link_rx_packets},
+      {"conntrack", &KnobSigns::conntrack_entries},
       {"netdev_tx_ring", &KnobSigns::link_tx_packets}};
   for (const auto& [knob, own] : signs) {
     for (const auto& [other, sign] : signs) {
@@ -101,6 +103,16 @@ TEST(LabKnobs, EachSignShowsItsOwnKnob) {
       EXPECT_EQ(evidence_for(knob, after).exercised, own == sign) << knob << " by " << other;
     }
   }
+}
+
+TEST(LabKnobs, RulesActedWhereEveryPacketReachedTheLastOfThem) {
+  KnobSigns after = signs_at_100();
+  *after.nft_first_pkts += 7;
+  EXPECT_FALSE(evidence_for("nft_rules", after).exercised);
+  EXPECT_EQ(evidence_for("nft_rules", after).text, "7 packets at the first rule, 0 at the last");
+  *after.nft_last_pkts += 7;
+  EXPECT_TRUE(evidence_for("nft_rules", after).exercised);
+  EXPECT_EQ(evidence_for("nft_rules", after).text, "7 packets walked all rules");
 }
 
 TEST(LabKnobs, ADeviceWithoutAQueueingDisciplineHidesItsLength) {

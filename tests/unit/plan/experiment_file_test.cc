@@ -324,7 +324,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[trial]", "[target]\nrate = \"1\"\n[trial]", "11:2", "not yet: judging cells"},
         Refused{"[receiver]", "numa = \"local\"\n[receiver]", "4:1", "not yet: placement by node"},
         Refused{"rx_ring = [64, 512]", "numa = [\"near\"]", "10:9", "allowed: local, remote"},
-        Refused{"rx_ring = [64, 512]", "nft_rules = [10]", "10:1",
+        Refused{"rx_ring = [64, 512]", "udp_gro = [10]", "10:1",
                 "not yet: a factor of a later release"},
         Refused{"rx_ring = [64, 512]", "design = \"one_at_a_time\"", "10:1",
                 "not yet: other designs"},

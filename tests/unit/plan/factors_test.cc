@@ -306,6 +306,16 @@ TEST(Factors, AKernelKnobLeftAtItsDefaultIsNotInTheOrder) {
   EXPECT_EQ(order, TrialOrder{});
 }
 
+TEST(Factors, WhatIsOnTheInputHookActsOnWhatGoesUpTheStackAlone) {
+  for (const char* name : {"nft_rules", "conntrack"}) {
+    EXPECT_THAT(find_factor(name)->paths, ElementsAre(Path::udp_socket, Path::tcp_stream,
+                                                      Path::tcp_rr, Path::tcp_crr, Path::udp_rr))
+        << name;
+  }
+  EXPECT_THAT(find_factor("tcp_rmem")->paths,
+              ElementsAre(Path::tcp_stream, Path::tcp_rr, Path::tcp_crr));
+}
+
 TEST(Factors, AnUnknownNameIsMetWithANearOne) {
   TrialOrder order;
   EXPECT_THAT(apply_level("path", "xdp_dropp", order).error().what, HasSubstr("is not known"));

@@ -43,6 +43,8 @@ TEST(KernelKnob, LevelsHaveOneCanonicalText) {
         {"4096 131072 1", ""},
         {"0 1 2", ""}}},
       {"syncookies", {{"2", "2"}, {"3", ""}}},
+      {"nft_rules", {{"0", "0"}, {"10000", "10000"}, {"10001", ""}, {"-1", ""}}},
+      {"conntrack", {{"on", "on"}, {"off", "off"}, {"1", ""}}},
       {"qdisc",
        {{"default", "default"},
         {"pfifo 1000", "pfifo 1000"},
@@ -75,8 +77,8 @@ TEST(KernelKnob, ARefusalSaysWhatIsAllowed) {
 }
 
 TEST(KernelKnob, EachHasANameOfItsOwnAndASettingOfAKnownKind) {
-  const std::set<std::string> kinds{"channels", "ring", "coalesce", "feature",
-                                    "netdev",   "irq",  "qdisc",    "sysctl"};
+  const std::set<std::string> kinds{"channels", "ring",  "coalesce", "feature", "netdev",
+                                    "irq",      "qdisc", "nft",      "sysctl"};
   std::set<std::string_view> names;
   for (const KernelKnob& knob : all_kernel_knobs()) {
     EXPECT_TRUE(names.insert(knob.name).second) << knob.name;
