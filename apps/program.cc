@@ -50,6 +50,8 @@ bool stdout_took_everything() {
   return ::fstat(STDOUT_FILENO, &facts) == 0 && S_ISFIFO(facts.st_mode);
 }
 
+Error output_lost() { return {Errc::host_cannot, "cannot write all of the output", "stdout"}; }
+
 int tell(const Error& error) {
   std::fprintf(stderr, "%s\n", error.text().c_str());
   return static_cast<int>(error.code);
@@ -75,19 +77,26 @@ int parse_and_run(const Program& program, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Errc::bad_experiment);
+    if (app.exit(error) != 0) return static_cast<int>(Errc::bad_experiment);
+    return stdout_took_everything() ? 0 : tell(output_lost());
   }
   catch_stop_signals();
   const Result<int> code = action();
   if (!code) return tell(code.error());
-  if (!stdout_took_everything())
-    return tell(Error{Errc::host_cannot, "cannot write all of the output", "stdout"});
+  if (!stdout_took_everything()) return tell(output_lost());
   return *code;
 }
 
 }  // namespace
 
 const std::string& command_line() { return typed; }
+
+CLI::Validator not_empty() {
+  return {[](const std::string& text) {
+            return text.empty() ? std::string("is empty; allowed: a name") : std::string();
+          },
+          ""};
+}
 
 int run_program(const Program& program, int argc, char** argv) {
   try {

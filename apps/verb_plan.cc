@@ -56,7 +56,8 @@ void add_plan(CLI::App& app, Action& action) {
   verb->add_option("--set", options.overrides, "override a key of the file (repeatable)")
       ->allow_extra_args(false);
   CLI::Option* write = verb->add_option("-w,--write", capture,
-                                        "write the frames that would be sent to this pcap file");
+                                        "write the frames that would be sent to this pcap file")
+                           ->check(not_empty());
   verb->add_option("--packets", packets, "how many (1000)")
       ->needs(write)
       ->check(CLI::Range(std::int64_t{1}, kMostPackets));

@@ -13,7 +13,8 @@ void add_run(CLI::App& app, Action& action) {
       app.add_subcommand("run", "plan, run every cell, judge and report")->group("measure");
   verb->add_option("EXPERIMENT", order.experiment, "experiment file (TOML)")->required();
   verb->add_option("-o,--output", order.folder,
-                   "results folder (default: results/<name>-<UTC>); must not hold anything");
+                   "results folder (default: results/<name>-<UTC>); must not hold anything")
+      ->check(not_empty());
   verb->add_flag("--resume", order.resume,
                  "go on in the folder given by -o: runs what is missing, repeats nothing");
   verb->add_flag("--quick", order.quick, "few blocks: a ranking without verdicts");

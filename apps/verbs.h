@@ -26,6 +26,9 @@ void add_drops(CLI::App& app, Action& action);
 void add_snapshot(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);
 
+// Refuses "": where leaving an option out means something else.
+[[nodiscard]] CLI::Validator not_empty();
+
 // The command line, quoted for a shell: for provenance, and to be typed again.
 [[nodiscard]] const std::string& command_line();
 

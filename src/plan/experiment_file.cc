@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <fstream>
 #include <iterator>
 #include <set>
 #include <tuple>
 
+#include "base/input_file.h"
 #include "base/text.h"
 #include "plan/experiment_reader.h"
 #include "plan/factors.h"
@@ -54,6 +54,7 @@ std::string one_line(std::string_view text) {
 
 namespace {
 
+constexpr std::int64_t kMostExperimentBytes = 16 << 20;
 constexpr std::size_t kMostLevels = 1000;
 constexpr std::int64_t kMostBlocks = 1000;
 constexpr int kQuickBlocks = 2;
@@ -267,9 +268,8 @@ namespace {
 // Factors and settings of the kernel path and of real ports that later releases bring.
 const std::vector<std::string>& later_factors() {
   static const std::vector<std::string> kNames = {
-      "tx_ring",     "rx_free_thresh", "tx_free_thresh", "tx_rs_thresh", "rx_drop_en",
-      "tx_offloads", "rss_key",        "flow_control",   "promiscuous",  "page_size",
-      "udp_gro",     "sockets",
+      "tx_ring", "rx_free_thresh", "tx_free_thresh", "tx_rs_thresh", "rx_drop_en", "tx_offloads",
+      "rss_key", "flow_control",   "promiscuous",    "page_size",    "udp_gro",    "sockets",
   };
   return kNames;
 }
@@ -1115,14 +1115,13 @@ void Reader::check_file(const std::string& name, std::string_view key,
   if (files_ == ReadOptions::Files::need_not_exist) return;
   const std::filesystem::path file = folder_ / name;
   std::error_code error;
-  const auto status = std::filesystem::status(file, error);
-  if (!std::filesystem::exists(status)) {
+  if (!std::filesystem::exists(file, error)) {
     mistake(at, fmt::format("{}: no such file: {}; allowed: a file, beside the experiment unless "
                             "absolute",
                             key, file.lexically_normal().string()));
-  } else if (std::filesystem::is_directory(status)) {
-    mistake(at, fmt::format("{}: {} is a folder; allowed: a file", key,
-                            file.lexically_normal().string()));
+  } else if (const auto other = not_an_ordinary_file(file)) {
+    mistake(at, fmt::format("{}: {} {}; allowed: a file", key, file.lexically_normal().string(),
+                            *other));
   }
 }
 
@@ -1470,20 +1469,8 @@ Result<Experiment> parse_experiment(std::string_view text, std::string_view file
 }
 
 Result<Experiment> read_experiment(const std::filesystem::path& file, const ReadOptions& options) {
-  std::error_code error;
-  if (std::filesystem::is_directory(file, error)) {
-    return fail(Errc::bad_experiment, "is a folder; allowed: an experiment file (TOML)",
-                file.string());
-  }
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    return fail(Errc::bad_experiment,
-                std::filesystem::exists(file, error)
-                    ? "cannot be read; allowed: a readable experiment file (TOML)"
-                    : "no such file; allowed: an experiment file (TOML)",
-                file.string());
-  }
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  PM_TRY(const std::string text,
+         read_input_file(file, "an experiment file (TOML)", kMostExperimentBytes));
   return parse_experiment(text, file.string(), options);
 }
 

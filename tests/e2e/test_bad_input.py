@@ -62,6 +62,24 @@ class BadInput(harness.Case):
         run = self.pollmark("plan", self.experiment(text), **self.ordinary_user())
         self.assert_refused(run, 2, "x.pcap: Permission denied\n")
 
+    def test_what_has_no_end_is_refused_and_not_waited_for(self):
+        fifo = self.scratch / "fifo"
+        os.mkfifo(fifo)
+        text = harness.SMALL.format(blocks=6)
+        stage = 'stage = { kind = "hyperscan", patterns = "%s" }'
+        for name, what in ((str(fifo), "is a FIFO"), ("/dev/zero", "is a device")):
+            self.assert_refused(self.pollmark("plan", name, timeout=20), 2, name, what)
+            for changed in (text.replace(UDP, REPLAY.format(name)),
+                            text.replace('"every 1 ms for 60 us"', f'"trace:{name}"'),
+                            text.replace('stage = "checksum"', stage % name)):
+                self.assertNotEqual(changed, text)
+                run = self.pollmark("plan", self.experiment(changed), timeout=20)
+                self.assert_refused(run, 2, "small.toml:", name, what, "allowed: a file")
+
+    def test_a_folder_without_a_name(self):
+        run = self.pollmark("run", self.experiment(), "-o", "")
+        self.assert_refused(run, 2, "-o", "is empty")
+
     def test_a_damaged_stall_trace(self):
         (self.scratch / "x.stalls").write_text("5 minutes\n")
         self.refuse('"every 1 ms for 60 us"', '"trace:x.stalls"', "x.stalls:1", "length_ns")
@@ -92,7 +110,8 @@ class BadInput(harness.Case):
         self.assert_refused(self.pollmark("selftest", "--packets", "0"), 2, "--packets", "100 000")
 
     def test_a_full_standard_output(self):
-        for verb in (["factors"], ["plan", self.experiment()],
+        for verb in (["factors"], ["--help"], ["plan", "--help"], ["--version"],
+                     ["plan", self.experiment()],
                      ["run", self.experiment(blocks=1), "--quiet", "-o", self.scratch / "out"],
                      ["report", self.scratch / "out"]):
             with self.subTest(verb[0]), open("/dev/full", "w") as full:
