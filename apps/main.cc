@@ -13,6 +13,7 @@ void add_verbs(CLI::App& app, Action& action) {
   add_plan(app, action);
   add_try(app, action);
   add_factors(app, action);
+  add_init(app, action);
   add_compare(app, action);
   add_report(app, action);
   add_rss(app, action);

@@ -17,6 +17,7 @@ void add_run(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_try(CLI::App& app, Action& action);
 void add_factors(CLI::App& app, Action& action);
+void add_init(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_restore(CLI::App& app, Action& action);

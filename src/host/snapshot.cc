@@ -93,6 +93,7 @@ class NetdevReading {
     read_files();
     read_number_file("speed_bps", "speed", 1'000'000);
     read_number_file("numa_node", "device/numa_node", 1);
+    read_root_qdisc();
     return std::move(json_);
   }
 
@@ -149,6 +150,13 @@ class NetdevReading {
       return;
     }
     json_[key] = std::stoll(*text) * factor;
+  }
+
+  // With its numbers, where it is one of ours or the kernel's choice ("default"); its kind stands
+  // in "qdisc" whatever it is.
+  void read_root_qdisc() {
+    const auto reading = read_setting({SettingKind::qdisc, "root", link_.netdev}, ground_);
+    if (reading) json_["root_qdisc"] = reading->effective;
   }
 
   const SettingGround& ground_;

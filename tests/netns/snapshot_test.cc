@@ -36,6 +36,7 @@ TEST(Snapshot, TellsOfANamespacesDevicesAndNamesWhatTheDriverDoesNotTell) {
   EXPECT_EQ(a0.at("up"), true);
   EXPECT_EQ(a0.at("features").at("tx-udp-segmentation"), false);
   EXPECT_EQ(a0.at("qdiscs"), (nlohmann::json{"htb[1: root]", "pfifo[10:]"}));
+  EXPECT_EQ(a0.at("root_qdisc"), "htb 8 Mbps 50");
   // Read from a sysfs of that namespace: the process' own has no a0.
   EXPECT_EQ(a0.at("settings").at("queues/rx-0/rps_cpus").get<std::string>().find_first_not_of("0,"),
             std::string::npos);
