@@ -1,7 +1,9 @@
 """The kernel path over a veth pair of the program's own."""
 
+import json
 import os
 import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -86,6 +88,41 @@ def with_knobs(*factors):
     return re.sub(r"^path = \[.*\]$", "\n".join(factors), KNOBS, count=1, flags=re.MULTILINE)
 
 
+# What a knob is turned to where its form alone does not say it: what others need (a checksum that is
+# off takes TSO along, a thread polls with GRO alone), or a number that means something.
+LEVELS = {
+    "channels": 2, "mtu": 4000, "rfs": 256, "tx_queue_len": 77, "nft_rules": 300,
+    "tx_checksum": "off", "sg": "off", "tso": "off", "gso": "off", "udp_segmentation": "off",
+    "rx_checksum": "off", "lro": "off", "tcp_rmem": "4096 65536 1048576",
+    "tcp_wmem": "4096 65536 1048576", "syncookies": 2, "max_syn_backlog": 77, "somaxconn": 77,
+    "napi_defer_hard_irqs": 2,
+}
+SWEPT = {"qdisc": ["pfifo 50", "htb 1 Gbps 50"]}
+
+
+class Knob:
+    """A factor of [kernel], as `pollmark factors` tells of it."""
+
+    def __init__(self, name, text):
+        self.name = name
+        self.text = " ".join(text.split())
+        self.paths = re.search(r"acts on (.*?)(?: ethtool |$)", self.text).group(1).split(", ")
+        allowed = re.search(r"allowed (.*?) default ", self.text).group(1)
+        least = re.search(r"or (\d+) to \d+", allowed)
+        for mark, level in (('"on", "off"', "on"), ("CPUs:", "0"), ("20 us", "20 us")):
+            if mark in allowed:
+                self.level = level
+                break
+        else:
+            self.level = int(least.group(1)) + 1 if least else None
+        self.level = LEVELS.get(name, self.level)
+
+    def out_of_reach(self):
+        """Why a test turns it on no veth; empty: it does."""
+        reason = re.search(r"Not on veth: [^.]*|Of the whole host", self.text)
+        return reason.group(0) if reason and self.name not in LEVELS else ""
+
+
 def has_capability(bit):
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
@@ -98,6 +135,48 @@ def has_net_admin():
 
 
 class Kernel(harness.Case):
+    def knobs(self):
+        told = self.pollmark("factors").stdout
+        blocks = re.findall(r"^(\w+)  \[kernel\]\n((?:  .*\n)+)", told, flags=re.MULTILINE)
+        return [Knob(name, text) for name, text in blocks]
+
+    def every_knob(self):
+        """An experiment whose every trial turns all that a veth and its namespaces take."""
+        knobs = [knob for knob in self.knobs() if not knob.out_of_reach()]
+        text = re.sub(r"\n\[factors\]\npath = .*\n", "\n", EXPERIMENT) \
+            .replace("retries = 9", "retries = 0\nvalidity = \"as_is\"")
+        for group, path in (("stack", "udp_socket"), ("loop", "tcp_rr")):
+            text += f"""
+[[group]]
+name = "{group}"
+receiver = {{ path = "{path}" }}
+factors = {{ {", ".join(f"{name} = {json.dumps(levels)}" for name, levels in SWEPT.items())} }}
+[group.kernel]
+"""
+            text += "".join(f"{knob.name} = {json.dumps(knob.level)}\n" for knob in knobs
+                            if knob.name not in SWEPT and path in knob.paths)
+        return text
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_one_trial_turns_every_knob_that_a_veth_takes(self):
+        knobs = self.knobs()
+        left = {knob.name for knob in knobs if knob.out_of_reach()}
+        for knob in knobs:
+            self.assertTrue(knob.out_of_reach() or knob.level is not None or knob.name in SWEPT,
+                            f"{knob.name}: a level for it in LEVELS, or the reason in its table")
+        self.assertEqual({knob.name for knob in knobs if "the whole host" in knob.out_of_reach()},
+                         {"netdev_budget", "netdev_budget_usecs", "netdev_max_backlog", "busy_poll",
+                          "busy_read", "rps_sock_flow_entries", "rmem_max", "wmem_max"})
+        out = self.scratch / "out"
+        run = self.pollmark("run", self.experiment(self.every_knob()), "-o", out, timeout=300)
+        self.assertIn(run.returncode, (0, 1), run.stderr)
+        trials = [t for t in self.trials(out) if t["kind"] == "trial"]
+        self.assertEqual({t["path"] for t in trials}, {"udp_socket", "tcp_rr"})
+        for trial in trials:
+            turned = {name for name, knob in trial["knobs"].items() if knob["state"] == "confirmed"}
+            asked = {knob.name for knob in knobs if trial["path"] in knob.paths} - left
+            self.assertLessEqual(asked, turned, trial["invalid_reasons"])
+
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_the_books_close_on_every_path(self):
         out = self.scratch / "out"
@@ -239,11 +318,11 @@ class Kernel(harness.Case):
                     pass
             return text
 
-        knobs = with_knobs('qdisc = ["pfifo 50", "htb 1 Gbps 50"]', 'gro = ["on", "off"]')
-        knobs += '[kernel]\nmtu = 4000\nrps = "0"\ntx_queue_len = 77\nchannels = 2\n'
         before_host, own = host(), namespaces([pathlib.Path("/proc/self")])
-        for moment in range(KILLS):
-            process = self.start("run", self.experiment(knobs), "-o", self.scratch / str(moment))
+        experiment = self.experiment(self.every_knob())
+        moments = random.Random(1)
+        for number, how in enumerate([signal.SIGKILL] * KILLS + [signal.SIGTERM, signal.SIGINT]):
+            process = self.start("run", experiment, "-o", self.scratch / str(number))
             made = set()
             for _ in range(500):
                 made = namespaces(children(process.pid)) - own
@@ -251,17 +330,18 @@ class Kernel(harness.Case):
                     break
                 time.sleep(0.01)
             self.assertNotEqual(made, set())
-            time.sleep(moment * 0.4 / KILLS)
+            # Several trials long: between two of them, and in each step of one.
+            time.sleep(moments.uniform(0, 1.5))
             made |= namespaces(children(process.pid)) - own
-            process.send_signal((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[moment % 3])
+            process.send_signal(how)
             process.communicate(timeout=60)
             for _ in range(400):
                 made &= namespaces(everybody())
                 if not made:
                     break
                 time.sleep(0.05)
-            self.assertEqual(made, set())
-            self.assertEqual(host(), before_host)
+            self.assertEqual(made, set(), f"{number}: {how.name}")
+            self.assertEqual(host(), before_host, f"{number}: {how.name}")
 
 
 if __name__ == "__main__":
