@@ -14,7 +14,8 @@ struct pm_drop_key {
   __u32 netns;     // inode of the namespace; 0: not told
   __u32 ifindex;   // 0: not told
   __u32 reason;    // enum skb_drop_reason of the running kernel
-  __u32 protocol;  // EtherType, host byte order
+  __u16 protocol;  // EtherType, host byte order
+  __u16 came_in;  // 1: a device of the namespace has received it; 0: on its way out, or to a device
 };
 
 struct pm_drop_count {

@@ -208,7 +208,8 @@ class DropProgramTable final : public DropTable {
             .netdev = netdev_of(key),
             .reason = reason_text(reasons_, key.reason),
             .function = function_at(key.location),
-            .ethertype = static_cast<std::uint16_t>(key.protocol)};
+            .ethertype = key.protocol,
+            .direction = key.came_in != 0 ? DropDirection::in : DropDirection::out};
   }
 
   [[nodiscard]] DroppedFlow flow_of(const pm_drop_flow& flow) const {

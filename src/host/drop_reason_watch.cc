@@ -44,6 +44,7 @@ std::vector<DropRate<Where>> rates(const std::map<Where, DropCount>& first,
 std::string place_text(const DropPlace& place, std::uint32_t own_netns) {
   std::string text = fmt::format("{} in {}", place.reason, place.function);
   if (!place.netdev.empty()) text += ", " + place.netdev;
+  if (place.direction == DropDirection::out) text += ", on its way out";
   if (place.netns != 0 && place.netns != own_netns) {
     text += fmt::format(", netns {}", place.netns);
   }
@@ -114,6 +115,10 @@ nlohmann::json place_json(const DropRate<DropPlace>& row, DropSource source) {
   json["netdev"] = place.netdev.empty() ? nlohmann::json() : nlohmann::json(place.netdev);
   json["function"] = place.function;
   json["ethertype"] = place.ethertype;
+  json["direction"] = nullptr;
+  if (place.direction != DropDirection::not_told) {
+    json["direction"] = place.direction == DropDirection::in ? "in" : "out";
+  }
   json["cause"] = sentence_on_drop(place.reason);
   return json;
 }

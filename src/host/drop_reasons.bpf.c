@@ -178,6 +178,7 @@ static __always_inline int count_drop(struct sk_buff* skb, void* location, __u32
   if (!is_wanted(key.netns)) return 0;
   key.ifindex = device ? device->ifindex : skb->skb_iif;
   key.protocol = bpf_ntohs(skb->protocol);
+  key.came_in = skb->skb_iif != 0;
   __u64 segments = segments_of(skb);
   count_row(&key, segments);
   if (by_flow) count_flow(skb, &key, segments);

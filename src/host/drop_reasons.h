@@ -18,12 +18,17 @@
 
 namespace pollmark {
 
+// in: a device of the namespace had received the packet. out: not so; it was made here, or is a
+// frame between two devices (in a veth, in a CPU's backlog).
+enum class DropDirection : std::uint8_t { not_told, in, out };
+
 struct DropPlace {
   std::uint32_t netns = 0;  // inode of the namespace; 0: not told
   std::string netdev;       // empty: not told; "if7": of a namespace that is not watched, or gone
   std::string reason;       // as the kernel spells it: "SOCKET_RCVBUFF"
   std::string function;     // that gave the packet up; its address where names are hidden
   std::uint16_t ethertype = 0;
+  DropDirection direction = DropDirection::not_told;
   friend auto operator<=>(const DropPlace&, const DropPlace&) = default;
 };
 

@@ -21,6 +21,7 @@
 #include "frame_gun.h"
 #include "host/drop_program.h"
 #include "host/drop_trace.h"
+#include "host/netlink.h"
 #include "host/privilege.h"
 #include "kernel/veth_lab.h"
 #include "network_lab.h"
@@ -84,8 +85,23 @@ TEST_F(DropReasonsByBpf, NameNamespaceDeviceReasonAndFunctionOfEachPacket) {
   EXPECT_EQ(found->first.netns, netns.st_ino);
   EXPECT_EQ(found->first.netdev, "b0");
   EXPECT_EQ(found->first.ethertype, 0x0800);
+  EXPECT_EQ(found->first.direction, DropDirection::in);
   EXPECT_NE(found->first.function.find("udp"), std::string::npos) << found->first.function;
   EXPECT_EQ(found->second.segments, kFrames);
+}
+
+TEST_F(DropReasonsByBpf, OfWhatLeavesAreOnTheirWayOut) {
+  const auto table = watch(lab_->sender_place());
+  ASSERT_TRUE(table);
+  auto netlink = Netlink::open(lab_->sender_place().netns_fd);
+  ASSERT_TRUE(netlink && netlink->set_tbf("a0", 1'000, 2000, 3000));
+  shoot(*lab_, kFrames);
+  const auto reading = table->read();
+  ASSERT_TRUE(reading);
+  EXPECT_GT(pkts_of(*reading, "QDISC_DROP"), 0);
+  for (const auto& [place, count] : reading->places) {
+    if (place.reason == "QDISC_DROP") EXPECT_EQ(place.direction, DropDirection::out);
+  }
 }
 
 TEST_F(DropReasonsByBpf, OfEveryCpuAreSummed) {

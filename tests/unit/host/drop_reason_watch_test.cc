@@ -94,6 +94,20 @@ TEST(DropReasons, TextHasPlaceCountRateAndASentence) {
   EXPECT_EQ(drop_reasons_text(interval_of(DropSource::bpf, {}), kOwn), "");
 }
 
+TEST(DropReasons, TellOfAPacketOnItsWayOutThatItWas) {
+  DropPlace out = place("NEIGH_FAILED");
+  out.direction = DropDirection::out;
+  DropPlace in = place("NO_SOCKET");
+  in.direction = DropDirection::in;
+  const auto interval = interval_of(DropSource::bpf, reading_of({{out, {3, 3}}, {in, {2, 2}}}));
+  const auto text = drop_reasons_text(interval, kOwn);
+  EXPECT_THAT(text, HasSubstr("NEIGH_FAILED in somewhere, b0, on its way out  ("));
+  EXPECT_THAT(text, HasSubstr("NO_SOCKET in somewhere, b0  ("));
+  const auto places = drop_reasons_json(interval).at("places");
+  EXPECT_EQ(places.at(0).at("direction"), "out");
+  EXPECT_EQ(places.at(1).at("direction"), "in");
+}
+
 TEST(DropReasons, TerminalShowsTheWorstAndSaysHowManyMore) {
   std::map<DropPlace, DropCount> places;
   for (int k = 0; k < 25; ++k) places[place("XDP", "b" + std::to_string(k))] = {100 + k, 100 + k};
@@ -117,6 +131,7 @@ TEST(DropReasons, JsonTellsWhatItsSourceTellsAndNullForTheRest) {
   EXPECT_TRUE(tracefs.at("flows").is_null());
   EXPECT_TRUE(tracefs.at("places").at(0).at("netns").is_null());
   EXPECT_TRUE(tracefs.at("places").at(0).at("netdev").is_null());
+  EXPECT_TRUE(tracefs.at("places").at(0).at("direction").is_null());
   EXPECT_TRUE(tracefs.at("places").at(0).at("delta").at("segments").is_null());
 }
 
