@@ -256,6 +256,9 @@ std::vector<Reader::Key> Reader::model_and_trial_keys() {
                  "Of orders, traffic, faults and stalls.", &Reader::read_seed),
       key("trial", "validity", "\"strict\", \"as_is\"",
           "as_is keeps what the host disturbed as labelled results.", &Reader::read_validity),
+      key("trial", "drop_reasons", "\"on\", \"off\"",
+          "Of udp_socket and af_xdp: why the kernel gave frames up. Costs per frame that it drops.",
+          &Reader::read_drop_reasons),
       key("judge", "metric", join(metric_names(), ", "), "", &Reader::read_metric),
       key("judge", "matters", std::string(kMattersAllowed), "The smallest change worth naming.",
           &Reader::read_matters),
@@ -861,6 +864,12 @@ void Reader::read_validity(const Entry& entry, Draft& draft) {
   std::string validity(name_of(draft.group.base.validity));
   one_of(entry, "validity", enum_names<ValidityRule>(), {}, draft, &validity);
   draft.group.base.validity = *enum_from_name<ValidityRule>(validity);
+}
+
+void Reader::read_drop_reasons(const Entry& entry, Draft& draft) {
+  std::string rule(name_of(draft.group.base.drop_reasons));
+  one_of(entry, "drop_reasons", enum_names<DropReasonsRule>(), {}, draft, &rule);
+  draft.group.base.drop_reasons = *enum_from_name<DropReasonsRule>(rule);
 }
 
 void Reader::read_metric(const Entry& entry, Draft& draft) {

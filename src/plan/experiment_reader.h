@@ -263,6 +263,7 @@ class Reader {
   void read_retries(const Entry& entry, Draft& draft);
   void read_seed(const Entry& entry, Draft& draft);
   void read_validity(const Entry& entry, Draft& draft);
+  void read_drop_reasons(const Entry& entry, Draft& draft);
   void read_metric(const Entry& entry, Draft& draft);
   void read_matters(const Entry& entry, Draft& draft);
   void read_choose(const Entry& entry, Draft& draft);

@@ -87,6 +87,7 @@ void put_identity(Json& json, const TrialOrder& order) {
 // The rest of the order; under "order" in a record.
 void put_details(Json& json, const TrialOrder& order) {
   json["validity"] = name_of(order.validity);
+  json["drop_reasons"] = name_of(order.drop_reasons);
   json["generator_port"] = order.generator_port;
   json["sender"] = name_of(order.sender);
   json["receiver_port"] = order.receiver_port;
@@ -283,6 +284,23 @@ Json histogram_json(const std::optional<LatencyHistogram>& histogram) {
           {"histogram", histogram->encode()}};
 }
 
+Json drops_json(const std::optional<KernelDrops>& drops) {
+  if (!drops) return nullptr;
+  Json places = Json::array();
+  for (const DroppedAt& place : drops->places) {
+    places.push_back({{"side", place.side},
+                      {"netdev", place.netdev},
+                      {"reason", place.reason},
+                      {"function", place.function},
+                      {"cause", place.cause},
+                      {"pkts", place.pkts},
+                      {"segments", place.segments},
+                      {"role", name_of(place.role)},
+                      {"fate", place.fate ? Json(fate_name(*place.fate)) : Json(nullptr)}});
+  }
+  return {{"source", drops->source}, {"unseen_pkts", drops->unseen_pkts}, {"places", places}};
+}
+
 Json streams_json(const std::vector<StreamAccount>& streams) {
   Json json = Json::array();
   for (const StreamAccount& stream : streams) {
@@ -290,6 +308,7 @@ Json streams_json(const std::vector<StreamAccount>& streams) {
     put_books(item, books_of(stream));
     item["tracker_missing_pkts"] = nullable(stream.tracker_missing_pkts);
     item["kernel_other_reasons"] = object_of(stream.kernel_other_reasons);
+    item["drops"] = drops_json(stream.drops);
     json.push_back(std::move(item));
   }
   return json;
@@ -733,6 +752,7 @@ void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
 
 void read_details(Fields in, TrialOrder& order) {
   in.read("validity", order.validity);
+  in.read_since("drop_reasons", order.drop_reasons);
   in.read("generator_port", order.generator_port);
   in.read_since("sender", order.sender);
   in.read("receiver_port", order.receiver_port);
@@ -750,6 +770,26 @@ void read_details(Fields in, TrialOrder& order) {
   in.read_since("kernel_knobs", order.kernel_knobs);
   in.read_since("host_allow", order.host_allow);
   in.read("planted_stop_ns", order.planted_stop_ns);
+}
+
+void read_drops(Fields in, KernelDrops& drops) {
+  in.read("source", drops.source);
+  in.read("unseen_pkts", drops.unseen_pkts);
+  in.read_list("places", drops.places, [](Fields& item, DroppedAt& place) {
+    item.read("side", place.side);
+    item.read("netdev", place.netdev);
+    item.read("reason", place.reason);
+    item.read("function", place.function);
+    item.read("cause", place.cause);
+    item.read("pkts", place.pkts);
+    item.read("segments", place.segments);
+    item.read("role", place.role);
+    if (item.is_null("fate")) return;
+    std::string fate;
+    item.read("fate", fate);
+    place.fate = fate_from_name(fate);
+    if (!place.fate) item.complain("fate", "is not a known name");
+  });
 }
 
 void read_stream(Fields& in, StreamAccount& stream) {
@@ -777,6 +817,9 @@ void read_stream(Fields& in, StreamAccount& stream) {
   in.read("reordered_pkts", stream.reordered_pkts);
   in.read("tracker_missing_pkts", stream.tracker_missing_pkts);
   in.read("kernel_other_reasons", stream.kernel_other_reasons);
+  if (in.has("drops") && !in.is_null("drops")) {
+    read_drops(in.object("drops"), stream.drops.emplace());
+  }
 }
 
 void read_histogram(Fields& latency, const std::string& key, std::optional<LatencyHistogram>& out) {

@@ -82,6 +82,10 @@ template <>
 struct Names<ValidityRule> {
   static constexpr std::array<std::string_view, 2> kAll = {"strict", "as_is"};
 };
+template <>
+struct Names<DropReasonsRule> {
+  static constexpr std::array<std::string_view, 2> kAll = {"on", "off"};
+};
 
 template <typename Enum>
 std::string_view known_name(Enum value) {
@@ -129,6 +133,8 @@ bool is_open_kernel_path(Path path) {
   return path == Path::udp_socket || path == Path::packet_mmap || path == Path::af_xdp ||
          path == Path::xdp_drop;
 }
+
+bool has_drop_reasons(Path path) { return path == Path::udp_socket || path == Path::af_xdp; }
 
 bool is_closed_loop(Path path) {
   switch (path) {
@@ -178,6 +184,7 @@ std::string_view name_of(StageKind value) { return known_name(value); }
 std::string_view name_of(XdpMode value) { return known_name(value); }
 std::string_view name_of(TrialKind value) { return known_name(value); }
 std::string_view name_of(ValidityRule value) { return known_name(value); }
+std::string_view name_of(DropReasonsRule value) { return known_name(value); }
 
 template <typename Enum>
 std::optional<Enum> enum_from_name(std::string_view name) {
@@ -211,6 +218,7 @@ PM_INSTANTIATE(StageKind)
 PM_INSTANTIATE(XdpMode)
 PM_INSTANTIATE(TrialKind)
 PM_INSTANTIATE(ValidityRule)
+PM_INSTANTIATE(DropReasonsRule)
 #undef PM_INSTANTIATE
 
 }  // namespace pollmark

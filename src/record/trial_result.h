@@ -149,6 +149,30 @@ struct ClosedLoopAccount {
   [[nodiscard]] std::int64_t unaccounted() const { return sent - received - failed(); }
 };
 
+// Where the kernel gave packets up, and why, in its own words (tracepoint skb:kfree_skb).
+struct DroppedAt {
+  std::string side;           // whose namespace: "sender", "receiver"; "host": that was not told
+  std::string netdev;         // empty: not told
+  std::string reason;         // as the kernel spells it: "SOCKET_RCVBUFF"
+  std::string function;       // that gave them up
+  std::string cause;          // one clause; empty: no more is known than the reason's name says
+  std::int64_t pkts = 0;      // as the stack handled them
+  std::int64_t segments = 0;  // frames of a wire: a super-packet's one by one
+  // owner: the ledger took them from here, no counter has them. echo: the counter of that fate has
+  // them already. context: no frames of this way of the trial, copies, or nothing that was missing.
+  CounterRole role = CounterRole::context;
+  std::optional<Fate> fate;
+  friend bool operator==(const DroppedAt&, const DroppedAt&) = default;
+};
+// From the counters' reading before the trial to that behind it: a second set of books, in which
+// warm-up and others' packets stand too.
+struct KernelDrops {
+  std::string source;             // "bpf"; "tracefs": of the whole host, and no books of the trial
+  std::int64_t unseen_pkts = 0;   // dropped, but faster or in more places than could be told apart
+  std::vector<DroppedAt> places;  // the most packets first
+  friend bool operator==(const KernelDrops&, const KernelDrops&) = default;
+};
+
 // One direction of traffic.
 struct StreamAccount {
   std::string from;
@@ -162,6 +186,7 @@ struct StreamAccount {
   std::optional<double> last_loss_s;
   std::optional<LossRuns> loss_runs;
   std::map<std::string, std::int64_t> kernel_other_reasons;  // reason -> packets
+  std::optional<KernelDrops> drops;                          // nullopt: not watched
 };
 
 struct LatencyAccount {

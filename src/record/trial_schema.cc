@@ -81,11 +81,34 @@ void add_books(Json& schema) {
        {"reordered_pkts", maybe_integer()}});
 }
 
+Json drops() {
+  std::vector<std::string> fates;
+  for (const Fate fate : all_fates()) fates.emplace_back(fate_name(fate));
+  return described(
+      either_null_or(
+          object({{"source", one_of({"bpf", "tracefs"})},
+                  {"unseen_pkts", described(count(), "dropped, but not told apart")},
+                  {"places",
+                   list_of(object(
+                       {{"side", one_of({"sender", "receiver", "host"})},
+                        {"netdev", text()},
+                        {"reason", described(text(), "as the kernel spells it")},
+                        {"function", described(text(), "of the kernel, that gave them up")},
+                        {"cause", text()},
+                        {"pkts", described(count(), "as the stack handled them, warm-up included")},
+                        {"segments", described(count(), "frames of a wire")},
+                        {"role", described(one_of({"owner", "echo", "context"}),
+                                           "owner: no counter has them, echo: one has")},
+                        {"fate", either_null_or(one_of(fates))}}))}})),
+      "packets that the kernel gave up, in its own words; null: not watched");
+}
+
 Json stream() {
   Json schema = object({{"from", text()}, {"to", text()}});
   add_books(schema);
-  add(schema,
-      {{"tracker_missing_pkts", maybe_integer()}, {"kernel_other_reasons", map_of(integer())}});
+  add(schema, {{"tracker_missing_pkts", maybe_integer()},
+               {"kernel_other_reasons", described(map_of(integer()), "reason -> packets")},
+               {"drops", drops()}});
   return schema;
 }
 
@@ -211,6 +234,7 @@ Json order() {
                                 {"numa", name_of_a<NumaPlacement>()}});
   return object(
       {{"validity", name_of_a<ValidityRule>()},
+       {"drop_reasons", name_of_a<DropReasonsRule>()},
        {"generator_port", text()},
        {"sender", name_of_a<SenderKind>()},
        {"receiver_port", text()},

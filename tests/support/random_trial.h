@@ -87,6 +87,7 @@ class RandomTrial {
     order.line_bps = maybe_real();
     order.kernel_knobs = texts_by_name();
     order.host_allow = texts();
+    order.drop_reasons = pick<DropReasonsRule>(2);
     order.seconds = real();
     order.warmup_seconds = real();
     order.seed = random_();
@@ -238,7 +239,19 @@ class RandomTrial {
     if (coin()) stream.loss_runs = LossRuns{integer(), integer()};
     for (std::int64_t i = integer(0, 2); i > 0; --i)
       stream.kernel_other_reasons[text()] = integer();
+    if (coin()) stream.drops = drops();
     return stream;
+  }
+
+  KernelDrops drops() {
+    KernelDrops drops{coin() ? "bpf" : "tracefs", integer(0, 1000), {}};
+    for (std::int64_t i = integer(0, 3); i > 0; --i) {
+      drops.places.push_back({coin() ? "sender" : "host", text(), text(), text(), text(),
+                              integer(0, std::int64_t{1} << 40), integer(0, std::int64_t{1} << 40),
+                              pick<CounterRole>(3), std::nullopt});
+      if (coin()) drops.places.back().fate = pick<Fate>(static_cast<int>(kFateCount));
+    }
+    return drops;
   }
 
   ClosedLoopAccount closed_loop() {

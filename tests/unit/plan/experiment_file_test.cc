@@ -82,6 +82,7 @@ blocks = 7
 retries = 2
 seed = 99
 validity = "as_is"
+drop_reasons = "off"
 [judge]
 metric = "latency_p99_ns"
 matters = "0.5 %"
@@ -102,6 +103,7 @@ choose = "smallest rx_ring equivalent to the best"
   const TrialOrder& order = group.base;
   EXPECT_EQ(order.path, Path::model);
   EXPECT_EQ(order.validity, ValidityRule::as_is);
+  EXPECT_EQ(order.drop_reasons, DropReasonsRule::off);
   EXPECT_THAT(order.generator_lcores, ElementsAre(2, 3));
   EXPECT_THAT(order.receiver_lcores, ElementsAre(4, 5));
   EXPECT_DOUBLE_EQ(order.seconds, 0.25);

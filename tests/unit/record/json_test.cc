@@ -368,11 +368,16 @@ TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   trial.lcores.resize(1);
   trial.pool_nodes = {1};
   trial.order.receiver.numa = NumaPlacement::remote;
+  trial.order.drop_reasons = DropReasonsRule::off;
+  trial.streams.resize(1);
+  trial.streams[0].drops.emplace();
   Json json = to_json(trial);
   json["lcores"][0].erase("node");
   EXPECT_FALSE(trial_result_from_json(json)->lcores[0].node);
   json.erase("lcores");
   json.erase("pool_nodes");
+  json["order"].erase("drop_reasons");
+  json["streams"][0].erase("drops");
   json["order"]["receiver"].erase("numa");
   json.erase("stage");
   json.erase("closed_loop");
@@ -388,6 +393,8 @@ TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   EXPECT_TRUE(read->lcores.empty());
   EXPECT_TRUE(read->pool_nodes.empty());
   EXPECT_EQ(read->order.receiver.numa, NumaPlacement::local);
+  EXPECT_EQ(read->order.drop_reasons, DropReasonsRule::on);
+  EXPECT_FALSE(read->streams[0].drops);
   EXPECT_FALSE(read->queues[0].latency_rx_ns);
 }
 

@@ -31,6 +31,7 @@ TEST(Names, AreSpeltAsTheEnumerators) {
   expect_names<StageKind>({"none", "touch", "checksum", "forward", "hyperscan"});
   expect_names<TrialKind>({"trial", "calibration", "search", "probe", "latency"});
   expect_names<ValidityRule>({"strict", "as_is"});
+  expect_names<DropReasonsRule>({"on", "off"});
   EXPECT_EQ(name_of(Path::udp_socket), "udp_socket");
   EXPECT_EQ(name_of(DmaPlacement::memory), "memory");
   EXPECT_EQ(name_of(StageKind::checksum), "checksum");
@@ -44,6 +45,15 @@ TEST(ClosedLoops, AreThePathsThatOfferNoLoad) {
     if (is_closed_loop(path)) closed.insert(name_of(path));
   }
   EXPECT_EQ(closed, (std::set<std::string_view>{"tcp_crr", "tcp_rr", "tcp_stream", "udp_rr"}));
+}
+
+TEST(DropReasons, AreOfPathsWhereADeliveredFrameDoesNotPayForThem) {
+  std::set<std::string_view> watched;
+  for (const std::string& name : enum_names<Path>()) {
+    const Path path = *enum_from_name<Path>(name);
+    if (has_drop_reasons(path)) watched.insert(name_of(path));
+  }
+  EXPECT_EQ(watched, (std::set<std::string_view>{"af_xdp", "udp_socket"}));
 }
 
 TEST(ClosedLoops, AnAnswerIsAsLongAsTheRequestUnlessSaid) {
