@@ -127,6 +127,11 @@ class CounterBooks {
   // doubts for every echo that disagrees with its owner.
   virtual void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
                       std::vector<std::string>& doubts) const = 0;
+  // What the books watch themselves, besides the counters: called right after the readings of the
+  // counters before the traffic and behind it. It only ever lacks; not_checked says what.
+  virtual void begin_watch() {}
+  virtual void end_watch() {}
+  [[nodiscard]] virtual std::vector<std::string> not_checked() const { return {}; }
 };
 
 // Of one way. run_trial destroys the receiver first, then the sender, then the books: whatever the

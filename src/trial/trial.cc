@@ -106,6 +106,7 @@ class Way {
     PM_TRY(CounterSnapshot upstream, sender_->read_counters());
     PM_TRY(const CounterSnapshot downstream, receiver_->read_counters());
     before_ = both_sides(std::move(upstream), downstream);
+    if (books_) books_->begin_watch();
     return {};
   }
   Result<void> start_receiver() { return receiver_->start(); }
@@ -131,6 +132,7 @@ class Way {
     PM_TRY(CounterSnapshot upstream, sender_->read_counters());
     after_ = both_sides(std::move(upstream), downstream.last);
     settled_ = downstream.settled;
+    if (books_) books_->end_watch();
     return {};
   }
   // Nothing is left to be abandoned.
@@ -166,6 +168,10 @@ TrialResult Way::result(const TrialLimits& limits, const std::optional<std::stri
   result.valid = validity.invalid_reasons.empty();
   result.invalid_reasons = std::move(validity.invalid_reasons);
   result.not_checked = std::move(validity.not_checked);
+  if (books_) {
+    for (std::string& clause : books_->not_checked())
+      result.not_checked.push_back(std::move(clause));
+  }
 
   Limit limit =
       books.closed_loop

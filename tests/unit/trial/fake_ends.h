@@ -25,6 +25,7 @@ struct Story {
   std::vector<CounterSnapshot> receiver_readings;
   std::map<Fate, std::int64_t> charged;  // what the books make of the counters
   std::vector<std::string> doubts;
+  std::vector<std::string> unwatched;
   std::string fails;  // "sender.open", ...: this call returns an error
   Errc fails_with = Errc::host_cannot;
   std::int64_t drain_takes_ns = 1'000'000;
@@ -205,6 +206,9 @@ class FakeBooks final : public CounterBooks {
     for (const auto& [fate, pkts] : story_.charged) stream.ledger.add(fate, pkts);
     doubts = story_.doubts;
   }
+  void begin_watch() override { story_.journal.push_back("books.begin_watch"); }
+  void end_watch() override { story_.journal.push_back("books.end_watch"); }
+  [[nodiscard]] std::vector<std::string> not_checked() const override { return story_.unwatched; }
 
  private:
   Story& story_;

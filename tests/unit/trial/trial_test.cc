@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
 #include "fake_ends.h"
 
 namespace pollmark {
@@ -23,12 +26,36 @@ std::vector<std::string> without_destruction(const Story& story) {
 TEST(Trial, FollowsTheLifecycleInOrder) {
   Story story;
   ASSERT_TRUE(story.run());
-  EXPECT_THAT(story.journal,
-              ElementsAre("receiver.open", "sender.open", "sender.read_counters",
-                          "receiver.read_counters", "receiver.start", "sender.start", "sender.join",
-                          "receiver.drain", "receiver.stop", "receiver.read_counters", "pause",
-                          "receiver.read_counters", "sender.read_counters", "receiver.destroyed",
-                          "sender.destroyed", "books.destroyed"));
+  EXPECT_THAT(
+      story.journal,
+      ElementsAre("receiver.open", "sender.open", "sender.read_counters", "receiver.read_counters",
+                  "books.begin_watch", "receiver.start", "sender.start", "sender.join",
+                  "receiver.drain", "receiver.stop", "receiver.read_counters", "pause",
+                  "receiver.read_counters", "sender.read_counters", "books.end_watch",
+                  "receiver.destroyed", "sender.destroyed", "books.destroyed"));
+}
+
+// A reading takes milliseconds of a CPU: none of it may be a worker's.
+TEST(Trial, NoCounterIsReadWhileAnEndIsAtWork) {
+  Story story;
+  ASSERT_TRUE(story.run());
+  const auto& calls = story.journal;
+  const auto first = std::find_if(calls.begin(), calls.end(),
+                                  [](const std::string& call) { return call.ends_with(".start"); });
+  const auto last = std::find(calls.begin(), calls.end(), "receiver.stop");
+  ASSERT_LT(first, last);
+  for (auto call = first; call != last; ++call) {
+    EXPECT_FALSE(call->ends_with("read_counters") || call->ends_with("_watch")) << *call;
+  }
+}
+
+TEST(Trial, WhatTheBooksCouldNotWatchIsSaid) {
+  Story story;
+  story.unwatched = {"drop reasons: needs CAP_BPF"};
+  const auto result = story.run();
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->valid);
+  EXPECT_THAT(result->not_checked, Contains("drop reasons: needs CAP_BPF"));
 }
 
 TEST(Trial, TheDrainIsGivenItsLimits) {
