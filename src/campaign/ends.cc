@@ -56,6 +56,15 @@ class BooksOnLink final : public CounterBooks {
               std::vector<std::string>& doubts) const override {
     if (books_) books_->charge(changes, stream, doubts);
   }
+  void begin_watch() override {
+    if (books_) books_->begin_watch();
+  }
+  void end_watch() override {
+    if (books_) books_->end_watch();
+  }
+  [[nodiscard]] std::vector<std::string> not_checked() const override {
+    return books_ ? books_->not_checked() : std::vector<std::string>();
+  }
 
  private:
   std::shared_ptr<const void> lab_;
@@ -92,7 +101,8 @@ Result<std::unique_ptr<Receiver>> make_receiver_on_link(const TrialOrder& order,
 }
 
 // from, to: DPDK's ports on the devices of the sender and of the receiver.
-Result<Ends> make_way_on_link(const TrialOrder& order, const KernelLink& link, const HostWide& host,
+Result<Ends> make_way_on_link(const TrialOrder& order, const KernelLink& link,
+                              std::shared_ptr<const TrialDrops> drops, const HostWide& host,
                               std::shared_ptr<SharedPort> from, std::shared_ptr<SharedPort> to) {
   const NetdevPlace sender = link.places.sender_of(order);
   Ends ends;
@@ -102,18 +112,19 @@ Result<Ends> make_way_on_link(const TrialOrder& order, const KernelLink& link, c
   PM_TRY(ends.receiver,
          make_receiver_on_link(order, link.places.receiver_of(order), std::move(to)));
   PM_TRYV(ready_for_link(order, link, host, ends));
-  PM_TRY(auto books, make_kernel_books(order, link.kind));
+  PM_TRY(auto books, make_kernel_books(order, std::move(drops), link.kind));
   ends.books = std::make_unique<BooksOnLink>(link.lab, std::move(books));
   return ends;
 }
 
 Result<std::vector<Ends>> make_ends_on_link(const TrialOrder& order, const HostWide& host) {
   PM_TRY(const KernelLink link, open_link(order, host));
+  const auto drops = watch_trial_drops(order, link.places.sender, link.places.receiver);
   auto from = std::make_shared<SharedPort>();
   auto to = std::make_shared<SharedPort>();
   std::vector<Ends> ways;
   for (const TrialOrder& way : directions_of(order)) {
-    PM_TRY(Ends ends, make_way_on_link(way, link, host, from, to));
+    PM_TRY(Ends ends, make_way_on_link(way, link, drops, host, from, to));
     ways.push_back(std::move(ends));
     std::swap(from, to);
   }

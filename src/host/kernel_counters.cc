@@ -16,9 +16,9 @@
 namespace pollmark {
 namespace {
 
-constexpr std::array<std::string_view, 7> kIpOwners{
-    "ip.InHdrErrors",   "ip.InAddrErrors",       "ip.InUnknownProtos",        "ip.InDiscards",
-    "ipext.InNoRoutes", "ipext.InTruncatedPkts", "tcpext.IPReversePathFilter"};
+constexpr std::array<std::string_view, 8> kIpOwners{
+    "ip.InHdrErrors", "ip.InAddrErrors",  "ip.InUnknownProtos",    "ip.InDiscards",
+    "ip.FragFails",   "ipext.InNoRoutes", "ipext.InTruncatedPkts", "tcpext.IPReversePathFilter"};
 constexpr std::array<std::string_view, 2> kUdpOwners{"udp.NoPorts", "udp.InErrors"};
 constexpr std::array<std::string_view, 7> kEchoes{
     "ip.InReceives",    "ip.InDelivers",    "ipext.InCsumErrors", "udp.InDatagrams",

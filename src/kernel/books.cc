@@ -8,9 +8,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "host/drop_reason_watch.h"
 #include "host/kernel_counters.h"
+#include "kernel/drop_ledger.h"
 
 namespace pollmark {
 namespace {
@@ -38,13 +41,15 @@ class Changes {
   const std::map<std::string, CounterChange>& changes_;
 };
 
-constexpr std::array<std::string_view, 7> kIpOwners{"receiver.ip.InHdrErrors",
-                                                    "receiver.ip.InAddrErrors",
-                                                    "receiver.ip.InUnknownProtos",
-                                                    "receiver.ip.InDiscards",
-                                                    "receiver.ipext.InNoRoutes",
-                                                    "receiver.ipext.InTruncatedPkts",
-                                                    "receiver.tcpext.IPReversePathFilter"};
+constexpr std::array<std::string_view, 8> kIpOwners{
+    "receiver.ip.InHdrErrors",        "receiver.ip.InAddrErrors",
+    "receiver.ip.InUnknownProtos",    "receiver.ip.InDiscards",
+    "receiver.ip.FragFails",          "receiver.ipext.InNoRoutes",
+    "receiver.ipext.InTruncatedPkts", "receiver.tcpext.IPReversePathFilter"};
+
+// Of kernel_other, those whose packets the drop reasons name.
+constexpr std::array<std::string_view, 2> kOthersInTheReasons{"receiver.link.rx_otherhost_dropped",
+                                                              "receiver.qdisc.ingress_drops"};
 
 constexpr std::array<std::string_view, 2> kXdpSocketOwners{"receiver.xdp_socket.rx_dropped",
                                                            "receiver.xdp_socket.rx_ring_full"};
@@ -67,16 +72,54 @@ constexpr std::array kOtherReasons{
 
 class KernelBooks final : public CounterBooks {
  public:
-  KernelBooks(FrameConsumer consumer, LinkKind link) : consumer_(consumer), link_(link) {}
+  // drops: nullptr: not watched.
+  KernelBooks(FrameConsumer consumer, const TrialOrder& way, LinkKind link,
+              std::shared_ptr<const TrialDrops> drops)
+      : consumer_(consumer), link_(link), watched_(std::move(drops)) {
+    if (!watched_) return;
+    namespaces_ = watched_->there;
+    if (way.traffic.answers) std::swap(namespaces_.sender, namespaces_.receiver);
+    not_watched_ = watched_->not_watched;
+  }
+
+  void begin_watch() override {
+    if (!watched_ || !watched_->read) return;
+    if (auto first = watched_->read()) {
+      watch_.emplace(watched_->source, *first);
+    } else {
+      lose_sight(first.error());
+    }
+  }
+  void end_watch() override {
+    if (!watch_) return;
+    if (auto last = watched_->read()) {
+      drops_ = kernel_drops(watch_->step(*std::move(last), 1.0), consumer_, namespaces_);
+    } else {
+      lose_sight(last.error());
+    }
+  }
+  [[nodiscard]] std::vector<std::string> not_checked() const override {
+    std::vector<std::string> clauses;
+    if (!not_watched_.empty()) clauses.push_back(not_watched_);
+    if (drops_ && drops_->unseen_pkts > 0) {
+      clauses.push_back(fmt::format("drop reasons: {} packets of them could not be told apart",
+                                    drops_->unseen_pkts));
+    }
+    return clauses;
+  }
 
   void charge(const std::map<std::string, CounterChange>& changes, StreamAccount& stream,
               std::vector<std::string>& doubts) const override {
     const Changes change(changes);
+    stream.drops = drops_;
+    if (stream.drops && change("sender.qdisc.drops").value_or(0) == 0) {
+      give_to_the_device(*stream.drops);
+    }
     std::vector<Charge> charges;
-    charge_link(change, charges, doubts);
+    charge_link(change, stream.drops, charges, doubts);
     switch (consumer_) {
       case FrameConsumer::udp_socket:
-        charge_stack(change, charges, doubts);
+        charge_stack(change, stream.drops, charges, doubts);
         charge_socket(change, charges, doubts);
         break;
       case FrameConsumer::packet_ring:
@@ -86,6 +129,10 @@ class KernelBooks final : public CounterBooks {
         charge_xdp(change, charges, doubts);
         break;
     }
+    if (stream.drops && stream.drops->source == "bpf") {
+      doubt_owners(change, *stream.drops, doubts);
+      charge_by_reason(change, stream.ledger.unaccounted_pkts(), *stream.drops, charges);
+    }
     take_off_warmup(change, charges, doubts);
     for (const auto& one : charges) {
       stream.ledger.add(one.fate, one.pkts);
@@ -94,6 +141,73 @@ class KernelBooks final : public CounterBooks {
   }
 
  private:
+  void lose_sight(const Error& error) {
+    not_watched_ = fmt::format("drop reasons: {}", error.text());
+    watch_.reset();
+  }
+
+  // What a device that is down drops by its own queueing discipline (noop) the device counts.
+  static void give_to_the_device(KernelDrops& drops) {
+    for (DroppedAt& place : drops.places) {
+      if (place.fate == Fate::kernel_qdisc) place.fate = Fate::kernel_link_tx;
+    }
+  }
+
+  // What the reasons tell of an owner is one more echo of it. Of a driver and of native XDP they
+  // tell nothing.
+  void doubt_owners(const Changes& change, const KernelDrops& drops,
+                    std::vector<std::string>& doubts) const {
+    const auto doubt = [&](const std::vector<Fate>& fates, std::string_view counter,
+                           std::optional<std::int64_t> pkts) {
+      if (!pkts) return;
+      if (auto sentence = disagreement(drops, fates, counter, *pkts)) {
+        doubts.push_back(*std::move(sentence));
+      }
+    };
+    const auto tx_dropped = change("sender.link.tx_dropped");
+    if (!watched_->both_ways && tx_dropped) {
+      doubt({Fate::kernel_qdisc, Fate::kernel_link_tx}, "sender.qdisc.drops + link.tx_dropped",
+            change("sender.qdisc.drops").value_or(0) + *tx_dropped);
+    }
+    if (consumer_ != FrameConsumer::udp_socket) return;
+    const auto rx_dropped = change("receiver.link.rx_dropped");
+    if (!watched_->both_ways && rx_dropped) {
+      doubt({Fate::kernel_link_rx}, "receiver.link.rx_dropped beyond sender.link.tx_dropped",
+            std::max<std::int64_t>(0, *rx_dropped - tx_dropped.value_or(0)));
+    }
+    doubt({Fate::kernel_ip}, "the owners of kernel_ip", change.sum(kIpOwners));
+    doubt({Fate::kernel_udp}, "udp.NoPorts + InErrors - RcvbufErrors", udp_lost(change));
+    doubt({Fate::kernel_socket_buffer}, "receiver.udp.RcvbufErrors",
+          change("receiver.udp.RcvbufErrors"));
+    doubt({Fate::kernel_other}, "receiver.link.rx_otherhost_dropped + qdisc.ingress_drops",
+          change.sum(kOthersInTheReasons));
+  }
+
+  static void charge_by_reason(const Changes& change, std::int64_t unaccounted_pkts,
+                               KernelDrops& drops, std::vector<Charge>& charges) {
+    std::int64_t missing =
+        unaccounted_pkts + std::max<std::int64_t>(0, lost_in_warmup(change).value_or(0));
+    for (const Charge& one : charges) missing -= one.pkts;
+    charges.push_back({Fate::kernel_other, 0, {}});
+    for (const auto& [reason, pkts] : charge_reasons(drops, missing)) {
+      charges.push_back({Fate::kernel_other, pkts, reason});
+    }
+  }
+
+  static std::optional<std::int64_t> udp_lost(const Changes& change) {
+    const auto no_ports = change("receiver.udp.NoPorts");
+    const auto in_errors = change("receiver.udp.InErrors");
+    if (!no_ports && !in_errors) return std::nullopt;
+    return no_ports.value_or(0) + in_errors.value_or(0) -
+           change("receiver.udp.RcvbufErrors").value_or(0);
+  }
+
+  static std::optional<std::int64_t> lost_in_warmup(const Changes& change) {
+    const auto sent = change("sender.port.warmup_pkts");
+    const auto arrived = change("receiver.port.warmup_pkts");
+    return sent && arrived ? std::optional(*sent - *arrived) : std::nullopt;
+  }
+
   static void doubt_unless_equal(std::string_view left_name, std::optional<std::int64_t> left,
                                  std::string_view right_name, std::optional<std::int64_t> right,
                                  std::vector<std::string>& doubts) {
@@ -101,14 +215,17 @@ class KernelBooks final : public CounterBooks {
     doubts.push_back(fmt::format("{} rose by {}, {} by {}", left_name, *left, right_name, *right));
   }
 
-  void charge_link(const Changes& change, std::vector<Charge>& charges,
-                   std::vector<std::string>& doubts) const {
+  void charge_link(const Changes& change, const std::optional<KernelDrops>& drops,
+                   std::vector<Charge>& charges, std::vector<std::string>& doubts) const {
     const auto qdisc = change("sender.qdisc.drops");
     const auto tx_packets = change("sender.link.tx_packets");
     const auto tx_dropped = change("sender.link.tx_dropped");
     const auto rx_dropped = change("receiver.link.rx_dropped");
     std::int64_t qdisc_lost = qdisc.value_or(0);
     std::int64_t link_lost = tx_dropped.value_or(0);
+    // These two count a super-packet as one.
+    if (drops && qdisc_lost > 0) qdisc_lost += frames_beyond_pkts(*drops, Fate::kernel_qdisc);
+    if (drops && link_lost > 0) link_lost += frames_beyond_pkts(*drops, Fate::kernel_link_tx);
     const auto accepted = change("sender.port.accepted_pkts");
     if (accepted && tx_packets) {
       take_off_sent_again(*tx_packets + link_lost + qdisc_lost - *accepted, qdisc_lost, link_lost,
@@ -177,8 +294,8 @@ class KernelBooks final : public CounterBooks {
     link_lost -= sent_again - of_qdisc;
   }
 
-  void charge_stack(const Changes& change, std::vector<Charge>& charges,
-                    std::vector<std::string>& doubts) const {
+  void charge_stack(const Changes& change, const std::optional<KernelDrops>& drops,
+                    std::vector<Charge>& charges, std::vector<std::string>& doubts) const {
     std::int64_t other = 0;
     for (const auto& reason : kOtherReasons) {
       if (const auto pkts = change(reason.counter)) {
@@ -192,9 +309,13 @@ class KernelBooks final : public CounterBooks {
       const std::int64_t link_rx =
           std::max<std::int64_t>(0, change("receiver.link.rx_dropped").value_or(0) -
                                         change("sender.link.tx_dropped").value_or(0));
-      doubt_unless_equal("receiver.ip.InReceives and the drops before it",
-                         *in_receives + other + link_rx, "receiver.link.rx_packets", rx_packets,
-                         doubts);
+      // What a firewall or a program drops here has no counter.
+      const std::int64_t below_ip = *in_receives + other + link_rx;
+      const std::int64_t uncounted = drops ? uncounted_pkts(*drops) : 0;
+      if (below_ip > *rx_packets || below_ip + uncounted < *rx_packets) {
+        doubt_unless_equal("receiver.ip.InReceives and the drops before it", below_ip,
+                           "receiver.link.rx_packets", rx_packets, doubts);
+      }
     }
     if (const auto ip = change.sum(kIpOwners)) charges.push_back({Fate::kernel_ip, *ip, {}});
     const auto bad_sums = change("receiver.ipext.InCsumErrors");
@@ -205,14 +326,9 @@ class KernelBooks final : public CounterBooks {
                       "includes it, by {}",
                       *bad_sums, *bad_headers));
     }
+    if (const auto udp = udp_lost(change)) charges.push_back({Fate::kernel_udp, *udp, {}});
     const auto no_ports = change("receiver.udp.NoPorts");
     const auto in_errors = change("receiver.udp.InErrors");
-    const auto no_room = change("receiver.udp.RcvbufErrors");
-    if (no_ports || in_errors) {
-      charges.push_back({Fate::kernel_udp,
-                         no_ports.value_or(0) + in_errors.value_or(0) - no_room.value_or(0),
-                         {}});
-    }
     const auto delivers = change("receiver.ip.InDelivers");
     const auto datagrams = change("receiver.udp.InDatagrams");
     if (delivers && datagrams && no_ports && in_errors) {
@@ -267,12 +383,9 @@ class KernelBooks final : public CounterBooks {
 
   static void take_off_warmup(const Changes& change, std::vector<Charge>& charges,
                               std::vector<std::string>& doubts) {
-    const auto sent = change("sender.port.warmup_pkts");
-    const auto arrived = change("receiver.port.warmup_pkts");
-    if (!sent || !arrived) return;
-    std::int64_t lost = *sent - *arrived;
+    std::int64_t lost = lost_in_warmup(change).value_or(0);
     if (lost < 0) {
-      doubts.push_back(fmt::format("{} warm-up frames were sent, but {} arrived", *sent, *arrived));
+      doubts.push_back(fmt::format("{} more warm-up frames arrived than were sent", -lost));
       return;
     }
     if (lost == 0) return;
@@ -295,20 +408,30 @@ class KernelBooks final : public CounterBooks {
 
   FrameConsumer consumer_;
   LinkKind link_;
+  std::shared_ptr<const TrialDrops> watched_;
+  WayNamespaces namespaces_;
+  std::string not_watched_;
+  std::optional<DropReasonWatch> watch_;  // from begin_watch()
+  std::optional<KernelDrops> drops_;      // from end_watch()
 };
 
 }  // namespace
 
-Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order, LinkKind link) {
-  switch (order.path) {
+Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& way,
+                                                        std::shared_ptr<const TrialDrops> drops,
+                                                        LinkKind link) {
+  const auto of = [&](FrameConsumer consumer) {
+    return std::make_unique<KernelBooks>(consumer, way, link, std::move(drops));
+  };
+  switch (way.path) {
     case Path::udp_socket:
-      return std::make_unique<KernelBooks>(FrameConsumer::udp_socket, link);
+      return of(FrameConsumer::udp_socket);
     case Path::dpdk:
     case Path::packet_mmap:
-      return std::make_unique<KernelBooks>(FrameConsumer::packet_ring, link);
+      return of(FrameConsumer::packet_ring);
     case Path::af_xdp:
     case Path::xdp_drop:
-      return std::make_unique<KernelBooks>(FrameConsumer::xdp, link);
+      return of(FrameConsumer::xdp);
     case Path::model:
     case Path::tcp_stream:
     case Path::tcp_rr:
@@ -316,8 +439,7 @@ Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& order,
     case Path::udp_rr:
       break;
   }
-  return fail(Errc::bad_experiment,
-              fmt::format("path {}: has no kernel books", name_of(order.path)));
+  return fail(Errc::bad_experiment, fmt::format("path {}: has no kernel books", name_of(way.path)));
 }
 
 }  // namespace pollmark

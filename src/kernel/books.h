@@ -8,7 +8,7 @@
 //                         tx_dropped, rx_missed_errors
 //                         (of drivers, below: rx_errors too)
 //   kernel_ip             Ip.In{HdrErrors,AddrErrors,UnknownProtos,   IpExt.InCsumErrors is part of
-//                         Discards}, IpExt.In{NoRoutes,               InHdrErrors
+//                         Discards}, Ip.FragFails, IpExt.In{NoRoutes, InHdrErrors
 //                         TruncatedPkts}, IPReversePathFilter
 //   kernel_udp            Udp.NoPorts, Udp.InErrors - RcvbufErrors    Udp.InCsumErrors, MemErrors
 //   kernel_socket_buffer  the socket's drops (SK_MEMINFO_DROPS)       Udp.RcvbufErrors
@@ -16,16 +16,22 @@
 //   kernel_xdp_ring       rx_dropped + rx_ring_full of the AF_XDP     receiver.link.rx_dropped
 //                         socket                                      (native)
 //   kernel_other          rx_otherhost_dropped, rx_nohandler,         -
-//                         ingress filters: with their reasons
+//                         ingress filters: with their reasons; then
+//                         what no counter has, by the kernel's drop
+//                         reasons (kernel/drop_ledger.h)
 // (*) less the frames that AF_PACKET's transmit ring sent again after a refusal: what left the
 // device or was dropped beyond what the sender put on it. A receiving packet ring takes its copy
 // before the IP layer, and XDP the frame itself: for them only qdisc, link_tx and the ring are
-// charged. Martian sources and unresolved neighbours have no counter: they stay unaccounted.
+// charged. Martian sources, unresolved neighbours and what a firewall drops have no counter: where
+// the drop reasons are not watched, or not told by namespace, they stay unaccounted. Elsewhere they
+// are charged by reason, never more than is missing, and for the others the reasons are one more
+// echo of the owner.
 #pragma once
 
 #include <memory>
 
 #include "base/error.h"
+#include "kernel/trial_drops.h"
 #include "record/trial_order.h"
 #include "trial/endpoints.h"
 
@@ -51,9 +57,10 @@ namespace pollmark {
 // had been there already.
 enum class LinkKind { veth_pair, drivers };
 
-// For dpdk and the open kernel paths. Errors: bad_experiment for a path that is not the
-// kernel's.
+// Of one way over dpdk and the open kernel paths. drops: watched for the whole trial; nullptr: not.
+// Errors: bad_experiment for a path that is not the kernel's.
 [[nodiscard]] Result<std::unique_ptr<CounterBooks>> make_kernel_books(
-    const TrialOrder& order, LinkKind link = LinkKind::veth_pair);
+    const TrialOrder& way, std::shared_ptr<const TrialDrops> drops = nullptr,
+    LinkKind link = LinkKind::veth_pair);
 
 }  // namespace pollmark

@@ -188,6 +188,12 @@ factors = {{ {", ".join(f"{name} = {json.dumps(levels)}" for name, levels in SWE
         for trial in trials:
             self.assertEqual(trial["unaccounted_pkts"], 0, trial)
             self.assertGreater(trial["offered_pkts"], 0)
+            self.assertEqual(trial["order"]["drop_reasons"], "on")
+            drops = trial["streams"][0]["drops"]
+            if trial["path"] in ("udp_socket", "af_xdp") and has_capability(39):
+                self.assertEqual((drops["source"], drops["unseen_pkts"]), ("bpf", 0))
+            elif trial["path"] not in ("udp_socket", "af_xdp"):
+                self.assertIsNone(drops)
         self.assertTrue(any(t["kind"] == "calibration" for t in self.trials(out)))
 
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")

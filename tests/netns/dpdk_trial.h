@@ -41,6 +41,7 @@ inline TrialOrder order_of(Path path) {
 inline Result<TrialResult> run(const TrialOrder& order, const VethLab& lab) {
   auto from = std::make_shared<SharedPort>();
   auto to = std::make_shared<SharedPort>();
+  const auto drops = watch_trial_drops(order, lab.sender_place(), lab.receiver_place());
   std::vector<Ends> ways;
   for (const TrialOrder& way : directions_of(order)) {
     Ends& ends = ways.emplace_back();
@@ -50,7 +51,7 @@ inline Result<TrialResult> run(const TrialOrder& order, const VethLab& lab) {
     } else {
       PM_TRY(ends.receiver, make_dpdk_receiver(way, lab.receiver_of(way), to));
     }
-    PM_TRY(ends.books, make_kernel_books(way));
+    PM_TRY(ends.books, make_kernel_books(way, drops));
     std::swap(from, to);
   }
   return run_trial(order, std::move(ways));

@@ -128,8 +128,9 @@ Result<SenderAccount> FrameGun::join() {
   };
   for (std::int64_t i = 0; i < order_.warmup_frames; ++i) {
     wait_for_turn();
-    const FrameBytes frame = stamped_frame(place_, static_cast<std::uint8_t>(order_.epoch + 100), 0,
-                                           static_cast<std::uint32_t>(i), order_.bytes_without_fcs);
+    FrameBytes frame = stamped_frame(place_, static_cast<std::uint8_t>(order_.epoch + 100), 0,
+                                     static_cast<std::uint32_t>(i), order_.bytes_without_fcs);
+    if (order_.spoil_warmup) order_.spoil_warmup(frame, i);
     if (send(fd_, frame.data(), frame.size(), 0) > 0) ++warmup_pkts_;
   }
   const auto begin = Clock::now();

@@ -36,6 +36,8 @@ struct GunOrder {
   bool around_qdisc = false;  // PACKET_QDISC_BYPASS
   // Called with each frame of the window and its number before it is sent.
   std::function<void(FrameBytes&, std::int64_t)> spoil;
+  // ... and with each of the warm-up.
+  std::function<void(FrameBytes&, std::int64_t)> spoil_warmup;
   // Sends the frame that many times.
   std::function<int(std::int64_t)> times;
   // Called before the frame of that number.
@@ -66,7 +68,8 @@ template <typename Make>
   PM_TRY(const VethLab lab, VethLab::create(order));
   Ends ends;
   PM_TRY(ends.receiver, make(order, lab.receiver_place()));
-  PM_TRY(ends.books, make_kernel_books(order));
+  PM_TRY(ends.books, make_kernel_books(order, watch_trial_drops(order, lab.sender_place(),
+                                                                lab.receiver_place())));
   ends.sender = std::make_unique<FrameGun>(std::move(gun), lab.sender_place());
   return run_trial(order, std::move(ends));
 }

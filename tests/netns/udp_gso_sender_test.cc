@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "closed_books.h"
+#include "host/netlink.h"
 #include "kernel/books.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
@@ -29,13 +30,18 @@ TrialOrder gso_order() {
   return order;
 }
 
-Result<TrialResult> run(const TrialOrder& order) {
-  PM_TRY(const VethLab lab, VethLab::create(order));
+Result<TrialResult> run(const TrialOrder& order, const VethLab& lab) {
   Ends ends;
   PM_TRY(ends.sender, make_udp_gso_sender(order, lab.sender_place()));
   PM_TRY(ends.receiver, make_udp_socket_receiver(order, lab.receiver_place()));
-  PM_TRY(ends.books, make_kernel_books(order));
+  PM_TRY(ends.books, make_kernel_books(order, watch_trial_drops(order, lab.sender_place(),
+                                                                lab.receiver_place())));
   return run_trial(order, std::move(ends));
+}
+
+Result<TrialResult> run(const TrialOrder& order) {
+  PM_TRY(const VethLab lab, VethLab::create(order));
+  return run(order, lab);
 }
 
 TEST(UdpGsoSender, EveryDatagramOfEveryBurstArrivesAsAFrameOfItsOwn) {
@@ -67,6 +73,23 @@ TEST(UdpGsoSender, WithoutAScheduleAllThatWasOfferedIsAccountedFor) {
   EXPECT_GT(result->ledger().offered_pkts(), 5000);
   EXPECT_EQ(result->ledger().lost_pkts(),
             result->ledger().pkts_or_zero(Fate::kernel_socket_buffer));
+}
+
+TEST(UdpGsoSender, CallsThatAQdiscDropsWholeAreChargedInFrames) {
+  NEEDS_NETWORK_LAB();
+  if (auto needed = need_capability("CAP_BPF"); !needed) GTEST_SKIP() << needed.error().text();
+  const TrialOrder order = gso_order();
+  const auto lab = VethLab::create(order);
+  ASSERT_TRUE(lab) << lab.error().text();
+  auto netlink = Netlink::open(lab->sender_place().netns_fd);
+  ASSERT_TRUE(netlink && netlink->set_htb("a0", 1'000'000, 4));
+  const auto result = run(order, *lab);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_books_closed(*result);
+  const std::int64_t lost = result->ledger().pkts_or_zero(Fate::kernel_qdisc);
+  EXPECT_GT(lost, 0);
+  EXPECT_EQ(lost % 16, 0);
+  EXPECT_LT(result->counters.at("sender.qdisc.drops").delta, lost);
 }
 
 TEST(UdpGsoSender, ACallCarriesTheBurstUpToWhatADatagramHolds) {

@@ -16,6 +16,7 @@ using Losses = std::map<std::string, std::int64_t>;
 struct Charged {
   StreamAccount stream;
   std::vector<std::string> doubts;
+  std::vector<std::string> not_checked;
   Losses losses;
 };
 
@@ -25,8 +26,7 @@ TrialOrder order_of(Path path) {
   return order;
 }
 
-Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0,
-               LinkKind link = LinkKind::veth_pair) {
+std::map<std::string, CounterChange> changes_of(const Deltas& deltas) {
   std::map<std::string, CounterChange> changes;
   for (const auto& [name, delta] : deltas) {
     CounterChange change;
@@ -35,15 +35,27 @@ Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0,
     change.delta = delta;
     changes[name] = change;
   }
-  Charged charged;
-  charged.stream.ledger.set_offered(offered);
-  const auto books = make_kernel_books(order_of(path), link);
-  (*books)->charge(changes, charged.stream, charged.doubts);
+  return changes;
+}
+
+Losses losses_of(const Ledger& ledger) {
+  Losses losses;
   for (const Fate fate : all_fates()) {
-    if (const auto pkts = charged.stream.ledger.pkts_or_zero(fate); pkts != 0) {
-      charged.losses[std::string(fate_name(fate))] = pkts;
+    if (fate_kind(fate) != FateKind::loss) continue;
+    if (const auto pkts = ledger.pkts_or_zero(fate); pkts != 0) {
+      losses[std::string(fate_name(fate))] = pkts;
     }
   }
+  return losses;
+}
+
+Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0,
+               LinkKind link = LinkKind::veth_pair) {
+  Charged charged;
+  charged.stream.ledger.set_offered(offered);
+  const auto books = make_kernel_books(order_of(path), nullptr, link);
+  (*books)->charge(changes_of(deltas), charged.stream, charged.doubts);
+  charged.losses = losses_of(charged.stream.ledger);
   return charged;
 }
 
@@ -310,6 +322,187 @@ TEST(KernelBooks, LossOfTheWarmUpAmongSeveralOwnersClosesTheBooksAndIsADoubt) {
   EXPECT_EQ(charged.stream.ledger.lost_pkts(), 10);
   ASSERT_EQ(charged.doubts.size(), 1U);
   EXPECT_NE(charged.doubts[0].find("100 frames were lost in the warm-up"), std::string::npos);
+}
+
+// What the kernel gave up, by its own reasons, in the trial's two namespaces.
+using Dropped = std::vector<std::pair<DropPlace, DropCount>>;
+constexpr WayNamespaces kThere{.sender = 41, .receiver = 42};
+
+DropPlace at_receiver(const std::string& reason, const std::string& function) {
+  return {.netns = 42,
+          .netdev = "b0",
+          .reason = reason,
+          .function = function,
+          .ethertype = 0x0800,
+          .direction = DropDirection::in};
+}
+DropPlace at_sender(const std::string& reason, const std::string& function) {
+  return {.netns = 41,
+          .netdev = "a0",
+          .reason = reason,
+          .function = function,
+          .ethertype = 0x0800,
+          .direction = DropDirection::out};
+}
+
+// Drops of before the trial are in the first reading already.
+std::shared_ptr<const TrialDrops> watched(const Dropped& dropped,
+                                          DropSource source = DropSource::bpf) {
+  TrialDrops drops;
+  drops.source = source;
+  drops.there = kThere;
+  drops.read = [dropped, readings = 0]() mutable -> Result<DropReading> {
+    DropReading reading;
+    reading.places[at_receiver("IP_LOCALNET", "before")] = {1000, 1000};
+    if (readings++ > 0) {
+      for (const auto& [place, count] : dropped) reading.places[place] = count;
+    }
+    return reading;
+  };
+  return std::make_shared<const TrialDrops>(std::move(drops));
+}
+
+Charged charge_with(const Deltas& deltas, std::int64_t offered, std::int64_t received,
+                    std::shared_ptr<const TrialDrops> drops,
+                    const TrialOrder& way = order_of(Path::udp_socket)) {
+  Charged charged;
+  charged.stream.ledger.set_offered(offered);
+  charged.stream.ledger.add(Fate::received, received);
+  const auto books = make_kernel_books(way, std::move(drops));
+  (*books)->begin_watch();
+  (*books)->end_watch();
+  (*books)->charge(changes_of(deltas), charged.stream, charged.doubts);
+  charged.not_checked = (*books)->not_checked();
+  charged.losses = losses_of(charged.stream.ledger);
+  return charged;
+}
+
+TEST(KernelBooksWithReasons, WhatNoCounterHasIsKernelOtherByItsReason) {
+  const auto charged =
+      charge_with(undisturbed(2000), 2000, 1900,
+                  watched({{at_receiver("IP_LOCALNET", "ip_rcv_finish_core"), {100, 100}}}));
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_other", 100}}));
+  EXPECT_EQ(charged.stream.kernel_other_reasons, (Losses{{"IP_LOCALNET", 100}}));
+  EXPECT_EQ(charged.stream.ledger.unaccounted_pkts(), 0);
+  EXPECT_TRUE(charged.doubts.empty()) << charged.doubts[0];
+  EXPECT_TRUE(charged.not_checked.empty());
+  ASSERT_TRUE(charged.stream.drops);
+  ASSERT_EQ(charged.stream.drops->places.size(), 1U) << "without what died before";
+  EXPECT_EQ(charged.stream.drops->places[0].role, CounterRole::owner);
+}
+
+TEST(KernelBooksWithReasons, OwnersChargeFirstAndTheReasonsRepeatThem) {
+  const auto charged =
+      charge_with(with(undisturbed(2000), {{"receiver.socket.drops", 60},
+                                           {"receiver.udp.RcvbufErrors", 60},
+                                           {"receiver.udp.InErrors", 60},
+                                           {"receiver.udp.InDatagrams", -60}}),
+                  2000, 1930,
+                  watched({{at_receiver("SOCKET_RCVBUFF", "udp_queue_rcv_one_skb"), {60, 60}},
+                           {at_receiver("NETFILTER_DROP", "nft_do_chain"), {10, 10}}}));
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_other", 10}, {"kernel_socket_buffer", 60}}));
+  EXPECT_TRUE(charged.doubts.empty()) << charged.doubts[0];
+}
+
+TEST(KernelBooksWithReasons, ACounterThatTheReasonsContradictIsADoubt) {
+  const auto charged = charge_with(
+      with(undisturbed(2000), {{"receiver.udp.NoPorts", 50}, {"receiver.udp.InDatagrams", -50}}),
+      2000, 1950, watched({{at_receiver("NO_SOCKET", "__udp4_lib_rcv"), {49, 49}}}));
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0],
+            "udp.NoPorts + InErrors - RcvbufErrors rose by 50, the kernel gave up 49 packets there "
+            "by its own reasons");
+}
+
+TEST(KernelBooksWithReasons, FramesOfOthersAreNoLossOfTheTrial) {
+  const auto charged =
+      charge_with(undisturbed(2000), 2000, 2000,
+                  watched({{at_receiver("IP_LOCALNET", "ip_rcv_finish_core"), {7, 7}}}));
+  EXPECT_EQ(charged.losses, Losses{});
+  EXPECT_EQ(charged.stream.ledger.unaccounted_pkts(), 0);
+  EXPECT_EQ(charged.stream.drops->places.at(0).role, CounterRole::context);
+}
+
+TEST(KernelBooksWithReasons, LossOfTheWarmUpIsTakenOffItsReason) {
+  const auto charged = charge_with(
+      with(undisturbed(3000),
+           {{"sender.port.warmup_pkts", 1000}, {"receiver.port.warmup_pkts", 970}}),
+      2000, 1995, watched({{at_receiver("IP_LOCALNET", "ip_rcv_finish_core"), {35, 35}}}));
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_other", 5}}));
+  EXPECT_EQ(charged.stream.kernel_other_reasons, (Losses{{"IP_LOCALNET", 5}}));
+  EXPECT_TRUE(charged.doubts.empty()) << charged.doubts[0];
+}
+
+TEST(KernelBooksWithReasons, SuperPacketsOfTheQdiscAreChargedInFrames) {
+  // 40 calls of 16 frames: 30 reached the device and were cut, 10 the qdisc dropped whole.
+  const auto charged = charge_with(
+      with(undisturbed(480), {{"sender.qdisc.drops", 10}, {"sender.port.accepted_pkts", 160}}), 640,
+      480, watched({{at_sender("QDISC_DROP", "__dev_queue_xmit"), {10, 160}}}));
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_qdisc", 160}}));
+  EXPECT_EQ(charged.stream.ledger.unaccounted_pkts(), 0);
+  EXPECT_TRUE(charged.doubts.empty()) << charged.doubts[0];
+}
+
+TEST(KernelBooksWithReasons, WhatADeviceThatIsDownDropsIsItsOwn) {
+  const auto charged = charge_with(
+      with(undisturbed(400), {{"sender.link.tx_dropped", 100}, {"sender.port.accepted_pkts", 100}}),
+      500, 400, watched({{at_sender("QDISC_DROP", "__dev_queue_xmit"), {100, 100}}}));
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_link_tx", 100}}));
+  EXPECT_EQ(charged.stream.drops->places.at(0).fate, Fate::kernel_link_tx);
+  EXPECT_TRUE(charged.doubts.empty()) << charged.doubts[0];
+}
+
+TEST(KernelBooksWithReasons, OnTheWayBackTheNamespacesAreExchanged) {
+  TrialOrder back = order_of(Path::udp_socket);
+  back.traffic.answers = true;
+  DropPlace where = at_receiver("IP_LOCALNET", "ip_rcv_finish_core");
+  where.netns = kThere.sender;
+  const auto charged = charge_with(undisturbed(100), 100, 90, watched({{where, {10, 10}}}), back);
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_other", 10}}));
+  EXPECT_EQ(charged.stream.drops->places.at(0).side, "receiver");
+}
+
+TEST(KernelBooksWithReasons, OfTheWholeHostAreShownAndNotCharged) {
+  DropPlace where = at_receiver("IP_LOCALNET", "ip_rcv_finish_core");
+  where.netns = 0;
+  where.direction = DropDirection::not_told;
+  const auto charged =
+      charge_with(undisturbed(100), 100, 90, watched({{where, {10, 10}}}, DropSource::tracefs));
+  EXPECT_EQ(charged.losses, Losses{});
+  EXPECT_EQ(charged.stream.ledger.unaccounted_pkts(), 10);
+  EXPECT_EQ(charged.stream.drops->source, "tracefs");
+}
+
+TEST(KernelBooksWithReasons, AWatchThatCannotBeHadIsSaidAndNothingElse) {
+  TrialDrops drops;
+  drops.not_watched = "drop reasons: BPF: needs CAP_BPF and CAP_PERFMON";
+  auto charged =
+      charge_with(undisturbed(100), 100, 90, std::make_shared<const TrialDrops>(std::move(drops)));
+  EXPECT_EQ(charged.losses, Losses{});
+  EXPECT_EQ(charged.stream.drops, std::nullopt);
+  EXPECT_EQ(charged.not_checked,
+            (std::vector<std::string>{"drop reasons: BPF: needs CAP_BPF and CAP_PERFMON"}));
+
+  TrialDrops blinded;
+  blinded.read = [readings = 0]() mutable -> Result<DropReading> {
+    if (readings++ == 0) return DropReading{};
+    return fail(Errc::host_cannot, "no memory", "BPF");
+  };
+  charged = charge_with(undisturbed(100), 100, 90,
+                        std::make_shared<const TrialDrops>(std::move(blinded)));
+  EXPECT_EQ(charged.stream.drops, std::nullopt);
+  EXPECT_EQ(charged.not_checked, (std::vector<std::string>{"drop reasons: BPF: no memory"}));
+}
+
+TEST(TrialDrops, AreWatchedOnPathsThatHaveThemAndCanBeSwitchedOff) {
+  TrialOrder order = order_of(Path::packet_mmap);
+  EXPECT_EQ(watch_trial_drops(order, {}, {}), nullptr);
+  order.path = Path::udp_socket;
+  order.drop_reasons = DropReasonsRule::off;
+  const auto off = watch_trial_drops(order, {}, {});
+  ASSERT_TRUE(off);
+  EXPECT_FALSE(off->read);
+  EXPECT_EQ(off->not_watched, "drop reasons: switched off");
 }
 
 TEST(KernelBooks, ModelHasNone) {
