@@ -199,6 +199,9 @@ JudgedCell judge_cell(const Question& question, const Question::PlannedCell& pla
   std::set<std::string> not_checked;
   for (const TrialResult* trial : judged.valid) {
     add_books(cell.ledger, trial->ledger());
+    for (const StreamAccount& stream : trial->streams) {
+      if (stream.drops) add_drops(cell.drops, stream.drops->places);
+    }
     if (trial->closed_loop) add_closed_loop(cell.closed_loop, *trial->closed_loop);
     not_checked.insert(trial->not_checked.begin(), trial->not_checked.end());
   }
@@ -264,6 +267,26 @@ void add_closed_loop(std::optional<ClosedLoopAccount>& sum, const ClosedLoopAcco
   if (books.served) sum->served = sum->served.value_or(0) + *books.served;
   sum->late += books.late;
   sum->in_window += books.in_window;
+}
+
+void add_drops(std::vector<DroppedAt>& sum, const std::vector<DroppedAt>& places) {
+  const auto key = [](const DroppedAt& at) {
+    return std::tie(at.fate, at.side, at.netdev, at.reason, at.function);
+  };
+  for (const DroppedAt& place : places) {
+    if (!place.fate) continue;
+    const auto known = std::find_if(
+        sum.begin(), sum.end(), [&](const DroppedAt& other) { return key(other) == key(place); });
+    if (known == sum.end()) {
+      sum.push_back(place);
+    } else {
+      known->pkts += place.pkts;
+      known->segments += place.segments;
+    }
+  }
+  std::stable_sort(sum.begin(), sum.end(), [](const DroppedAt& a, const DroppedAt& b) {
+    return a.fate != b.fate ? a.fate < b.fate : a.pkts > b.pkts;
+  });
 }
 
 bool is_of_a_cell(const TrialResult& trial) {

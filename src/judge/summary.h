@@ -44,6 +44,9 @@ struct CellSummary {
   std::vector<LatencyAtLoad> latency_at;  // after the searches, at shares of the PDR
   Ledger ledger;                          // summed over the valid trials; a fate is measured in it
                                           // where any of them measured it
+  // Where the kernel says that frames of the ledger's losses died, over the valid trials; by fate,
+  // the most packets first. Warm-up included. Empty: not watched, or nothing died.
+  std::vector<DroppedAt> drops;
   // Sums over the valid trials, in its own unit: no CPU, TCP or segments. nullopt: no closed loop.
   std::optional<ClosedLoopAccount> closed_loop;
   std::optional<LatencyHistogram> latency_ns;  // merged over the valid trials; done,
@@ -152,6 +155,9 @@ struct Question {
 
 // Adds the books of another trial, or cell, of the same unit.
 void add_closed_loop(std::optional<ClosedLoopAccount>& sum, const ClosedLoopAccount& books);
+
+// Adds the places that have a fate, each to its own.
+void add_drops(std::vector<DroppedAt>& sum, const std::vector<DroppedAt>& places);
 
 // The trials that enter a cell: those at its load, or those of its searches and after them.
 [[nodiscard]] bool is_of_a_cell(const TrialResult& trial);

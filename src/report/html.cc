@@ -398,6 +398,21 @@ class Page {
     out_.close().newline();
   }
 
+  void write_drops(const ShownBooks& books, const std::string& title) {
+    if (books.drops.empty()) return;
+    out_.leaf("p", {{"class", "note"}},
+              "Where they died, in the kernel's own words, warm-up included:");
+    NumberTable table{{"fate", "reason", "in", "device", "pkts", "meaning"},
+                      {false, false, false, false, true, false},
+                      {}};
+    for (const DroppedAt& place : books.drops) {
+      table.rows.push_back({fmt::format("{}_pkts", fate_name(*place.fate)), place.reason,
+                            place.function, place.netdev.empty() ? place.side : place.netdev,
+                            grouped(place.pkts), place.cause});
+    }
+    write_table(out_, table, fmt::format("Drop reasons of {}", title));
+  }
+
   void write_books(const ShownGroup& group, const ShownBooks& books) {
     const Ledger& ledger = books.ledger;
     const std::string title = title_of(group, books);
@@ -438,6 +453,7 @@ class Page {
     out_.close();
     out_.open("details").leaf("summary", "All fates, as a table");
     write_table(out_, table, fmt::format("Fates of {}", title));
+    write_drops(books, title);
     if (!uncounted.empty()) {
       out_.leaf("p", {{"class", "note"}},
                 fmt::format("{}: {}", kNotMeasured, join(uncounted, ", ")));

@@ -192,6 +192,20 @@ std::string closed_loop_text(const ShownGroup& group, const ShownBooks& books) {
   return book_lines_text(group, books, lines);
 }
 
+// Below the books; empty where nothing was told.
+std::string drops_text(const std::vector<DroppedAt>& drops) {
+  if (drops.empty()) return {};
+  std::string text = "    where they died, in the kernel's words (warm-up included):\n";
+  for (const DroppedAt& place : drops) {
+    text += fmt::format("      {}: {} in {}, {}: {} packets\n", fate_name(*place.fate),
+                        readable(place.reason), readable(place.function),
+                        place.netdev.empty() ? place.side : readable(place.netdev),
+                        grouped(place.pkts));
+    if (!place.cause.empty()) text += fmt::format("        {}\n", readable(place.cause));
+  }
+  return text;
+}
+
 std::string books_text(const ShownGroup& group, const ShownBooks& books) {
   const Ledger& ledger = books.ledger;
   std::vector<BookLine> lines;
@@ -215,7 +229,7 @@ std::string books_text(const ShownGroup& group, const ShownBooks& books) {
     lines.push_back({" ", fmt::format("{}_pkts", fate_name(fate)), grouped(*ledger.pkts(fate)),
                      kind == FateKind::sender ? "not offered" : "outside the sum"});
   }
-  return book_lines_text(group, books, lines);
+  return book_lines_text(group, books, lines) + drops_text(books.drops);
 }
 
 // "6 cells (a; b; c; and 3 more)"

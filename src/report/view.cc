@@ -273,6 +273,7 @@ void sum_books(ShownGroup& group) {
       books->path = summary.path;
     }
     if (summary.closed_loop) add_closed_loop(books->closed_loop, *summary.closed_loop);
+    add_drops(books->drops, summary.drops);
     books->ledger.set_offered(books->ledger.offered_pkts() + summary.ledger.offered_pkts());
     for (const Fate fate : all_fates()) {
       const std::optional<std::int64_t> pkts = summary.ledger.pkts(fate);

@@ -57,6 +57,7 @@ struct ShownBooks {
   std::optional<ClosedLoopAccount> closed_loop;  // of a closed loop: the ledger stays empty
   Ledger ledger;
   std::map<Fate, int> counting_cells;
+  std::vector<DroppedAt> drops;  // as of CellSummary
   int cells = 0;
   int trials = 0;
 };

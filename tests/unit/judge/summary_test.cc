@@ -61,6 +61,32 @@ TEST(Summary, AnInvalidTrialEntersNoNumber) {
   EXPECT_EQ(summary.answer, clean.answer);
 }
 
+TEST(Summary, WhereFramesDiedIsSummedOverValidTrialsByFateTheMostFirst) {
+  const auto place = [](const std::string& reason, std::int64_t pkts, std::optional<Fate> fate) {
+    DroppedAt at;
+    at.side = "receiver";
+    at.reason = reason;
+    at.pkts = pkts;
+    at.segments = 2 * pkts;
+    at.fate = fate;
+    return at;
+  };
+  Campaign campaign;
+  campaign.add(kSmall, {100, 200});
+  for (TrialResult& trial : campaign.trials) {
+    trial.streams[0].drops = KernelDrops{
+        "bpf",
+        0,
+        {place("OTHERS", 900, std::nullopt), place("XDP", 9, Fate::kernel_other),
+         place("IP_LOCALNET", 30, Fate::kernel_other), place("NO_SOCKET", 4, Fate::kernel_udp)}};
+  }
+  campaign.trials.push_back(invalid(campaign.trials[0], "receiver_stalled: 5 ms"));
+  const std::vector<DroppedAt> drops = campaign.summary().cells.at(0).drops;
+  EXPECT_THAT(drops, ElementsAre(place("NO_SOCKET", 8, Fate::kernel_udp),
+                                 place("IP_LOCALNET", 60, Fate::kernel_other),
+                                 place("XDP", 18, Fate::kernel_other)));
+}
+
 TEST(Summary, CalibrationsAndProbesAreNotJudged) {
   Campaign campaign;
   campaign.add(kSmall, {100});

@@ -197,6 +197,24 @@ TEST(Html, EquationNamesEveryLossAndUnaccounted) {
   EXPECT_NE(open.find("The books do not close"), std::string::npos);
 }
 
+TEST(Html, SaysWhereFramesDiedInTheKernelsWords) {
+  SyntheticCampaign campaign = support::synthetic_campaign();
+  EXPECT_EQ(render_html(campaign.input()).find("Drop reasons of"), std::string::npos);
+  DroppedAt place;
+  place.netdev = "b0";
+  place.reason = "NO_SOCKET";
+  place.function = "__udp4_lib_rcv";
+  place.cause = "no program listens there";
+  place.fate = Fate::kernel_udp;
+  campaign.summary.cells[0].drops = {place};
+  const std::string page = render_html(campaign.input());
+  EXPECT_NE(page.find("Drop reasons of"), std::string::npos);
+  for (const char* told :
+       {"kernel_udp_pkts", "NO_SOCKET", "__udp4_lib_rcv", "b0", "no program listens there"}) {
+    EXPECT_NE(page.find(told), std::string::npos) << told;
+  }
+}
+
 TEST(Html, EveryFigureHasItsNumbersAsATable) {
   const XmlOutline page = page_of(support::synthetic_campaign());
   std::size_t tables = 0;

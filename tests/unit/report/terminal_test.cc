@@ -65,6 +65,24 @@ TEST(TerminalText, ShowsOnlyMeasuredFatesAndAlwaysUnaccounted) {
   EXPECT_NE(broken.find("7  the books"), std::string::npos);
 }
 
+TEST(TerminalText, SaysWhereFramesDiedInTheKernelsWords) {
+  SyntheticCampaign campaign = support::synthetic_campaign();
+  EXPECT_EQ(render_text(campaign.input(), 100).find("where they died"), std::string::npos);
+  DroppedAt place;
+  place.side = "receiver";
+  place.reason = "IP_LOCALNET";
+  place.function = "ip_rcv_finish_core";
+  place.cause = "a martian";
+  place.pkts = 1234;
+  place.fate = Fate::kernel_other;
+  campaign.summary.cells[0].drops = {place};
+  const std::string text = render_text(campaign.input(), 100);
+  EXPECT_NE(text.find("kernel_other: IP_LOCALNET in ip_rcv_finish_core, receiver: 1 234 packets\n"
+                      "        a martian\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(TerminalText, GivesReasonsForWhatHasNoNumber) {
   const std::string text = render_text(support::synthetic_campaign().input(), 200);
   EXPECT_NE(text.find("reta has 4 weights for 1 queue"), std::string::npos);
