@@ -1,10 +1,15 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "apps/verbs.h"
 #include "base/units.h"
+#include "host/cpu_time.h"
+#include "host/survey.h"
 #include "rig/bench.h"
 #include "rig/isa.h"
 #include "rig/pacing_bench.h"
@@ -16,6 +21,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kNotMeasured = "not measured";
 constexpr double kPacingSeconds = 2.0;
+constexpr double kSurveyMs = 5.0;
 
 std::string number(const std::optional<double>& value) {
   return value ? fmt::format("{:.2f}", *value) : "-";
@@ -122,6 +128,47 @@ Json json_of(const std::vector<PacingRow>& rows) {
   return all;
 }
 
+// What one reading of the host's drop counters takes, as a trial or `drops` takes it.
+struct SurveyCost {
+  std::size_t counters = 0;
+  std::vector<double> wall_ms;  // of each reading, sorted
+  std::vector<double> cpu_ms;   // of the thread that reads
+};
+
+Result<SurveyCost> survey_cost(int repeats) {
+  SurveyCost cost;
+  for (int k = 0; k < repeats; ++k) {
+    const std::int64_t wall = wall_ns();
+    const std::int64_t cpu = thread_cpu_ns();
+    PM_TRY(const Survey survey, read_survey({}));
+    cost.cpu_ms.push_back(static_cast<double>(thread_cpu_ns() - cpu) * 1e-6);
+    cost.wall_ms.push_back(static_cast<double>(wall_ns() - wall) * 1e-6);
+    cost.counters = survey.counters.values.size();
+  }
+  std::ranges::sort(cost.wall_ms);
+  std::ranges::sort(cost.cpu_ms);
+  return cost;
+}
+
+double median_of(const std::vector<double>& sorted) { return sorted[sorted.size() / 2]; }
+
+std::string text_of(const SurveyCost& cost) {
+  return fmt::format(
+      "one reading of every layer, {} counters: {:.2f} ms ({:.2f} to {:.2f}), {:.2f} ms of CPU; "
+      "medians of {}\nasked <= {:.0f} ms: {}\n",
+      cost.counters, median_of(cost.wall_ms), cost.wall_ms.front(), cost.wall_ms.back(),
+      median_of(cost.cpu_ms), cost.wall_ms.size(), kSurveyMs,
+      median_of(cost.wall_ms) <= kSurveyMs ? "met" : "missed");
+}
+
+Json json_of(const SurveyCost& cost) {
+  return {{"counters", cost.counters},
+          {"repeats", cost.wall_ms.size()},
+          {"wall_ms", cost.wall_ms},
+          {"cpu_ms", cost.cpu_ms},
+          {"at_most_ms", kSurveyMs}};
+}
+
 Result<std::vector<const HotLevel*>> levels_of(const std::string& isa) {
   if (isa == "all") return runnable_hot_levels();
   PM_TRY(const HotLevel* level, isa.empty() ? chosen_hot_level() : hot_level_named(isa));
@@ -136,6 +183,7 @@ void add_bench(CLI::App& app, Action& action) {
   static bool as_json = false;
   static bool no_peer = false;
   static bool pacing = false;
+  static bool survey = false;
   CLI::App* verb =
       app.add_subcommand("bench", "cycles per packet of our own loops")->group("trust");
   verb->add_option("--isa", isa, "v2, v3, v4 or all (default: the one that trials run)");
@@ -143,10 +191,18 @@ void add_bench(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1000));
   verb->add_flag("--json", as_json, "every repeat, as JSON");
   verb->add_flag("--pacing", pacing, "how evenly the generator sends, instead of what it costs");
+  verb->add_flag("--survey", survey, "how long one reading of the host's drop counters takes")
+      ->excludes("--pacing");
   verb->add_flag("--no-peer", no_peer, "leave dpdk-testpmd out");
   verb->footer("Needs no root, no NIC. Example: pollmark bench --isa all --json");
   verb->callback([&action] {
     action = []() -> Result<int> {
+      if (survey) {
+        PM_TRY(const SurveyCost cost, survey_cost(order.repeats));
+        std::fputs(as_json ? (json_of(cost).dump(2) + "\n").c_str() : text_of(cost).c_str(),
+                   stdout);
+        return 0;
+      }
       order.with_peer = !no_peer;
       auto levels = levels_of(isa);
       if (!levels) return tl::unexpected<Error>(std::move(levels).error().within("--isa"));

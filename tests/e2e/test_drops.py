@@ -118,6 +118,20 @@ class Drops(harness.Case):
         self.assertRegex(text, r"/s  SOCKET_RCVBUFF in \w+, lo  \(\d+ in the interval")
         self.assertRegex(text, r"/s  udp 127.0.0.1:\d+ > 127.0.0.1:9  NO_SOCKET  \(\d+ in the")
 
+    def test_what_one_reading_takes_is_measured(self):
+        run = self.pollmark("bench", "--survey", "--repeats", "5", "--json")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        cost = json.loads(run.stdout)
+        self.assertGreater(cost["counters"], 50)
+        self.assertEqual(len(cost["wall_ms"]), 5)
+        self.assertEqual(cost["wall_ms"], sorted(cost["wall_ms"]))
+        for wall, cpu in zip(cost["wall_ms"], cost["cpu_ms"]):
+            self.assertGreater(wall, 0)
+            self.assertGreater(cpu, 0)
+        text = self.pollmark("bench", "--survey", "--repeats", "3").stdout
+        self.assertRegex(text, r"one reading of every layer, \d+ counters: [\d.]+ ms .*medians of 3\n"
+                               r"asked <= 5 ms: (met|missed)\n")
+
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_without_reasons_nothing_is_said_of_them(self):
         pid = self.losing_namespace()
