@@ -160,11 +160,13 @@ Result<Survey> survey_of(const NetdevPlace& place, std::span<const SurveyLayer> 
 
 }  // namespace
 
-void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total) {
+void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total,
+                              std::string_view which) {
+  const std::string ring = fmt::format("receiver.packet_ring{}", which);
   CounterFacts facts{.layer = "packet_ring", .scope = "socket", .role = CounterRole::owner};
-  put_counter(snapshot, "receiver.packet_ring.tp_drops", total.drops, facts);
+  put_counter(snapshot, ring + ".tp_drops", total.drops, facts);
   facts.role = CounterRole::echo;
-  put_counter(snapshot, "receiver.packet_ring.tp_packets", total.packets, facts);
+  put_counter(snapshot, ring + ".tp_packets", total.packets, facts);
 }
 
 void put_xdp_socket_counters(CounterSnapshot& snapshot, const xdp_statistics& now) {

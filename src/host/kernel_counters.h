@@ -41,8 +41,9 @@ enum class FrameConsumer { udp_socket, packet_ring, xdp };
 
 struct PacketStatistics;
 // receiver.packet_ring.tp_drops (owner) and tp_packets (echo, drops included), from sums over the
-// readings of one socket.
-void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total);
+// readings of one socket. which: ".0", ".1", ... of several: receiver.packet_ring.0.tp_drops.
+void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total,
+                              std::string_view which = "");
 // receiver.xdp_socket.{rx_dropped,rx_ring_full} (owners) and rx_fill_ring_empty_descs, which
 // repeats rx_dropped (context).
 void put_xdp_socket_counters(CounterSnapshot& snapshot, const xdp_statistics& now);

@@ -20,12 +20,12 @@ constexpr double kLatencyMatters = 0.05;  // exploratory latencies: below it not
 
 // Factors that a knob of the same name carries: without it nothing shows that a level acted.
 bool needs_knob(std::string_view factor) {
-  static constexpr std::array<std::string_view, 23> kNames{
-      "burst",         "dma",         "hit_ratio",       "numa",          "packet_block",
-      "packet_blocks", "pool_mbufs",  "queues",          "reta",          "ring",
-      "rss_fields",    "rx_offloads", "rx_ring",         "socket_buffer", "stalls",
-      "wire",          "workers",     "xdp_mode",        "xdp_rx_ring",   "xdp_fill_ring",
-      "zero_copy",     "need_wakeup", "socket_busy_poll"};
+  static constexpr std::array<std::string_view, 25> kNames{
+      "burst",        "dma",           "fanout",      "hit_ratio",   "numa",
+      "packet_block", "packet_blocks", "pool_mbufs",  "queues",      "reta",
+      "ring",         "rss_fields",    "rx_offloads", "rx_ring",     "socket_buffer",
+      "stalls",       "udp_gro",       "wire",        "workers",     "xdp_mode",
+      "xdp_rx_ring",  "xdp_fill_ring", "zero_copy",   "need_wakeup", "socket_busy_poll"};
   return std::find(kNames.begin(), kNames.end(), factor) != kNames.end() ||
          find_kernel_knob(factor) != nullptr;
 }

@@ -110,9 +110,14 @@ class AfXdp final : public ArrivalSource {
 
   bool has_waiting() const override { return waiting() > 0; }
 
-  void add_counters(CounterSnapshot& snapshot) override {
+  void add_counters(CounterSnapshot& snapshot, std::string_view /*which*/) override {
     busy_poll_.look(snapshot);
     if (const auto now = statistics()) put_xdp_socket_counters(snapshot, *now);
+  }
+
+  std::int64_t dropped_pkts() override {
+    const auto lost = statistics();
+    return lost ? static_cast<std::int64_t>(lost->rx_dropped + lost->rx_ring_full) : 0;
   }
 
   void add_knobs(std::map<std::string, Knob>& knobs) const override {
@@ -269,8 +274,9 @@ class AfXdp final : public ArrivalSource {
 
 Result<std::unique_ptr<Receiver>> make_af_xdp_receiver(const TrialOrder& order,
                                                        const NetdevPlace& place) {
-  return make_blocking_receiver(order, place, FrameConsumer::xdp, "receiver AF_XDP socket",
-                                std::make_unique<AfXdp>(order.receiver));
+  return make_blocking_receiver(
+      order, place, FrameConsumer::xdp, "receiver AF_XDP socket",
+      arrival_sources(order, [&](int) { return std::make_unique<AfXdp>(order.receiver); }));
 }
 
 }  // namespace pollmark

@@ -1,10 +1,11 @@
-// A receiver with one thread that sleeps until the kernel has frames for it. What it takes them
-// from (a socket, a ring) is a source; stamp, tracker, latency and CPU are the same for all.
+// A receiver whose threads sleep until the kernel has frames for them. What each takes them from (a
+// socket, a ring) is a source; stamp, tracker, latency and CPU are the same for all.
 #pragma once
 
 #include <atomic>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,18 +39,22 @@ class ArrivalSource {
   [[nodiscard]] virtual Result<void> take(ReceivedFrames& frames) = 0;
   // Whether frames are there that the thread has not taken.
   [[nodiscard]] virtual bool has_waiting() const = 0;
-  // The source's own counters, called receiver.<layer>.*.
-  virtual void add_counters(CounterSnapshot& snapshot) = 0;
+  // The source's own counters, called receiver.<layer><which>.*. which: empty, or ".0", ".1", ...
+  // of several.
+  virtual void add_counters(CounterSnapshot& snapshot, std::string_view which) = 0;
   // After the receiving thread has ended.
   virtual void add_knobs(std::map<std::string, Knob>& knobs) const = 0;
+  // Frames that were its own and found no room, as far as that is told; after the thread has ended.
+  [[nodiscard]] virtual std::int64_t dropped_pkts() = 0;
 };
 
 class BlockingReceiver final : public Receiver {
  public:
-  // role: of the thread in the record ("receiver socket").
+  // One source for each of the receiving CPUs. role: of a thread in the record ("receiver socket"),
+  // with a number where there are several.
   BlockingReceiver(const TrialOrder& order, NetdevPlace place, TrialCpus cpus, double tsc_hz,
                    FrameConsumer consumer, std::string_view role,
-                   std::unique_ptr<ArrivalSource> source);
+                   std::vector<std::unique_ptr<ArrivalSource>> sources);
   ~BlockingReceiver() override;
 
   Result<void> open() override;
@@ -57,30 +62,45 @@ class BlockingReceiver final : public Receiver {
   Result<void> start() override;
   Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override;
   Result<ReceiverAccount> stop(const std::vector<std::uint32_t>& sent_per_flow) override;
-  void abandon() override { end_thread(); }
+  void abandon() override { end_threads(); }
 
  private:
-  void end_thread();
+  struct Reader {
+    std::unique_ptr<ArrivalSource> source;
+    std::unique_ptr<ReceivedFrames> frames;
+    std::string error = {};    // thread: wo; control: ro after join
+    PinnedThread thread = {};  // last: joined before what it uses goes away
+  };
+  void end_threads();
+  [[nodiscard]] Knob sockets_knob(std::span<const std::int64_t> steered_pkts) const;
+  [[nodiscard]] std::map<std::string, Knob> knobs_of_sources() const;
 
   NetdevPlace place_;
   TrialCpus cpus_;
   FrameConsumer consumer_;
-  std::string role_;
-  std::unique_ptr<ArrivalSource> source_;
-  ReceivedFrames frames_;
-  std::string thread_error_;  // thread: wo; control: ro after join
+  std::vector<std::string> roles_;
   std::atomic<bool> ending_{false};
   SoftirqShare softirq_;
-  PinnedThread thread_;  // last: joined before what it uses goes away
+  std::vector<Reader> readers_;  // their number never changes
 };
 
 // Errors: bad_experiment "path <its name>: ..." for what no open path of the kernel has: replay,
-// workers, several queues, stages other than none and touch.
+// workers, stages other than none and touch, several queues where the path has one.
 [[nodiscard]] Result<void> refuse_what_the_kernel_path_has_not(const TrialOrder& order);
 
-// The receiver of the order's path. Errors: of the above, and of trial_cpus.
+// The receiver of the order's path, with a source for each of receiving_sockets(order). Errors: of
+// the above, and of trial_cpus.
 [[nodiscard]] Result<std::unique_ptr<Receiver>> make_blocking_receiver(
     const TrialOrder& order, const NetdevPlace& place, FrameConsumer consumer,
-    std::string_view role, std::unique_ptr<ArrivalSource> source);
+    std::string_view role, std::vector<std::unique_ptr<ArrivalSource>> sources);
+
+// What make(i) gives for each of receiving_sockets(order).
+template <typename Make>
+[[nodiscard]] std::vector<std::unique_ptr<ArrivalSource>> arrival_sources(const TrialOrder& order,
+                                                                          Make make) {
+  std::vector<std::unique_ptr<ArrivalSource>> sources;
+  for (int i = 0; i < receiving_sockets(order); ++i) sources.push_back(make(i));
+  return sources;
+}
 
 }  // namespace pollmark

@@ -27,6 +27,18 @@ class Changes {
     const auto found = changes_.find(std::string(name));
     return found == changes_.end() ? std::nullopt : found->second.delta;
   }
+  // Of a receiving socket, or of each of several: receiver.socket.drops, or receiver.socket.0.drops
+  // and so on. nullopt where one of them was not measured.
+  std::optional<std::int64_t> of_sockets(std::string_view layer, std::string_view counter) const {
+    if (const auto only = (*this)(fmt::format("{}.{}", layer, counter))) return only;
+    std::optional<std::int64_t> total;
+    for (int i = 0;; ++i) {
+      const auto found = changes_.find(fmt::format("{}.{}.{}", layer, i, counter));
+      if (found == changes_.end()) return total;
+      if (!found->second.delta) return std::nullopt;
+      total = total.value_or(0) + *found->second.delta;
+    }
+  }
   // Sum of those that were measured; nullopt when none was.
   template <std::size_t n>
   std::optional<std::int64_t> sum(const std::array<std::string_view, n>& names) const {
@@ -51,6 +63,11 @@ constexpr std::array<std::string_view, 8> kIpOwners{
 constexpr std::array<std::string_view, 2> kOthersInTheReasons{"receiver.link.rx_otherhost_dropped",
                                                               "receiver.qdisc.ingress_drops"};
 
+// By their ECN bits: each of the frames that GRO joined, where InReceives has one.
+constexpr std::array<std::string_view, 4> kFramesAtIp{
+    "receiver.ipext.InNoECTPkts", "receiver.ipext.InECT1Pkts", "receiver.ipext.InECT0Pkts",
+    "receiver.ipext.InCEPkts"};
+
 constexpr std::array<std::string_view, 2> kXdpSocketOwners{"receiver.xdp_socket.rx_dropped",
                                                            "receiver.xdp_socket.rx_ring_full"};
 
@@ -72,10 +89,13 @@ constexpr std::array kOtherReasons{
 
 class KernelBooks final : public CounterBooks {
  public:
-  // drops: nullptr: not watched.
+  // drops: nullptr: not watched. With udp_gro what is counted behind GRO is no frame of the wire.
   KernelBooks(FrameConsumer consumer, const TrialOrder& way, LinkKind link,
               std::shared_ptr<const TrialDrops> drops)
-      : consumer_(consumer), link_(link), watched_(std::move(drops)) {
+      : consumer_(consumer),
+        joined_(consumer == FrameConsumer::udp_socket && way.receiver.udp_gro),
+        link_(link),
+        watched_(std::move(drops)) {
     if (!watched_) return;
     namespaces_ = watched_->there;
     if (way.traffic.answers) std::swap(namespaces_.sender, namespaces_.receiver);
@@ -303,20 +323,7 @@ class KernelBooks final : public CounterBooks {
         other += *pkts;
       }
     }
-    const auto in_receives = change("receiver.ip.InReceives");
-    const auto rx_packets = change("receiver.link.rx_packets");
-    if (in_receives && rx_packets && link_ == LinkKind::veth_pair) {
-      const std::int64_t link_rx =
-          std::max<std::int64_t>(0, change("receiver.link.rx_dropped").value_or(0) -
-                                        change("sender.link.tx_dropped").value_or(0));
-      // What a firewall or a program drops here has no counter.
-      const std::int64_t below_ip = *in_receives + other + link_rx;
-      const std::int64_t uncounted = drops ? uncounted_pkts(*drops) : 0;
-      if (below_ip > *rx_packets || below_ip + uncounted < *rx_packets) {
-        doubt_unless_equal("receiver.ip.InReceives and the drops before it", below_ip,
-                           "receiver.link.rx_packets", rx_packets, doubts);
-      }
-    }
+    check_entry(change, drops, other, doubts);
     if (const auto ip = change.sum(kIpOwners)) charges.push_back({Fate::kernel_ip, *ip, {}});
     const auto bad_sums = change("receiver.ipext.InCsumErrors");
     const auto bad_headers = change("receiver.ip.InHdrErrors");
@@ -338,12 +345,59 @@ class KernelBooks final : public CounterBooks {
     }
   }
 
-  static void charge_socket(const Changes& change, std::vector<Charge>& charges,
+  // What came off the link went into IP, but for what was dropped between them.
+  void check_entry(const Changes& change, const std::optional<KernelDrops>& drops,
+                   std::int64_t other, std::vector<std::string>& doubts) const {
+    const auto rx_packets = change("receiver.link.rx_packets");
+    if (!rx_packets || link_ != LinkKind::veth_pair) return;
+    const std::int64_t before =
+        other + std::max<std::int64_t>(0, change("receiver.link.rx_dropped").value_or(0) -
+                                              change("sender.link.tx_dropped").value_or(0));
+    // What a firewall or a program drops here has no counter.
+    std::int64_t uncounted = drops ? uncounted_pkts(*drops) : 0;
+    auto at_ip = change("receiver.ip.InReceives");
+    std::string_view name = "receiver.ip.InReceives and the drops before it";
+    if (joined_) {
+      at_ip = change.sum(kFramesAtIp);
+      name = "receiver.ipext.In*Pkts and the drops before it";
+      // Those whose header was found wrong early have no ECN bits that were looked at.
+      uncounted += change("receiver.ip.InHdrErrors").value_or(0);
+    }
+    if (!at_ip) return;
+    const std::int64_t seen = *at_ip + before;
+    if (seen <= *rx_packets && *rx_packets <= seen + uncounted) return;
+    doubt_unless_equal(name, seen, "receiver.link.rx_packets", rx_packets, doubts);
+  }
+
+  // Counted joined: in frames where the kernel told why it freed them, else not charged at all.
+  static void charge_joined(const Changes& change, std::int64_t drops, std::vector<Charge>& charges,
                             std::vector<std::string>& doubts) {
-    const auto drops = change("receiver.socket.drops");
+    if (const auto lost = change("receiver.udp.MemErrors").value_or(0); lost > 0) {
+      doubts.push_back(fmt::format(
+          "receiver.udp.MemErrors rose by {}: of how many frames each was cannot be told", lost));
+    }
+    const auto frames = change("receiver.drop_reasons.socket_rcvbuff_segments");
+    if (frames || drops == 0) {
+      charges.push_back({Fate::kernel_socket_buffer, frames.value_or(0), {}});
+      doubt_unless_equal("receiver.socket.drops", drops,
+                         "receiver.drop_reasons.socket_rcvbuff_pkts",
+                         change("receiver.drop_reasons.socket_rcvbuff_pkts"), doubts);
+      return;
+    }
+    doubts.push_back(
+        fmt::format("receiver.socket.drops rose by {}, each of one frame or more that came joined: "
+                    "how many they "
+                    "were is told by BPF alone, which could not be had; they stay unaccounted",
+                    drops));
+  }
+
+  void charge_socket(const Changes& change, std::vector<Charge>& charges,
+                     std::vector<std::string>& doubts) const {
+    const auto drops = change.of_sockets("receiver.socket", "drops");
     if (!drops) return;
     const auto no_room = change("receiver.udp.RcvbufErrors");
     if (!no_room) {
+      if (joined_) return charge_joined(change, *drops, charges, doubts);
       charges.push_back({Fate::kernel_socket_buffer, *drops, {}});
       return;
     }
@@ -357,16 +411,19 @@ class KernelBooks final : public CounterBooks {
       doubts.push_back(fmt::format(
           "receiver.socket.drops rose by {}, receiver.udp.RcvbufErrors by {}", *drops, *no_room));
     }
-    charges.push_back({Fate::kernel_socket_buffer, agree ? *no_room : *drops, {}});
+    const std::int64_t lost = agree ? *no_room : *drops;
+    if (joined_) return charge_joined(change, lost, charges, doubts);
+    charges.push_back({Fate::kernel_socket_buffer, lost, {}});
   }
 
   void charge_ring(const Changes& change, std::vector<Charge>& charges,
                    std::vector<std::string>& doubts) const {
-    if (const auto drops = change("receiver.packet_ring.tp_drops")) {
+    if (const auto drops = change.of_sockets("receiver.packet_ring", "tp_drops")) {
       charges.push_back({Fate::kernel_packet_ring, *drops, {}});
     }
     if (link_ == LinkKind::drivers) return;
-    doubt_unless_equal("receiver.packet_ring.tp_packets", change("receiver.packet_ring.tp_packets"),
+    doubt_unless_equal("receiver.packet_ring.tp_packets",
+                       change.of_sockets("receiver.packet_ring", "tp_packets"),
                        "receiver.link.rx_packets", change("receiver.link.rx_packets"), doubts);
   }
 
@@ -407,6 +464,7 @@ class KernelBooks final : public CounterBooks {
   }
 
   FrameConsumer consumer_;
+  bool joined_;
   LinkKind link_;
   std::shared_ptr<const TrialDrops> watched_;
   WayNamespaces namespaces_;

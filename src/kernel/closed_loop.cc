@@ -211,7 +211,7 @@ Result<Ends> make_closed_loop_ends(const TrialOrder& order, const NetdevPlace& c
   ends.sender = std::make_unique<ClosedLoopSender>(order, std::move(parts.client), client,
                                                    cpus.senders.front(), window);
   ends.receiver = std::make_unique<ClosedLoopReceiver>(order, std::move(parts.server), server,
-                                                       cpus.receiver, window);
+                                                       cpus.receivers.front(), window);
   return ends;
 }
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "host/cpu_time.h"
 #include "kernel/payload_stamp.h"
@@ -44,22 +46,30 @@ class ReceivedFrames {
     return warmup_pkts_.load(std::memory_order_acquire);
   }
 
-  // Frames, fates, tracker, latency, times of the first and the last loss; the thread's CPU. After
-  // the softirqs' time on the CPUs of the trial over wall_ns, where that was told.
-  void fill(const std::vector<std::uint32_t>& sent_per_flow, std::string_view role,
-            std::optional<double> softirq_cores, ReceiverAccount& account);
+  // What all threads of a receiver got, each from a queue of its own: frames, fates, tracker,
+  // latency, times of the first and the last loss; CPU of the threads, and their health by their
+  // roles. The threads have ended. Where frames of one flow came to several threads there is no
+  // tracker, and when frames were lost is not told.
+  //   sent_per_flow  closes the trackers; empty: untracked
+  //   steered_pkts   of each queue, for the shares: taken or not; empty: those taken
+  //   softirq_cores  the softirqs' time on the CPUs of the trial over wall_ns; nullopt: not told
+  static void fill(std::span<ReceivedFrames* const> threads,
+                   const std::vector<std::uint32_t>& sent_per_flow,
+                   std::span<const std::string> roles, std::span<const std::int64_t> steered_pkts,
+                   std::optional<double> softirq_cores, ReceiverAccount& account);
 
  private:
   void open_window(std::uint64_t now);
-  void add_cpu(std::string_view role, std::optional<double> softirq_cores,
-               ReceiverAccount& account) const;
-  [[nodiscard]] std::optional<double> since_window(std::uint64_t tsc) const;
+  static void add_losses(std::span<ReceivedFrames* const> threads, ReceiverAccount& account);
+  static void add_cpu(std::span<ReceivedFrames* const> threads, std::span<const std::string> roles,
+                      std::optional<double> softirq_cores, ReceiverAccount& account);
 
   const StageKind stage_;
   const std::uint8_t epoch_;
   const std::int64_t planted_stop_ns_;
   const double stop_after_s_;
   const double tsc_hz_;
+  const std::uint64_t look_every_tsc_;
   SequenceTracker tracker_;
   LatencyHistogram latency_;
   std::int64_t polled_pkts_ = 0;
@@ -79,8 +89,9 @@ class ReceivedFrames {
   std::int64_t last_arrival_calls_ = 0;
   std::int64_t window_opened_wall_ns_ = 0;
   std::optional<SchedulerTimes> window_opened_times_;
-  std::int64_t last_arrival_cpu_ns_ = 0;
-  std::int64_t last_arrival_wall_ns_ = 0;
+  std::uint64_t next_look_tsc_ = 0;
+  std::int64_t looked_cpu_ns_ = 0;  // both at the last look of the window
+  std::int64_t looked_wall_ns_ = 0;
   std::optional<SchedulerTimes> end_times_;
   bool stopped_once_ = false;
   std::uint64_t touched_ = 0;  // the touch stage's sum: keeps its work from being removed

@@ -340,6 +340,18 @@ std::string packet_block_level(const TrialOrder& order) {
   return bytes_text(order.receiver.packet_block_bytes);
 }
 
+Applied apply_fanout(std::string_view text, TrialOrder& order) {
+  return set_enum(text, order.receiver.fanout);
+}
+std::string fanout_level(const TrialOrder& order) {
+  return std::string(name_of(order.receiver.fanout));
+}
+
+Applied apply_udp_gro(std::string_view text, TrialOrder& order) {
+  return set_truth(text, order.receiver.udp_gro);
+}
+std::string udp_gro_level(const TrialOrder& order) { return truth_level(order.receiver.udp_gro); }
+
 Applied apply_xdp_mode(std::string_view text, TrialOrder& order) {
   return set_enum(text, order.receiver.xdp_mode);
 }
@@ -802,8 +814,10 @@ std::vector<Factor> make_factors() {
         .limits = std::string(kQueuesAllowed),
         .ethtool = "-L combined",
         .testpmd = "--rxq",
-        .paths = polled,
-        .sentence = "Receive queues, each polled by an lcore of its own.",
+        .paths = {Path::dpdk, Path::model, Path::udp_socket, Path::packet_mmap},
+        .sentence = "Receive queues, each polled by an lcore of its own. On udp_socket and "
+                    "packet_mmap: sockets, each read by a thread of its own, to which the kernel "
+                    "deals out the frames by flow (SO_REUSEPORT, or fanout).",
         .forms = {integer}},
        apply_queues,
        queues_level},
@@ -913,6 +927,16 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_socket_buffer,
        socket_buffer_level},
+      {{.name = "udp_gro",
+        .table = "receiver",
+        .syntax = "true or false",
+        .limits = std::string(kTruthAllowed),
+        .paths = {Path::udp_socket},
+        .sentence = "UDP_GRO of the receiving socket: one receive gives the datagrams of a flow "
+                    "that GRO joined. A veth joins only with gro on.",
+        .forms = {truth}},
+       apply_udp_gro,
+       udp_gro_level},
       {{.name = "packet_blocks",
         .table = "receiver",
         .syntax = "integer",
@@ -932,6 +956,17 @@ std::vector<Factor> make_factors() {
         .forms = {text}},
        apply_packet_block,
        packet_block_level},
+      {{.name = "fanout",
+        .table = "receiver",
+        .syntax = "text",
+        .limits = join(enum_names<Fanout>(), ", "),
+        .paths = packet_ring,
+        .sentence = "Which of several sockets gets a frame (PACKET_FANOUT): by the flow, in turn, "
+                    "or by the CPU that it came in on. Acts with queues above 1. Frames of a flow "
+                    "that come to several sockets are counted, not tracked.",
+        .forms = {text}},
+       apply_fanout,
+       fanout_level},
       {{.name = "sender",
         .table = "generator",
         .syntax = "text",

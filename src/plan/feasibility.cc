@@ -82,6 +82,29 @@ Broken netdev_has_one_queue(const TrialOrder& order) {
                      order.receiver.queues, order.receiver_port);
 }
 
+Broken one_socket_of_xdp(const TrialOrder& order) {
+  if (!is_open_kernel_path(order.path) || order.receiver.queues == receiving_sockets(order)) {
+    return std::nullopt;
+  }
+  return fmt::format("{} queues on {}: its device has one; allowed: 1", order.receiver.queues,
+                     name_of(order.path));
+}
+
+// What this host has is known later.
+Broken thread_for_each_socket(const TrialOrder& order) {
+  const auto lcores =
+      order.receiver_lcores.size() / static_cast<std::size_t>(direction_count(order));
+  const auto sockets = static_cast<std::size_t>(receiving_sockets(order));
+  if (sockets < 2 || lcores >= sockets || order.receiver_lcores.empty() ||
+      order.validity == ValidityRule::as_is) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "{} sockets for {} receiving lcore{}: each is read by a thread of its own; allowed: up to "
+      "{}, or validity = \"as_is\", where threads share lcores",
+      sockets, lcores, lcores == 1 ? "" : "s", lcores);
+}
+
 Broken netdev_has_no_offloads(const TrialOrder& order) {
   if (order.path != Path::dpdk || order.receiver.rx_offloads.empty()) return std::nullopt;
   return fmt::format("rx_offloads on {}: its poll-mode driver has none; allowed: []",
@@ -420,6 +443,10 @@ const std::vector<Rule>& all_rules() {
        "corruption is planted only where it can be found",
        corruption_can_be_found},
       {{"queues", "path", "port"}, "dpdk on a netdev has one queue", netdev_has_one_queue},
+      {{"queues", "path"}, "the XDP paths have one queue", one_socket_of_xdp},
+      {{"queues", "lcores", "path", "validity", "direction"},
+       "every socket is read by an lcore of its own",
+       thread_for_each_socket},
       {{"rx_offloads", "path", "port"}, "dpdk on a netdev has no offloads", netdev_has_no_offloads},
       {{"wire", "port"}, "only a veth has a bridge between its ends", wire_of_netdevs},
       {{"lcores", "flows", "kind", "path"},

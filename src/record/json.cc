@@ -155,8 +155,10 @@ void put_details(Json& json, const TrialOrder& order) {
       {"ring", receiver.ring},
       {"burst", receiver.burst},
       {"socket_buffer_bytes", receiver.socket_buffer_bytes},
+      {"udp_gro", receiver.udp_gro},
       {"packet_blocks", receiver.packet_blocks},
       {"packet_block_bytes", receiver.packet_block_bytes},
+      {"fanout", name_of(receiver.fanout)},
       {"xdp_mode", name_of(receiver.xdp_mode)},
       {"xdp_rx_ring", receiver.xdp_rx_ring},
       {"xdp_fill_ring", receiver.xdp_fill_ring},
@@ -727,8 +729,10 @@ void read_receiver(Fields in, ReceiverOrder& receiver) {
   in.read("ring", receiver.ring);
   in.read("burst", receiver.burst);
   in.read("socket_buffer_bytes", receiver.socket_buffer_bytes);
+  in.read_since("udp_gro", receiver.udp_gro);
   in.read_since("packet_blocks", receiver.packet_blocks);
   in.read_since("packet_block_bytes", receiver.packet_block_bytes);
+  in.read_since("fanout", receiver.fanout);
   in.read_since("xdp_mode", receiver.xdp_mode);
   in.read_since("xdp_rx_ring", receiver.xdp_rx_ring);
   in.read_since("xdp_fill_ring", receiver.xdp_fill_ring);

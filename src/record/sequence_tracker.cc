@@ -143,4 +143,33 @@ void SequenceTracker::finish(const std::vector<std::uint32_t>& sent) {
   }
 }
 
+std::optional<TrackerTotals> finish_together(std::span<SequenceTracker* const> trackers,
+                                             const std::vector<std::uint32_t>& sent) {
+  PM_CHECK(!trackers.empty());
+  const std::size_t flows = trackers.front()->flows();
+  // A flow of which nothing came is as good the first's as anybody's.
+  std::vector<std::size_t> whose(flows, 0);
+  for (std::uint32_t flow = 0; flow < flows; ++flow) {
+    int seen_by = 0;
+    for (std::size_t i = 0; i < trackers.size(); ++i) {
+      if (!trackers[i]->has_seen(flow)) continue;
+      whose[flow] = i;
+      ++seen_by;
+    }
+    if (seen_by > 1) return std::nullopt;
+  }
+  TrackerTotals totals;
+  for (std::size_t i = 0; i < trackers.size(); ++i) {
+    if (!sent.empty()) {
+      std::vector<std::uint32_t> own(flows, 0);
+      for (std::size_t flow = 0; flow < std::min(flows, sent.size()); ++flow) {
+        if (whose[flow] == i) own[flow] = sent[flow];
+      }
+      trackers[i]->finish(own);
+    }
+    totals += trackers[i]->totals();
+  }
+  return totals;
+}
+
 }  // namespace pollmark

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 namespace pollmark {
@@ -67,6 +69,11 @@ class SequenceTracker {
   // long as nothing arrived that was not sent. Once only; nothing may be recorded afterwards.
   void finish(const std::vector<std::uint32_t>& sent);
 
+  // Whether a number of the flow was recorded: until 2^32 have been, in a row.
+  [[nodiscard]] bool has_seen(std::uint32_t flow) const {
+    return lines_[std::size_t{flow} * lines_per_flow_].words[0] != 0;
+  }
+
   [[nodiscard]] const TrackerTotals& totals() const { return totals_; }
   [[nodiscard]] std::uint32_t flows() const { return flows_; }
   [[nodiscard]] std::size_t memory_bytes() const { return lines_.size() * sizeof(Line); }
@@ -89,5 +96,12 @@ class SequenceTracker {
   std::vector<Line> lines_;
   TrackerTotals totals_;
 };
+
+// Finishes the trackers of several receiving threads, each of which got all frames of some of the
+// flows, and sums them up. All have as many flows. sent: as of finish(); empty: they are not
+// finished. nullopt: frames of one flow came to several threads, so that no tracker can tell what
+// is missing of it; none was finished.
+[[nodiscard]] std::optional<TrackerTotals> finish_together(
+    std::span<SequenceTracker* const> trackers, const std::vector<std::uint32_t>& sent);
 
 }  // namespace pollmark

@@ -74,6 +74,10 @@ struct Names<XdpMode> {
   static constexpr std::array<std::string_view, 2> kAll = {"native", "generic"};
 };
 template <>
+struct Names<Fanout> {
+  static constexpr std::array<std::string_view, 3> kAll = {"hash", "lb", "cpu"};
+};
+template <>
 struct Names<TrialKind> {
   static constexpr std::array<std::string_view, 5> kAll = {"trial", "calibration", "search",
                                                            "probe", "latency"};
@@ -154,6 +158,11 @@ bool is_closed_loop(Path path) {
   PM_CHECK(false);
 }
 
+int receiving_sockets(const TrialOrder& order) {
+  const bool may_share = order.path == Path::udp_socket || order.path == Path::packet_mmap;
+  return may_share ? order.receiver.queues : 1;
+}
+
 int most_gso_segments(const TrafficOrder& traffic) {
   constexpr int kHeadersAndFcs = 14 + 20 + 8 + 4;
   const int payload = std::max(1, traffic.frame_bytes.front() - kHeadersAndFcs);
@@ -182,6 +191,7 @@ std::string_view name_of(NumaPlacement value) { return known_name(value); }
 std::string_view name_of(WireKind value) { return known_name(value); }
 std::string_view name_of(StageKind value) { return known_name(value); }
 std::string_view name_of(XdpMode value) { return known_name(value); }
+std::string_view name_of(Fanout value) { return known_name(value); }
 std::string_view name_of(TrialKind value) { return known_name(value); }
 std::string_view name_of(ValidityRule value) { return known_name(value); }
 std::string_view name_of(DropReasonsRule value) { return known_name(value); }
@@ -216,6 +226,7 @@ PM_INSTANTIATE(NumaPlacement)
 PM_INSTANTIATE(WireKind)
 PM_INSTANTIATE(StageKind)
 PM_INSTANTIATE(XdpMode)
+PM_INSTANTIATE(Fanout)
 PM_INSTANTIATE(TrialKind)
 PM_INSTANTIATE(ValidityRule)
 PM_INSTANTIATE(DropReasonsRule)

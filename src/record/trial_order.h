@@ -51,6 +51,9 @@ enum class StageKind : std::uint8_t { none, touch, checksum, forward, hyperscan 
 // Where a program at the XDP hook runs: in the driver, before there is a socket buffer; or in the
 // stack, on any device.
 enum class XdpMode : std::uint8_t { native, generic };
+// How an AF_PACKET fanout group chooses a socket (packet(7)): by the flow, in turn, or by the CPU
+// that the frame came in on.
+enum class Fanout : std::uint8_t { hash, lb, cpu };
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
 enum class ValidityRule : std::uint8_t { strict, as_is };
@@ -134,7 +137,7 @@ struct ModelOrder {
 
 struct ReceiverOrder {
   int rx_ring = 1024;  // descriptors per queue
-  int queues = 1;      // 1..16
+  int queues = 1;      // 1..16; udp_socket, packet_mmap: sockets, each read by a thread
   std::vector<std::string> rss_fields{"ipv4-udp"};
   std::vector<int> reta_weights;         // one per queue; empty = equal
   std::vector<std::string> rx_offloads;  // sorted: "checksum", "rss_hash"
@@ -143,9 +146,11 @@ struct ReceiverOrder {
   int workers = 0;                            // 0: the rx lcore runs the stage itself
   int ring = 0;                               // software ring slots per rx lcore; 0 without workers
   int burst = 32;                             // frames per rx_burst, 1..64
-  std::int64_t socket_buffer_bytes = 0;       // udp_socket; 0 = the host's default
+  std::int64_t socket_buffer_bytes = 0;       // udp_socket, each; 0 = the host's default
+  bool udp_gro = false;                       // udp_socket: UDP_GRO
   int packet_blocks = 64;                     // packet_mmap: blocks of the TPACKET_V3 ring, ...
   std::int64_t packet_block_bytes = 1 << 20;  // ... each of so many bytes
+  Fanout fanout = Fanout::hash;               // packet_mmap with several sockets
   XdpMode xdp_mode = XdpMode::native;         // af_xdp, xdp_drop
   int xdp_rx_ring = 2048;                     // af_xdp: descriptors of the RX ring
   int xdp_fill_ring = 4096;                   // af_xdp: entries of the fill ring
@@ -227,6 +232,9 @@ struct TrialOrder {
 // udp_socket, af_xdp. On the other paths of the kernel each frame that is delivered is given up too
 // (the other copy of a packet ring's; by the program of xdp_drop) and would pay for the watch.
 [[nodiscard]] bool has_drop_reasons(Path path);
+// Of udp_socket and packet_mmap: sockets that share the frames, each read by a thread of its own. 1
+// on other paths.
+[[nodiscard]] int receiving_sockets(const TrialOrder& order);
 // Datagrams that one call of sender udp_gso can carry, from frames of the order's first size.
 [[nodiscard]] int most_gso_segments(const TrafficOrder& traffic);
 [[nodiscard]] std::int64_t response_bytes_of(const ClosedLoopOrder& loop);
@@ -252,6 +260,7 @@ struct TrialOrder {
 [[nodiscard]] std::string_view name_of(WireKind);
 [[nodiscard]] std::string_view name_of(StageKind);
 [[nodiscard]] std::string_view name_of(XdpMode);
+[[nodiscard]] std::string_view name_of(Fanout);
 [[nodiscard]] std::string_view name_of(TrialKind);
 [[nodiscard]] std::string_view name_of(ValidityRule);
 [[nodiscard]] std::string_view name_of(DropReasonsRule);

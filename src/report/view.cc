@@ -406,6 +406,10 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
       add_once(bursts, fmt::format("{}", order.receiver.burst));
       group.most_queues = std::max(group.most_queues, order.receiver.queues);
     }
+    if (receiving_sockets(order) > 1) {
+      add_once(queues, fmt::format("{}", order.receiver.queues));
+      group.most_queues = std::max(group.most_queues, order.receiver.queues);
+    }
     if (order.receiver.workers > 0) {
       add_once(workers, fmt::format("{}", order.receiver.workers));
       add_once(sw_rings, fmt::format("{}", order.receiver.ring));

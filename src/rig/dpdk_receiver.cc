@@ -132,7 +132,7 @@ class DpdkReceiver final : public Receiver {
   Result<void> start() override {
     PM_CHECK(port_ != nullptr);
     softirq_.begin(cpus_.all());
-    return start_lcore(thread_, cpus_.receiver, "receiver", [this] { poll(); });
+    return start_lcore(thread_, cpus_.receivers.front(), "receiver", [this] { poll(); });
   }
 
   Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {

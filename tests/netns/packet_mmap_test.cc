@@ -78,10 +78,10 @@ TEST(PacketMmap, FramesThatAreNotTheTrialsAreForeign) {
 
 TEST(PacketMmap, RefusesWhatItHasNot) {
   TrialOrder order = ring_order();
-  order.receiver.queues = 2;
+  order.receiver.workers = 2;
   const auto receiver = make_packet_mmap_receiver(order, {});
   ASSERT_FALSE(receiver);
-  EXPECT_EQ(receiver.error().what, "path packet_mmap: one queue only");
+  EXPECT_EQ(receiver.error().what, "path packet_mmap: no workers");
 }
 
 }  // namespace

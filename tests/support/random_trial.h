@@ -71,8 +71,10 @@ class RandomTrial {
     order.receiver.ring = static_cast<int>(integer(0, 8192));
     order.receiver.burst = static_cast<int>(integer(1, 64));
     order.receiver.socket_buffer_bytes = integer();
+    order.receiver.udp_gro = coin();
     order.receiver.packet_blocks = static_cast<int>(integer(2, 4096));
     order.receiver.packet_block_bytes = integer();
+    order.receiver.fanout = pick<Fanout>(3);
     order.receiver.xdp_mode = pick<XdpMode>(2);
     order.receiver.xdp_rx_ring = static_cast<int>(integer(64, 65536));
     order.receiver.xdp_fill_ring = static_cast<int>(integer(64, 65536));

@@ -49,14 +49,19 @@ Losses losses_of(const Ledger& ledger) {
   return losses;
 }
 
-Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0,
+Charged charge(const TrialOrder& order, const Deltas& deltas, std::int64_t offered,
                LinkKind link = LinkKind::veth_pair) {
   Charged charged;
   charged.stream.ledger.set_offered(offered);
-  const auto books = make_kernel_books(order_of(path), nullptr, link);
+  const auto books = make_kernel_books(order, nullptr, link);
   (*books)->charge(changes_of(deltas), charged.stream, charged.doubts);
   charged.losses = losses_of(charged.stream.ledger);
   return charged;
+}
+
+Charged charge(Path path, const Deltas& deltas, std::int64_t offered = 0,
+               LinkKind link = LinkKind::veth_pair) {
+  return charge(order_of(path), deltas, offered, link);
 }
 
 // A trial of n frames that all went up to the socket.
@@ -121,6 +126,107 @@ TEST(KernelBooks, SocketDropIsChargedOnceThoughTwoUdpCountersRepeatIt) {
                                                         {"receiver.udp.InDatagrams", -1991}}));
   EXPECT_EQ(charged.losses, (Losses{{"kernel_socket_buffer", 1991}}));
   EXPECT_TRUE(charged.doubts.empty());
+}
+
+TEST(KernelBooks, SocketsThatShareThePortLoseTogether) {
+  Deltas deltas = with(undisturbed(2000), {{"receiver.udp.RcvbufErrors", 70},
+                                           {"receiver.udp.InErrors", 70},
+                                           {"receiver.udp.InDatagrams", -70},
+                                           {"receiver.socket.0.drops", 20},
+                                           {"receiver.socket.1.drops", 0},
+                                           {"receiver.socket.2.drops", 50}});
+  deltas.erase("receiver.socket.drops");
+  auto charged = charge(Path::udp_socket, deltas);
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_socket_buffer", 70}}));
+  EXPECT_TRUE(charged.doubts.empty());
+  deltas["receiver.socket.2.drops"] = 49;
+  charged = charge(Path::udp_socket, deltas);
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0], "receiver.socket.drops rose by 69, receiver.udp.RcvbufErrors by 70");
+}
+
+TEST(KernelBooks, RingsOfAFanoutGroupShareTheFrames) {
+  Deltas deltas = undisturbed(900);
+  for (const auto& [name, delta] : Deltas{{"receiver.packet_ring.0.tp_packets", 500},
+                                          {"receiver.packet_ring.1.tp_packets", 400},
+                                          {"receiver.packet_ring.0.tp_drops", 30},
+                                          {"receiver.packet_ring.1.tp_drops", 7}}) {
+    deltas[name] = delta;
+  }
+  auto charged = charge(Path::packet_mmap, deltas);
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_packet_ring", 37}}));
+  EXPECT_TRUE(charged.doubts.empty());
+  deltas["receiver.packet_ring.1.tp_packets"] = 401;
+  charged = charge(Path::packet_mmap, deltas);
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0],
+            "receiver.packet_ring.tp_packets rose by 901, receiver.link.rx_packets by 900");
+}
+
+// 2000 frames of the wire that came up as 100 joined datagrams, of which a full buffer dropped 30.
+Deltas joined_with_drops() {
+  return with(undisturbed(2000), {{"receiver.ip.InReceives", -1900},
+                                  {"receiver.ip.InDelivers", -1900},
+                                  {"receiver.ipext.InNoECTPkts", 2000},
+                                  {"receiver.udp.InDatagrams", -1930},
+                                  {"receiver.udp.InErrors", 30},
+                                  {"receiver.udp.RcvbufErrors", 30},
+                                  {"receiver.socket.drops", 30}});
+}
+
+Charged charge_joined(const Deltas& deltas) {
+  TrialOrder order = order_of(Path::udp_socket);
+  order.receiver.udp_gro = true;
+  return charge(order, deltas, 2000);
+}
+
+TEST(KernelBooks, JoinedDatagramsAreChargedInFramesWhereTheKernelTellsThem) {
+  const Deltas told =
+      with(joined_with_drops(), {{"receiver.drop_reasons.socket_rcvbuff_segments", 610},
+                                 {"receiver.drop_reasons.socket_rcvbuff_pkts", 30}});
+  auto charged = charge_joined(told);
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_socket_buffer", 610}}));
+  EXPECT_TRUE(charged.doubts.empty());
+  charged = charge_joined(with(told, {{"receiver.drop_reasons.socket_rcvbuff_pkts", -1}}));
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0],
+            "receiver.socket.drops rose by 30, receiver.drop_reasons.socket_rcvbuff_pkts by 29");
+}
+
+TEST(KernelBooks, JoinedDatagramsWhoseFramesNobodyToldStayUnaccounted) {
+  const auto charged = charge_joined(joined_with_drops());
+  EXPECT_EQ(charged.losses, Losses{});
+  EXPECT_EQ(charged.stream.ledger.pkts(Fate::kernel_socket_buffer), std::nullopt);
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0].substr(0, 74),
+            "receiver.socket.drops rose by 30, each of one frame or more that came join");
+}
+
+TEST(KernelBooks, WithoutADropJoinedDatagramsNeedNobodyToTellTheirFrames) {
+  const auto charged =
+      charge_joined(with(undisturbed(2000), {{"receiver.ip.InReceives", -1900},
+                                             {"receiver.ip.InDelivers", -1900},
+                                             {"receiver.udp.InDatagrams", -1900},
+                                             {"receiver.ipext.InNoECTPkts", 2000}}));
+  EXPECT_EQ(charged.losses, Losses{});
+  EXPECT_EQ(charged.stream.ledger.pkts(Fate::kernel_socket_buffer), 0);
+  EXPECT_TRUE(charged.doubts.empty());
+}
+
+TEST(KernelBooks, FramesThatVanishBeforeTheyAreJoinedAreNoticed) {
+  const Deltas told =
+      with(joined_with_drops(), {{"receiver.drop_reasons.socket_rcvbuff_segments", 610},
+                                 {"receiver.drop_reasons.socket_rcvbuff_pkts", 30}});
+  auto charged = charge_joined(with(told, {{"receiver.ipext.InNoECTPkts", -4}}));
+  ASSERT_EQ(charged.doubts.size(), 1U);
+  EXPECT_EQ(charged.doubts[0],
+            "receiver.ipext.In*Pkts and the drops before it rose by 1996, receiver.link.rx_packets "
+            "by 2000");
+  // Their headers were wrong before anybody looked at their ECN bits.
+  charged = charge_joined(
+      with(told, {{"receiver.ipext.InNoECTPkts", -4}, {"receiver.ip.InHdrErrors", 4}}));
+  EXPECT_TRUE(charged.doubts.empty());
+  EXPECT_EQ(charged.losses, (Losses{{"kernel_ip", 4}, {"kernel_socket_buffer", 610}}));
 }
 
 TEST(KernelBooks, EchoThatDisagreesWithItsOwnerIsReported) {

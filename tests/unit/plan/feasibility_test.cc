@@ -60,6 +60,26 @@ TEST(Feasibility, TheKernelsPathsRunTheStagesThatTheyHave) {
               Optional(HasSubstr("stage checksum on af_xdp: not there yet")));
 }
 
+TEST(Feasibility, SocketsHaveThreadsOfTheirOwn) {
+  const auto sockets = [](const char* path, std::vector<int> lcores, ValidityRule validity) {
+    TrialOrder order = veth_with({{"path", path}, {"queues", "3"}});
+    order.receiver_lcores = std::move(lcores);
+    order.validity = validity;
+    return refusal(order);
+  };
+  for (const char* path : {"udp_socket", "packet_mmap"}) {
+    EXPECT_EQ(sockets(path, {}, ValidityRule::strict), std::nullopt) << path;
+    EXPECT_EQ(sockets(path, {1, 2, 3}, ValidityRule::strict), std::nullopt) << path;
+    EXPECT_EQ(sockets(path, {1}, ValidityRule::as_is), std::nullopt) << path;
+    EXPECT_THAT(sockets(path, {1, 2}, ValidityRule::strict),
+                Optional(HasSubstr("3 sockets for 2 receiving lcores")))
+        << path;
+  }
+  for (const char* path : {"af_xdp", "xdp_drop"}) {
+    EXPECT_THAT(sockets(path, {}, ValidityRule::as_is), Optional(HasSubstr("allowed: 1"))) << path;
+  }
+}
+
 TEST(Feasibility, AFrameOfAfXdpLiesInOneChunk) {
   EXPECT_EQ(refusal(veth_with({{"path", "af_xdp"}, {"frame", "1518"}})), std::nullopt);
   EXPECT_EQ(refusal(veth_with({{"path", "xdp_drop"}, {"frame", "9000"}})), std::nullopt);

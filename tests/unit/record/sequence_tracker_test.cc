@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <utility>
+#include <vector>
 
 namespace pollmark {
 namespace {
@@ -297,6 +299,46 @@ TEST(SequenceTracker, MemoryIsBoundedAndInWholeCacheLines) {
   EXPECT_EQ(SequenceTracker(1000, 256).memory_bytes(), 64'000U);
   EXPECT_EQ(SequenceTracker(1000, 512).memory_bytes(), 128'000U);
   EXPECT_EQ(SequenceTracker(1000, 1024).memory_bytes(), 192'000U);
+}
+
+// Every flow is one thread's: whatever is lost, repeated or out of order, together they tell what
+// one tracker of all flows tells.
+TEST(SequenceTracker, TrackersThatShareTheFlowsTellWhatOneTellsOfAll) {
+  const bool holds = rc::check("split by flow", [] {
+    constexpr std::uint32_t kFlows = 6;
+    const auto threads = *rc::gen::inRange<std::size_t>(1, 5);
+    const auto whose = *rc::gen::container<std::vector<std::size_t>>(
+        kFlows, rc::gen::inRange<std::size_t>(0, threads));
+    const auto stream =
+        *rc::gen::container<std::vector<std::pair<std::uint32_t, std::uint32_t>>>(rc::gen::pair(
+            rc::gen::inRange<std::uint32_t>(0, kFlows), rc::gen::inRange<std::uint32_t>(0, 300)));
+    const auto sent = *rc::gen::container<std::vector<std::uint32_t>>(
+        kFlows, rc::gen::inRange<std::uint32_t>(300, 500));
+    SequenceTracker of_all(kFlows, 64);
+    std::vector<SequenceTracker> parts(threads, SequenceTracker(kFlows, 64));
+    for (const auto& [flow, number] : stream) {
+      RC_ASSERT(parts[whose[flow]].record(flow, number) == of_all.record(flow, number));
+    }
+    std::vector<SequenceTracker*> pointers;
+    for (SequenceTracker& part : parts) pointers.push_back(&part);
+    of_all.finish(sent);
+    const auto together = finish_together(pointers, sent);
+    RC_ASSERT(together.has_value());
+    expect_equal(*together, of_all.totals());
+  });
+  EXPECT_TRUE(holds);
+}
+
+TEST(SequenceTracker, AFlowThatCameToTwoThreadsIsNobodysToTell) {
+  SequenceTracker a(2);
+  SequenceTracker b(2);
+  std::vector<SequenceTracker*> both{&a, &b};
+  a.record(0, 0);
+  b.record(1, 0);
+  EXPECT_TRUE(finish_together(both, {}));
+  b.record(0, 1);
+  EXPECT_FALSE(finish_together(both, {2, 1}));
+  EXPECT_EQ(a.totals().lost + b.totals().lost, 0) << "not finished";
 }
 
 TEST(SequenceTrackerDeathTest, AnImpossibleWindowIsABug) {

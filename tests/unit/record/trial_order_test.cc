@@ -28,6 +28,8 @@ TEST(Names, AreSpeltAsTheEnumerators) {
   expect_names<CutShort>({"refuse", "pad"});
   expect_names<DmaPlacement>({"llc", "hot", "memory"});
   expect_names<StallKind>({"none", "periodic", "poisson", "trace"});
+  expect_names<XdpMode>({"native", "generic"});
+  expect_names<Fanout>({"hash", "lb", "cpu"});
   expect_names<StageKind>({"none", "touch", "checksum", "forward", "hyperscan"});
   expect_names<TrialKind>({"trial", "calibration", "search", "probe", "latency"});
   expect_names<ValidityRule>({"strict", "as_is"});
