@@ -57,10 +57,15 @@ std::uint64_t namespace_of(int socket_fd) {
   return inode;
 }
 
-bool is_bound_packet_socket(int fd, int ifindex) {
+bool is_bound_v2_socket(int fd, int ifindex) {
   int domain = 0;
   socklen_t size = sizeof domain;
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_PACKET) {
+    return false;
+  }
+  int version = 0;
+  size = sizeof version;
+  if (getsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, &size) != 0 || version != TPACKET_V2) {
     return false;
   }
   sockaddr_ll address{};
@@ -98,7 +103,7 @@ void collect_ring(nlmsghdr* header, DiagQuery& query) {
   }
   std::memcpy(&bound, nla_data(info), sizeof bound);
   std::memcpy(&shape, nla_data(ring), sizeof shape);
-  if (static_cast<int>(bound.pdi_index) != query.ifindex) return;
+  if (static_cast<int>(bound.pdi_index) != query.ifindex || bound.pdi_version != TPACKET_V2) return;
   query.ring = PacketRing{.block_bytes = shape.pdr_block_size,
                           .blocks = shape.pdr_block_nr,
                           .frame_bytes = shape.pdr_frame_size,
@@ -118,7 +123,7 @@ Result<std::vector<int>> find_packet_sockets(int netns_fd, std::string_view netd
   }
   std::vector<int> found;
   for (const int fd : own_descriptors())
-    if (is_bound_packet_socket(fd, ifindex) && namespace_of(fd) == wanted) found.push_back(fd);
+    if (is_bound_v2_socket(fd, ifindex) && namespace_of(fd) == wanted) found.push_back(fd);
   if (found.empty())
     return fail(Errc::host_cannot, "no packet socket is bound", std::string(netdev));
   std::sort(found.begin(), found.end());

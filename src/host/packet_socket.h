@@ -25,15 +25,17 @@ struct PacketStatistics {
   std::uint64_t drops = 0;    // tp_drops: no free slot in the ring
 };
 
-// The descriptors of this process' AF_PACKET sockets that are bound to the device in that
-// namespace, in ascending order: as they were opened, where nobody opened or closed others
-// meanwhile. Not owned. Errors: host_cannot when there is none.
+// The descriptors of this process' AF_PACKET sockets with TPACKET_V2, as net_af_packet has them
+// (the rings of our own are V3), that are bound to the device in that namespace, in ascending
+// order: as they were opened, where nobody opened or closed others meanwhile. Not owned. Errors:
+// host_cannot when there is none.
 [[nodiscard]] Result<std::vector<int>> find_packet_sockets(int netns_fd, std::string_view netdev);
 
 // PACKET_STATISTICS since the last reading: reading resets them.
 [[nodiscard]] Result<PacketStatistics> take_packet_statistics(int fd);
 
-// The receive ring of a socket bound to the device, by sock_diag; the transmit ring is like it.
+// The receive ring of such a socket bound to the device, by sock_diag; the transmit ring is like
+// it.
 [[nodiscard]] Result<PacketRing> read_packet_ring(int netns_fd, std::string_view netdev);
 
 // From now on the socket takes no frame at all. Errors: host_cannot with the kernel's reason.
