@@ -179,6 +179,13 @@ void put_details(Json& json, const TrialOrder& order) {
       {"taps", loop.taps},
       {"wire", name_of(loop.wire)},
   };
+  Json places = Json::array();
+  for (const CaptureAt at : order.capture.at) places.push_back(name_of(at));
+  json["capture"] = {{"at", std::move(places)},
+                     {"filter", order.capture.filter},
+                     {"snaplen_bytes", order.capture.snaplen_bytes},
+                     {"limit_bytes", order.capture.limit_bytes},
+                     {"trigger", name_of(order.capture.trigger)}};
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
   json["epoch"] = order.epoch;
@@ -412,6 +419,27 @@ Json capture_json(const std::optional<CaptureAccount>& capture) {
           {"filtered_pkts", capture->filtered_pkts},
           {"padded_pkts", capture->padded_pkts},
           {"rewritten_pkts", capture->rewritten_pkts}};
+}
+
+Json captures_json(const std::vector<TapAccount>& captures) {
+  Json json = Json::array();
+  for (const TapAccount& capture : captures) {
+    json.push_back({{"at", name_of(capture.at)},
+                    {"netdev", capture.netdev},
+                    {"filter", capture.filter},
+                    {"file", capture.file},
+                    {"written_pkts", capture.written_pkts},
+                    {"file_bytes", capture.file_bytes},
+                    {"passed_over_pkts", capture.passed_over_pkts},
+                    {"not_captured_pkts", capture.not_captured_pkts},
+                    {"beyond_limit_pkts", capture.beyond_limit_pkts},
+                    {"triggered_by", capture.triggered_by},
+                    {"triggered_s", nullable(capture.triggered_s)},
+                    {"cpu", nullable(capture.cpu)},
+                    {"shares_cpu_with", capture.shares_cpu_with},
+                    {"failure", capture.failure}});
+  }
+  return json;
 }
 
 Json knobs_json(const std::map<std::string, Knob>& knobs) {
@@ -754,6 +782,14 @@ void read_closed_loop(Fields in, ClosedLoopOrder& loop) {
   in.read("wire", loop.wire);
 }
 
+void read_capture(Fields in, TapOrder& capture) {
+  in.read("at", capture.at);
+  in.read("filter", capture.filter);
+  in.read("snaplen_bytes", capture.snaplen_bytes);
+  in.read("limit_bytes", capture.limit_bytes);
+  in.read("trigger", capture.trigger);
+}
+
 void read_details(Fields in, TrialOrder& order) {
   in.read("validity", order.validity);
   in.read_since("drop_reasons", order.drop_reasons);
@@ -767,6 +803,7 @@ void read_details(Fields in, TrialOrder& order) {
   read_model(in.object("model"), order.model);
   read_receiver(in.object("receiver"), order.receiver);
   if (in.has("closed_loop")) read_closed_loop(in.object("closed_loop"), order.closed_loop);
+  if (in.has("capture")) read_capture(in.object("capture"), order.capture);
   in.read("seconds", order.seconds);
   in.read("warmup_seconds", order.warmup_seconds);
   in.read("epoch", order.epoch);
@@ -880,6 +917,23 @@ void read_closed_loop(Fields in, ClosedLoopAccount& loop) {
     in.complain("unaccounted", "is not what sent, received and failures give");
 }
 
+void read_tap(Fields& in, TapAccount& capture) {
+  in.read("at", capture.at);
+  in.read("netdev", capture.netdev);
+  in.read("filter", capture.filter);
+  in.read("file", capture.file);
+  in.read("written_pkts", capture.written_pkts);
+  in.read("file_bytes", capture.file_bytes);
+  in.read("passed_over_pkts", capture.passed_over_pkts);
+  in.read("not_captured_pkts", capture.not_captured_pkts);
+  in.read("beyond_limit_pkts", capture.beyond_limit_pkts);
+  in.read("triggered_by", capture.triggered_by);
+  in.read("triggered_s", capture.triggered_s);
+  in.read("cpu", capture.cpu);
+  in.read("shares_cpu_with", capture.shares_cpu_with);
+  in.read("failure", capture.failure);
+}
+
 void read_lcore(Fields& in, LcoreHealth& lcore) {
   in.read("role", lcore.role);
   in.read("polling", lcore.polling);
@@ -961,6 +1015,7 @@ Json to_json(const TrialResult& result) {
                     {"longest_ns", result.stalls.longest_ns},
                     {"excised_ns", result.stalls.excised_ns},
                     {"waited_ns", nullable(result.stalls.waited_ns)}};
+  json["captures"] = captures_json(result.captures);
   json["knobs"] = knobs_json(result.knobs);
   json["counters"] = counters_json(result.counters);
   Json order = Json::object();
@@ -1071,6 +1126,7 @@ Result<TrialResult> trial_result_from_json(const Json& json) {
   stalls.read("longest_ns", result.stalls.longest_ns);
   stalls.read("excised_ns", result.stalls.excised_ns);
   stalls.read_since("waited_ns", result.stalls.waited_ns);
+  if (in.has("captures")) in.read_list("captures", result.captures, read_tap);
   in.read_map("knobs", result.knobs, [](Fields& item, Knob& knob) {
     item.read("requested", knob.requested);
     item.read("effective", knob.effective);

@@ -78,6 +78,14 @@ struct Names<Fanout> {
   static constexpr std::array<std::string_view, 3> kAll = {"hash", "lb", "cpu"};
 };
 template <>
+struct Names<CaptureAt> {
+  static constexpr std::array<std::string_view, 2> kAll = {"sender", "receiver"};
+};
+template <>
+struct Names<CaptureTrigger> {
+  static constexpr std::array<std::string_view, 2> kAll = {"none", "first_loss"};
+};
+template <>
 struct Names<TrialKind> {
   static constexpr std::array<std::string_view, 5> kAll = {"trial", "calibration", "search",
                                                            "probe", "latency"};
@@ -192,6 +200,8 @@ std::string_view name_of(WireKind value) { return known_name(value); }
 std::string_view name_of(StageKind value) { return known_name(value); }
 std::string_view name_of(XdpMode value) { return known_name(value); }
 std::string_view name_of(Fanout value) { return known_name(value); }
+std::string_view name_of(CaptureAt value) { return known_name(value); }
+std::string_view name_of(CaptureTrigger value) { return known_name(value); }
 std::string_view name_of(TrialKind value) { return known_name(value); }
 std::string_view name_of(ValidityRule value) { return known_name(value); }
 std::string_view name_of(DropReasonsRule value) { return known_name(value); }
@@ -227,6 +237,8 @@ PM_INSTANTIATE(WireKind)
 PM_INSTANTIATE(StageKind)
 PM_INSTANTIATE(XdpMode)
 PM_INSTANTIATE(Fanout)
+PM_INSTANTIATE(CaptureAt)
+PM_INSTANTIATE(CaptureTrigger)
 PM_INSTANTIATE(TrialKind)
 PM_INSTANTIATE(ValidityRule)
 PM_INSTANTIATE(DropReasonsRule)

@@ -54,6 +54,10 @@ enum class XdpMode : std::uint8_t { native, generic };
 // How an AF_PACKET fanout group chooses a socket (packet(7)): by the flow, in turn, or by the CPU
 // that the frame came in on.
 enum class Fanout : std::uint8_t { hash, lb, cpu };
+// At whose device frames are captured.
+enum class CaptureAt : std::uint8_t { sender, receiver };
+// From when on a capture is kept: from the start, or from shortly before the first loss.
+enum class CaptureTrigger : std::uint8_t { none, first_loss };
 // latency: at a share of the PDR, after a search.
 enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
 enum class ValidityRule : std::uint8_t { strict, as_is };
@@ -189,6 +193,16 @@ struct ClosedLoopOrder {
   friend bool operator==(const ClosedLoopOrder&, const ClosedLoopOrder&) = default;
 };
 
+// Frames kept as they pass a device, beside the trial.
+struct TapOrder {
+  std::vector<CaptureAt> at;            // ascending, each once; empty: nothing is captured
+  std::string filter;                   // pcap-filter(7) expression; empty: every frame
+  int snaplen_bytes = 256;              // kept of each frame, from its Ethernet header on
+  std::int64_t limit_bytes = 64 << 20;  // of the memory that frames wait in; no file is larger
+  CaptureTrigger trigger = CaptureTrigger::none;
+  friend bool operator==(const TapOrder&, const TapOrder&) = default;
+};
+
 struct TrialOrder {
   TrialKind kind = TrialKind::trial;
   std::int64_t trial = 0;  // number within the campaign, from 0
@@ -210,6 +224,7 @@ struct TrialOrder {
   ModelOrder model;
   ReceiverOrder receiver;
   ClosedLoopOrder closed_loop;
+  TapOrder capture;
   std::map<std::string, std::string> kernel_knobs;  // name of record/kernel_knob.h -> level
   std::vector<std::string> host_allow;  // what of the whole host may be changed: setting or port
   double seconds = 1.0;                 // virtual seconds in lockstep
@@ -261,6 +276,8 @@ struct TrialOrder {
 [[nodiscard]] std::string_view name_of(StageKind);
 [[nodiscard]] std::string_view name_of(XdpMode);
 [[nodiscard]] std::string_view name_of(Fanout);
+[[nodiscard]] std::string_view name_of(CaptureAt);
+[[nodiscard]] std::string_view name_of(CaptureTrigger);
 [[nodiscard]] std::string_view name_of(TrialKind);
 [[nodiscard]] std::string_view name_of(ValidityRule);
 [[nodiscard]] std::string_view name_of(DropReasonsRule);

@@ -97,6 +97,26 @@ struct CaptureAccount {
   friend bool operator==(const CaptureAccount&, const CaptureAccount&) = default;
 };
 
+// What became of a capture at one device. Every frame that passed the filter, warm-up and drain
+// included, is in exactly one of written, passed_over, not_captured and beyond_limit.
+struct TapAccount {
+  CaptureAt at = CaptureAt::sender;
+  std::string netdev;
+  std::string filter;             // as ordered
+  std::string file;               // within the results folder; empty: there is none
+  std::int64_t written_pkts = 0;  // into the file
+  std::int64_t file_bytes = 0;
+  std::int64_t passed_over_pkts = 0;   // before what a trigger kept
+  std::int64_t not_captured_pkts = 0;  // the tap lost them: its thread was not quick enough
+  std::int64_t beyond_limit_pkts = 0;  // came when the memory was full
+  std::string triggered_by;            // "sequence gap", or a counter's name; empty: nothing did
+  std::optional<double> triggered_s;   // when that was seen, since the receiver was started
+  std::optional<int> cpu;              // of the tap's thread; nullopt: it had none in the traffic
+  std::string shares_cpu_with;         // "sender": the thread's CPU is also its; empty: nobody's
+  std::string failure;                 // why there is no whole file; empty: nothing failed
+  friend bool operator==(const TapAccount&, const TapAccount&) = default;
+};
+
 struct GeneratorAccount {
   std::optional<std::int64_t> late_p50_ns;  // lateness against the schedule; nullopt on the model
   std::optional<std::int64_t> late_p99_ns;
@@ -238,6 +258,7 @@ struct TrialResult {
   std::optional<double> cpu_cores_used;
   GeneratorAccount generator;
   StallAccount stalls;
+  std::vector<TapAccount> captures;  // empty: none ran beside the trial
   std::map<std::string, Knob> knobs;
   std::map<std::string, CounterChange> counters;
   std::string limited_by;   // line, generator, core, stage, ring, pcie, nic, kernel:<layer>,

@@ -87,6 +87,12 @@ class RandomTrial {
         static_cast<int>(integer(1, 64)),   integer(), integer(),        coin(), text(),
         static_cast<int>(integer(1, 4096)), coin(),    pick<WireKind>(2)};
     order.line_bps = maybe_real();
+    if (coin()) order.capture.at.push_back(CaptureAt::sender);
+    if (coin()) order.capture.at.push_back(CaptureAt::receiver);
+    order.capture.filter = text();
+    order.capture.snaplen_bytes = static_cast<int>(integer(1, 65536));
+    order.capture.limit_bytes = integer();
+    order.capture.trigger = pick<CaptureTrigger>(2);
     order.kernel_knobs = texts_by_name();
     order.host_allow = texts();
     order.drop_reasons = pick<DropReasonsRule>(2);
@@ -132,6 +138,7 @@ class RandomTrial {
     trial.generator = {maybe_integer(), maybe_integer(), maybe_integer(), maybe_real(), {}};
     if (coin()) trial.generator.capture = {integer(), integer(), integer(), integer()};
     trial.stalls = {integer(), integer(), integer(), integer(), maybe_integer()};
+    for (std::int64_t i = integer(0, 2); i > 0; --i) trial.captures.push_back(capture());
     for (std::int64_t i = integer(0, 3); i > 0; --i) {
       trial.knobs[text()] = {text(), text(), pick<KnobState>(3), text(), coin()};
     }
@@ -254,6 +261,25 @@ class RandomTrial {
       if (coin()) drops.places.back().fate = pick<Fate>(static_cast<int>(kFateCount));
     }
     return drops;
+  }
+
+  TapAccount capture() {
+    TapAccount capture;
+    capture.at = pick<CaptureAt>(2);
+    capture.netdev = text();
+    capture.filter = text();
+    capture.file = text();
+    capture.written_pkts = integer();
+    capture.file_bytes = integer();
+    capture.passed_over_pkts = integer();
+    capture.not_captured_pkts = integer();
+    capture.beyond_limit_pkts = integer();
+    capture.triggered_by = text();
+    capture.triggered_s = maybe_real();
+    if (coin()) capture.cpu = static_cast<int>(integer(0, 1023));
+    capture.shares_cpu_with = text();
+    capture.failure = text();
+    return capture;
   }
 
   ClosedLoopAccount closed_loop() {

@@ -260,6 +260,7 @@ TEST(TrialJson, TheKeysAreTheContract) {
                                              "cpu_cores_used",
                                              "generator",
                                              "stalls",
+                                             "captures",
                                              "knobs",
                                              "counters",
                                              "order"};
@@ -342,8 +343,8 @@ TEST(TrialJson, EveryMissingOrMistypedKeyIsRefusedByName) {
       "offered_pkts", "offered_bytes", "received_pkts", "ledger",    "received_bytes",
       "loss_ratio",   "first_loss_s",  "last_loss_s",   "loss_runs", "reordered_pkts"};
   // Earlier records lack them.
-  const std::set<std::string> later = {"lcores", "stage", "pool_nodes", "closed_loop",
-                                       "syscalls_per_pkt"};
+  const std::set<std::string> later = {"lcores",           "stage",   "pool_nodes", "closed_loop",
+                                       "syscalls_per_pkt", "captures"};
   for (const auto& entry : json.items()) {
     if (derived.count(entry.key()) != 0) continue;
     Json without = json;
@@ -381,9 +382,11 @@ TEST(TrialJson, ARecordOfAnEarlierReleaseIsReadWithWhatItLacksAsNotMeasured) {
   json["order"]["receiver"].erase("numa");
   json.erase("stage");
   json.erase("closed_loop");
+  json.erase("captures");
   json["latency_ns"].erase("round_trip");
   json["order"].erase("closed_loop");
   json["order"].erase("line_bps");
+  json["order"].erase("capture");
   json["queues"][0].erase("latency_rx_ns");
   json["order"]["traffic"].erase("hit_ratio");
   json["order"]["receiver"].erase("patterns");

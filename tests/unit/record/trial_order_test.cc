@@ -31,6 +31,8 @@ TEST(Names, AreSpeltAsTheEnumerators) {
   expect_names<XdpMode>({"native", "generic"});
   expect_names<Fanout>({"hash", "lb", "cpu"});
   expect_names<StageKind>({"none", "touch", "checksum", "forward", "hyperscan"});
+  expect_names<CaptureAt>({"sender", "receiver"});
+  expect_names<CaptureTrigger>({"none", "first_loss"});
   expect_names<TrialKind>({"trial", "calibration", "search", "probe", "latency"});
   expect_names<ValidityRule>({"strict", "as_is"});
   expect_names<DropReasonsRule>({"on", "off"});
