@@ -90,8 +90,21 @@ int sync_folder(const fs::path& path) {
   return 0;
 }
 
+fs::path half_written(const fs::path& path) { return path.string() + std::string(kHalfWritten); }
+
+// A half-written file that is whole gets its name; all of it on disk.
+int name_finished(const fs::path& path) {
+  const fs::path written = half_written(path);
+  {
+    const OpenFile file(::open(written.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.opened() || ::fsync(file.get()) != 0) return errno;
+  }
+  if (::rename(written.c_str(), path.c_str()) != 0) return errno;
+  return sync_folder(path.parent_path());
+}
+
 Result<void> write_by_rename(const fs::path& path, std::string_view content) {
-  const fs::path half = path.string() + std::string(kHalfWritten);
+  const fs::path half = half_written(path);
   int code = 0;
   {
     const OpenFile file(::open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
@@ -505,10 +518,40 @@ Result<void> ResultsFolder::append(const TrialResult& trial) {
   for (const TimelinePoint& point : trial.timeline)
     timeline_text += json_text(to_json(point)) + "\n";
   if (!timeline_text.empty()) PM_TRYV(write_file(timeline_name, timeline_text));
-  Result<void> appended = append_line(trials_fd_, path, to_json(trial));
-  if (!appended && !hist_text.empty()) ::unlink((path_ / hist_name).c_str());
-  if (!appended && !timeline_text.empty()) ::unlink((path_ / timeline_name).c_str());
+  Result<void> appended = name_captures(trial);
+  if (appended) appended = append_line(trials_fd_, path, to_json(trial));
+  forget_captures(trial.order);
+  if (appended) return appended;
+  for (const TapAccount& capture : trial.captures)
+    if (!capture.file.empty()) ::unlink((path_ / capture.file).c_str());
+  if (!hist_text.empty()) ::unlink((path_ / hist_name).c_str());
+  if (!timeline_text.empty()) ::unlink((path_ / timeline_name).c_str());
   return appended;
+}
+
+Result<int> ResultsFolder::open_capture(const TrialOrder& order, CaptureAt at) {
+  const fs::path path = path_ / capture_file_name(order, at);
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) return io_error(error.value(), path, "be written");
+  const int fd = ::open(half_written(path).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                        S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+  if (fd < 0) return io_error(errno, path, "be written");
+  return fd;
+}
+
+void ResultsFolder::forget_captures(const TrialOrder& order) {
+  for (const CaptureAt at : order.capture.at)
+    ::unlink(half_written(path_ / capture_file_name(order, at)).c_str());
+}
+
+Result<void> ResultsFolder::name_captures(const TrialResult& trial) {
+  for (const TapAccount& capture : trial.captures) {
+    if (capture.file.empty()) continue;
+    const fs::path path = path_ / capture.file;
+    if (const int code = name_finished(path); code != 0) return io_error(code, path, "be written");
+  }
+  return {};
 }
 
 Result<void> ResultsFolder::append(const SearchResult& search) {

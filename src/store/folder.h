@@ -46,9 +46,16 @@ class ResultsFolder {
   ResultsFolder& operator=(ResultsFolder&&) noexcept;
   ~ResultsFolder();  // releases the lock
 
-  // Writes hist/<trial>.hlog and timeline/<trial>.jsonl (store/hist_log.h), then appends to
-  // trials.jsonl; all on disk when it returns. Errors: host_cannot (disk full, ...): nothing of
-  // this trial is left behind, and what was there stays readable.
+  // For a capture of a trial that is about to run: a new file, open for writing, whose descriptor
+  // the caller closes. It is not part of the results, nor under its name (capture_file_name),
+  // before the trial is appended. Errors: host_cannot.
+  [[nodiscard]] Result<int> open_capture(const TrialOrder& order, CaptureAt at);
+  // Of a trial that is not appended.
+  void forget_captures(const TrialOrder& order);
+  // Writes hist/<trial>.hlog and timeline/<trial>.jsonl (store/hist_log.h), gives the captures that
+  // the trial names their names and forgets its others, then appends to trials.jsonl; all on disk
+  // when it returns. Errors: host_cannot (disk full, ...): nothing of this trial is left behind,
+  // and what was there stays readable.
   [[nodiscard]] Result<void> append(const TrialResult& trial);
   // Appends to searches.jsonl, which is made with the first; on disk when it returns. Errors: as
   // above.
@@ -60,6 +67,7 @@ class ResultsFolder {
 
  private:
   ResultsFolder() = default;
+  [[nodiscard]] Result<void> name_captures(const TrialResult& trial);
   std::filesystem::path path_;
   int lock_fd_ = -1;
   int trials_fd_ = -1;

@@ -62,6 +62,10 @@ std::string timeline_file_name(const TrialOrder& order) {
   return fmt::format("timeline/{}.jsonl", numbered(order));
 }
 
+std::string capture_file_name(const TrialOrder& order, CaptureAt at) {
+  return fmt::format("capture/{}-{}.pcapng", numbered(order), name_of(at));
+}
+
 std::string hist_log_text(const TrialResult& trial) {
   std::string lines;
   put_line(lines, "rx", trial.order.seconds, trial.latency_ns.rx);

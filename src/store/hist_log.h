@@ -18,6 +18,8 @@ namespace pollmark {
 [[nodiscard]] std::string hist_log_name(const TrialOrder& order);
 // "timeline/12.jsonl", numbered alike: a TimelinePoint a line.
 [[nodiscard]] std::string timeline_file_name(const TrialOrder& order);
+// "capture/12-sender.pcapng", numbered alike.
+[[nodiscard]] std::string capture_file_name(const TrialOrder& order, CaptureAt at);
 // Empty when no latency was measured.
 [[nodiscard]] std::string hist_log_text(const TrialResult& trial);
 // Histograms by tag ("" for lines without one); lines of the same tag are merged. Errors:

@@ -59,6 +59,7 @@ TrialResult trial_number(std::int64_t number) {
   LatencyHistogram rx;
   rx.record(100 + number, 5);
   trial.latency_ns.rx = rx;
+  trial.captures.clear();
   return trial;
 }
 
@@ -365,6 +366,59 @@ TEST_F(FolderTest, ResumingAnotherExperimentIsRefused) {
                 .find("holds results of another experiment text"),
             0U);
   EXPECT_TRUE(ResultsFolder::reopen(folder(), kExperiment).has_value());
+}
+
+TrialResult captured_trial(std::int64_t number) {
+  TrialResult trial = trial_number(number);
+  trial.order.capture.at = {CaptureAt::sender, CaptureAt::receiver};
+  return trial;
+}
+
+void write_captures(ResultsFolder& results, const TrialOrder& order) {
+  for (const CaptureAt at : order.capture.at) {
+    const Result<int> file = results.open_capture(order, at);
+    ASSERT_TRUE(file.has_value()) << file.error().text();
+    EXPECT_EQ(::write(*file, "frames", 6), 6);
+    ::close(*file);
+  }
+}
+
+TEST_F(FolderTest, ACaptureHasItsNameOnlyOnceItsTrialIsStored) {
+  ResultsFolder results = created();
+  TrialResult trial = captured_trial(3);
+  write_captures(results, trial.order);
+  const fs::path file = folder() / "capture/3-receiver.pcapng";
+  EXPECT_FALSE(fs::exists(file));
+  // The sender's was not written.
+  trial.captures.resize(2);
+  trial.captures[1].file = capture_file_name(trial.order, CaptureAt::receiver);
+  ASSERT_TRUE(results.append(trial).has_value());
+  EXPECT_EQ(text_of(file), "frames");
+  EXPECT_EQ(names_in(folder() / "capture"), (std::set<std::string>{"3-receiver.pcapng"}));
+  EXPECT_EQ(ResultsFolder::read(folder())->trials.at(0).captures, trial.captures);
+}
+
+TEST_F(FolderTest, CapturesOfATrialThatIsNotStoredGoAway) {
+  ResultsFolder results = created();
+  const TrialResult forgotten = captured_trial(4);
+  write_captures(results, forgotten.order);
+  results.forget_captures(forgotten.order);
+  EXPECT_EQ(names_in(folder() / "capture"), std::set<std::string>{});
+  // A run that was killed.
+  write_captures(results, forgotten.order);
+  { const ResultsFolder closed = std::move(results); }
+  ASSERT_TRUE(ResultsFolder::reopen(folder(), kExperiment).has_value());
+  EXPECT_EQ(names_in(folder() / "capture"), std::set<std::string>{});
+}
+
+TEST_F(FolderTest, ATrialWhoseCaptureIsGoneIsNotStored) {
+  ResultsFolder results = created();
+  TrialResult trial = captured_trial(5);
+  trial.captures.resize(1);
+  trial.captures[0].file = capture_file_name(trial.order, CaptureAt::sender);
+  EXPECT_FALSE(results.append(trial).has_value());
+  EXPECT_TRUE(ResultsFolder::read(folder())->trials.empty());
+  EXPECT_FALSE(fs::exists(folder() / hist_log_name(trial.order)));
 }
 
 TEST_F(FolderTest, AWrittenFileIsWholeOrTheFormerOne) {
