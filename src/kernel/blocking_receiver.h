@@ -57,6 +57,11 @@ class BlockingReceiver final : public Receiver {
                    std::vector<std::unique_ptr<ArrivalSource>> sources);
   ~BlockingReceiver() override;
 
+  LiveTallies live() const override {
+    LiveTallies live;
+    live.gaps = frames_.gaps();
+    return live;
+  }
   Result<void> open() override;
   Result<CounterSnapshot> read_counters() override;
   Result<void> start() override;

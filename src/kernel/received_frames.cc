@@ -62,6 +62,7 @@ void ReceivedFrames::take(const std::uint8_t* payload, std::size_t payload_bytes
   if (tracker_.totals().gaps != gaps) {
     if (first_loss_tsc_ == 0) first_loss_tsc_ = now;
     last_loss_tsc_ = now;
+    gaps_.store(tracker_.totals().gaps, std::memory_order_relaxed);
   }
   if (arrival == Arrival::duplicate || arrival == Arrival::stale) {
     ++duplicate_pkts_;

@@ -19,8 +19,8 @@
 
 namespace pollmark {
 
-// Receiving thread: take and after_batch, until finished(); control thread: arrivals() and
-// warmup_pkts() at any time, fill() once that thread has ended.
+// Receiving thread: take and after_batch, until finished(); others: arrivals(), warmup_pkts() and
+// gaps() at any time; control thread: fill() once that thread has ended.
 class ReceivedFrames {
  public:
   ReceivedFrames(const TrialOrder& order, double tsc_hz);
@@ -45,6 +45,9 @@ class ReceivedFrames {
   [[nodiscard]] std::uint64_t warmup_pkts() const {
     return warmup_pkts_.load(std::memory_order_acquire);
   }
+
+  // Times the sequence jumped forward.
+  [[nodiscard]] std::int64_t gaps() const { return gaps_.load(std::memory_order_relaxed); }
 
   // What all threads of a receiver got, each from a queue of its own: frames, fates, tracker,
   // latency, times of the first and the last loss; CPU of the threads, and their health by their
@@ -97,6 +100,7 @@ class ReceivedFrames {
   std::uint64_t touched_ = 0;  // the touch stage's sum: keeps its work from being removed
   std::atomic<std::int64_t> arrivals_{0};
   std::atomic<std::uint64_t> warmup_pkts_{0};
+  std::atomic<std::int64_t> gaps_{0};
 };
 
 }  // namespace pollmark

@@ -214,6 +214,7 @@ class DpdkReceiver final : public Receiver {
     LiveTallies live;
     live.polled_pkts = window_polled_.load(std::memory_order_relaxed);
     live.received_pkts = window_received_.load(std::memory_order_relaxed);
+    if (!is_replay()) live.gaps = window_gaps_.load(std::memory_order_relaxed);
     return live;
   }
 
@@ -282,6 +283,7 @@ class DpdkReceiver final : public Receiver {
     const std::int64_t gaps = tracker_.totals().gaps;
     if (gaps != gaps_seen) {
       gaps_seen = gaps;
+      window_gaps_.store(gaps, std::memory_order_relaxed);
       if (watch_.first_loss == 0) watch_.first_loss = now;
       watch_.last_loss = now;
     }
@@ -415,6 +417,7 @@ class DpdkReceiver final : public Receiver {
   std::atomic<std::uint64_t> warmup_pkts_{0};
   std::atomic<std::int64_t> window_polled_{0};
   std::atomic<std::int64_t> window_received_{0};
+  std::atomic<std::int64_t> window_gaps_{0};
   std::atomic<bool> ending_{false};
   SoftirqShare softirq_;
   PinnedThread thread_;  // last: joined before what it uses goes away

@@ -177,6 +177,8 @@ TrialResult joined(const TrialOrder& order, TrialResult there, TrialResult back)
   whole.cpu_cores_used = sum(there.cpu_cores_used, back.cpu_cores_used);
   whole.generator = generator_of(there.generator, back.generator);
   whole.stalls = stalls_of(there.stalls, back.stalls);
+  append(whole.captures, std::move(there.captures));
+  append(whole.captures, std::move(back.captures));
   whole.knobs = knobs_of(std::move(there.knobs), back.knobs);
   whole.counters = std::move(there.counters);
   for (auto& [name, change] : back.counters)

@@ -64,6 +64,7 @@ struct ReceiverAccount {
   std::optional<double> core_shared;        // lockstep rule 11: share of the looks at the core
   std::optional<double> core_mix_slowdown;  // lockstep rule 11: of the mix, against the last trials
   std::optional<double> excised_share;      // lockstep rule 7: share of iterations
+  std::vector<TapAccount> captures;
   std::map<std::string, Knob> knobs;
   std::optional<std::int64_t> page_size_bytes;
   std::vector<int> pool_nodes;  // NUMA nodes of the mbuf pool; empty: not told
@@ -78,6 +79,7 @@ struct LiveTallies {
   std::optional<std::int64_t> polled_pkts;
   std::optional<std::int64_t> received_pkts;
   std::optional<std::int64_t> lost_pkts;
+  std::optional<std::int64_t> gaps;  // times the sequence jumped forward
 };
 
 class Sender {

@@ -32,12 +32,14 @@ LiveTallies both_ends(const LiveTallies& sender, const LiveTallies& receiver) {
   both.lost_pkts = either(sender.lost_pkts, receiver.lost_pkts);
   if (sender.lost_pkts && receiver.lost_pkts)
     both.lost_pkts = *sender.lost_pkts + *receiver.lost_pkts;
+  both.gaps = receiver.gaps;
   return both;
 }
 
 LiveTallies both_ways(const LiveTallies& a, const LiveTallies& b) {
   return {sum(a.offered_pkts, b.offered_pkts), sum(a.polled_pkts, b.polled_pkts),
-          sum(a.received_pkts, b.received_pkts), sum(a.lost_pkts, b.lost_pkts)};
+          sum(a.received_pkts, b.received_pkts), sum(a.lost_pkts, b.lost_pkts),
+          sum(a.gaps, b.gaps)};
 }
 
 TimelineSampler::TimelineSampler(std::function<LiveTallies()> read,

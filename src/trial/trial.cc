@@ -207,6 +207,7 @@ TrialResult Way::result(const TrialLimits& limits, const std::optional<std::stri
   result.busy_fraction = got_.busy_fraction;
   result.cpu_cores_used = result.closed_loop ? cores_used(*result.closed_loop, sent_.window_seconds)
                                              : got_.cpu_cores_used;
+  result.captures = std::move(got_.captures);
   result.knobs = std::move(got_.knobs);
   result.knobs.merge(std::move(sent_.knobs));
   return result;

@@ -44,6 +44,6 @@ struct TrialLimits {
 // Invalid reasons are "code: sentence"; codes: books_open, generator_short, counter_backwards,
 // echo_disagrees, tracker_disagrees, receiver_stalled, generator_stalled, receiver_starved,
 // too_disturbed, knob_differs, numa_misplaced, tsc_step, link_flap, pause_frames, path_drift,
-// drain_timeout. What each one means: trial/validity.h.
+// capture_failed, drain_timeout. What each one means: trial/validity.h.
 
 }  // namespace pollmark

@@ -71,6 +71,7 @@ class Verdict {
     check_knobs();
     if (evidence_.tsc_step) invalid("tsc_step", *evidence_.tsc_step);
     check_device();
+    check_captures();
     check_rest();
     return std::move(validity_);
   }
@@ -113,6 +114,21 @@ class Verdict {
       invalid("generator_short", fmt::format("no {} in the window", name_of(loop.unit)));
     if (loop.untapped_segments.value_or(0) > 0)
       not_checked("segment lengths: the taps had no room for some (untapped_segments)");
+  }
+
+  void check_captures() {
+    std::vector<std::string> places;
+    for (const TapAccount& capture : evidence_.receiver.captures) {
+      places.emplace_back(name_of(capture.at));
+      if (!capture.failure.empty())
+        invalid("capture_failed",
+                fmt::format("at the {}: {}", name_of(capture.at), capture.failure));
+    }
+    if (places.empty()) return;
+    not_checked(fmt::format(
+        "CPU without captures: taps at the {} copied frames, in the time of whoever sent or "
+        "received them",
+        join(places, " and the ")));
   }
 
   void check_generator() {

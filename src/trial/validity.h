@@ -48,6 +48,7 @@ struct Validity {
 // link_flap          | a counter of link changes moved
 // pause_frames       | a counter of pause frames moved
 // path_drift         | the driver took another burst function than its profile expects
+// capture_failed     | a capture that was ordered could not be written whole
 // drain_timeout      | traffic or its counters had not come to rest when the drain gave up
 //
 // Counters are known by the last part of their name: link changes carrier_changes,

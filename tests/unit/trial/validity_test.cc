@@ -133,6 +133,11 @@ const std::vector<Cause>& causes() {
          s.got.knobs["rx_burst_mode"] =
              Knob{"Vector AVX2", "Scalar", KnobState::differs, "", false};
        }},
+      {"capture_failed", "a capture that no disk had room for",
+       [](Story& s) {
+         s.got.captures.resize(1);
+         s.got.captures[0].failure = "cannot be written: No space left on device";
+       }},
       {"drain_timeout", "frames that kept coming",
        [](Story& s) { s.drain_takes_ns = 3'000'000'000; }},
   };
@@ -158,11 +163,12 @@ TEST(Validity, EachCauseGivesItsOwnCodeAndNoOther) {
 TEST(Validity, EveryCodeHasACause) {
   std::set<std::string> codes;
   for (const Cause& cause : causes()) codes.insert(cause.code);
-  EXPECT_EQ(codes, (std::set<std::string>{"books_open", "generator_short", "counter_backwards",
-                                          "echo_disagrees", "tracker_disagrees", "receiver_stalled",
-                                          "generator_stalled", "receiver_starved", "too_disturbed",
-                                          "knob_differs", "numa_misplaced", "tsc_step", "link_flap",
-                                          "pause_frames", "path_drift", "drain_timeout"}));
+  EXPECT_EQ(codes,
+            (std::set<std::string>{
+                "books_open", "generator_short", "counter_backwards", "echo_disagrees",
+                "tracker_disagrees", "receiver_stalled", "generator_stalled", "receiver_starved",
+                "too_disturbed", "knob_differs", "numa_misplaced", "tsc_step", "link_flap",
+                "pause_frames", "path_drift", "capture_failed", "drain_timeout"}));
 }
 
 TEST(Validity, JustInsideEveryLimitIsValid) {
@@ -230,6 +236,18 @@ TEST(Validity, AMaximumLoadIsMeasuredAndNotJudged) {
   ASSERT_TRUE(result);
   EXPECT_TRUE(result->valid);
   EXPECT_THAT(result->not_checked, Contains(HasSubstr("load = \"max\"")));
+}
+
+TEST(Validity, ACaptureIsNamedBecauseItsCostIsInTheCpu) {
+  Story story;
+  story.got.captures.resize(2);
+  story.got.captures[1].at = CaptureAt::receiver;
+  const auto result = story.run();
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->valid);
+  EXPECT_THAT(result->not_checked,
+              Contains(StartsWith("CPU without captures: taps at the sender and the receiver")));
+  EXPECT_EQ(result->captures.size(), 2U);
 }
 
 TEST(Validity, PoissonAndBurstArrivalsHaveTheirOwnGrain) {
