@@ -134,13 +134,14 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
 const std::vector<std::string>& table_names() {
   static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
                                                   "kernel",    "factors",  "trial",   "judge",
-                                                  "results",   "search",   "host"};
+                                                  "results",   "search",   "host",    "capture"};
   return kNames;
 }
 
 bool is_group_table(std::string_view table) {
-  static const std::set<std::string_view> kTables = {
-      "generator", "receiver", "traffic", "model", "model.faults", "kernel", "factors", "trial"};
+  static const std::set<std::string_view> kTables = {"generator", "receiver",     "traffic",
+                                                     "model",     "model.faults", "kernel",
+                                                     "factors",   "trial",        "capture"};
   return kTables.contains(table);
 }
 
@@ -167,7 +168,8 @@ constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0
 const std::vector<Reader::Key>& Reader::keys() {
   static const std::vector<Key> kKeys = [] {
     std::vector<Key> keys = end_keys();
-    for (std::vector<Key> more : {traffic_keys(), search_keys(), model_and_trial_keys()}) {
+    for (std::vector<Key> more :
+         {traffic_keys(), search_keys(), model_and_trial_keys(), capture_keys()}) {
       std::move(more.begin(), more.end(), std::back_inserter(keys));
     }
     return keys;
@@ -203,7 +205,6 @@ std::vector<Reader::Key> Reader::end_keys() {
       key("", "under_test", "\"receiver\"", "Whose losses are the result.",
           &Reader::read_under_test),
       later("", "target", "judging cells against a target"),
-      later("", "capture", "captures at the ends"),
       later("", "budget", "choosing blocks by time"),
       later("", "design", "other designs than every combination"),
       key("generator", "port", std::string(kPortAllowed), "Where frames are sent.",
@@ -1171,6 +1172,7 @@ void Reader::check_group(Draft& draft) {
 
   check_traffic(draft);
   check_host_wide(draft);
+  check_capture(draft);
 
   // Length of a trial.
   const Entry* seconds_entry = find(draft, "trial", "seconds");

@@ -114,6 +114,7 @@ class Reader {
   static std::vector<Key> traffic_keys();  // traffic_keys.cc
   static std::vector<Key> search_keys();   // search_keys.cc
   static std::vector<Key> model_and_trial_keys();
+  static std::vector<Key> capture_keys();  // capture_keys.cc
 
   struct Mistake {
     int document = 0;
@@ -180,6 +181,8 @@ class Reader {
   // kernel_keys.cc
   void read_host_allow(const Entry& entry, Draft& draft);
   void check_host_wide(Draft& draft);
+  // capture_keys.cc
+  void check_capture(Draft& draft);
   // search_keys.cc
   void check_search(Draft& whole);
   void check_search_of(Draft& draft);
@@ -264,6 +267,11 @@ class Reader {
   void read_seed(const Entry& entry, Draft& draft);
   void read_validity(const Entry& entry, Draft& draft);
   void read_drop_reasons(const Entry& entry, Draft& draft);
+  void read_capture_at(const Entry& entry, Draft& draft);
+  void read_capture_filter(const Entry& entry, Draft& draft);
+  void read_snaplen(const Entry& entry, Draft& draft);
+  void read_limit(const Entry& entry, Draft& draft);
+  void read_trigger(const Entry& entry, Draft& draft);
   void read_metric(const Entry& entry, Draft& draft);
   void read_matters(const Entry& entry, Draft& draft);
   void read_choose(const Entry& entry, Draft& draft);

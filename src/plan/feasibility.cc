@@ -419,6 +419,46 @@ Broken message_fits_a_datagram(const TrialOrder& order) {
                      bytes, kMostUdpPayloadBytes, kMostUdpPayloadBytes);
 }
 
+bool captures_at(const TrialOrder& order, CaptureAt at) {
+  return std::ranges::find(order.capture.at, at) != order.capture.at.end();
+}
+
+Broken tap_sees_frames(const TrialOrder& order) {
+  if (order.capture.at.empty()) return std::nullopt;
+  if (order.path == Path::model)
+    return "capture on model: its frames pass no device; allowed with port = \"veth\"";
+  const bool by_xdp = order.path == Path::af_xdp || order.path == Path::xdp_drop;
+  if (by_xdp && captures_at(order, CaptureAt::receiver))
+    return fmt::format(
+        "capture at the receiver on {}: XDP takes the frames before a tap could see them; allowed: "
+        "at = [\"sender\"]",
+        name_of(order.path));
+  return std::nullopt;
+}
+
+Broken filter_sees_whole_frames(const TrialOrder& order) {
+  if (order.capture.at.empty() || order.capture.filter.empty()) return std::nullopt;
+  if (order.traffic.vlan.empty() || !captures_at(order, CaptureAt::receiver)) return std::nullopt;
+  return "a capture filter at the receiver with VLAN tags: the kernel takes the outer tag off "
+         "before "
+         "the filter; allowed: no filter, or at = [\"sender\"]";
+}
+
+Broken loss_of_one_way(const TrialOrder& order) {
+  if (order.capture.at.empty() || order.capture.trigger != CaptureTrigger::first_loss ||
+      order.traffic.direction != Direction::both)
+    return std::nullopt;
+  return "trigger first_loss with direction \"both\"; allowed: \"one_way\"";
+}
+
+Broken sequence_shows_loss(const TrialOrder& order) {
+  if (order.capture.at.empty() || order.capture.trigger != CaptureTrigger::first_loss ||
+      order.traffic.kind != TrafficKind::replay)
+    return std::nullopt;
+  return "trigger first_loss with replay: its frames have no sequence numbers; allowed: trigger "
+         "\"none\"";
+}
+
 Broken load_of_the_path(const TrialOrder& order) {
   const Result<double> pps = intended_pps(order);
   if (pps) return std::nullopt;
@@ -491,6 +531,10 @@ const std::vector<Rule>& all_rules() {
       {{"message_bytes", "response_bytes", "path"},
        "a message fits into a datagram",
        message_fits_a_datagram},
+      {{"at", "path"}, "frames are captured where a tap sees them", tap_sees_frames},
+      {{"at", "vlan"}, "a capture filter sees frames as they are", filter_sees_whole_frames},
+      {{"trigger", "direction"}, "a trigger looks at one way", loss_of_one_way},
+      {{"trigger", "kind"}, "a trigger needs what shows a loss", sequence_shows_loss},
       {{"load", "link", "frame", "path", "kind"}, "the load fits the line", load_of_the_path},
   };
   return kRules;

@@ -62,6 +62,18 @@ bool is_swept(const Group& group, std::string_view factor) {
   });
 }
 
+std::string capture_text(const TapOrder& capture) {
+  std::vector<std::string> places;
+  for (const CaptureAt at : capture.at) places.emplace_back(name_of(at));
+  std::string text =
+      fmt::format("at the {}, {} bytes of each frame, up to {} a file", join(places, " and the "),
+                  capture.snaplen_bytes, bytes_text(capture.limit_bytes));
+  if (!capture.filter.empty()) text += fmt::format(", filter \"{}\"", capture.filter);
+  if (capture.trigger != CaptureTrigger::none)
+    text += fmt::format(", from the {}", name_of(capture.trigger));
+  return text;
+}
+
 void print_group(const Plan& plan, const Group& group, Out out) {
   std::size_t cells = 0;
   std::size_t refused = 0;
@@ -113,6 +125,9 @@ void print_group(const Plan& plan, const Group& group, Out out) {
     once.push_back("pcap=" + std::filesystem::path(order.traffic.pcap).filename().string());
   }
   fmt::format_to(out, "  {:<12} {}\n", "set once", wrapped(join(once, ", "), 100, 15));
+  if (!order.capture.at.empty()) {
+    fmt::format_to(out, "  {:<12} {}\n", "capture", wrapped(capture_text(order.capture), 100, 15));
+  }
   if (plan.experiment.search) {
     const std::string highest =
         order.traffic.load.unit == LoadUnit::max ? "what the generator reaches" : offered(order);

@@ -360,7 +360,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[receiver]", "host = \"other\"\n[receiver]", "4:1", "not yet: trials between two"},
         Refused{"[trial]", "[judge]\nmetric = \"ndr_mpps\"\n[trial]", "12:10",
                 "ndr_mpps needs a search"},
-        Refused{"[trial]", "[capture]\nat = [\"sender\"]\n[trial]", "11:2", "not yet: captures"}));
+        Refused{"[trial]", "[target]\nloss_ratio = 0.1\n[trial]", "11:2",
+                "not yet: judging cells"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Traffic, RefusedFile,
