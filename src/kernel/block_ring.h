@@ -51,6 +51,7 @@ class BlockRing {
           count_(block.hdr.bh1.num_pkts) {}
     [[nodiscard]] Iterator begin() const { return {first_, count_}; }
     [[nodiscard]] Iterator end() const { return {nullptr, 0}; }
+    [[nodiscard]] std::uint32_t count() const { return count_; }
 
    private:
     const std::uint8_t* first_;
@@ -79,8 +80,8 @@ class BlockRing {
   }
   // For a block, that long at most. Errors: host_cannot: the socket has one.
   [[nodiscard]] Result<void> wait(int ms) const;
-  // Only while has_waiting().
-  [[nodiscard]] Frames next() const { return Frames(block(0)); }
+  // The next block, or one behind it. Only while has_waiting(ahead).
+  [[nodiscard]] Frames next(std::uint32_t ahead = 0) const { return Frames(block(ahead)); }
   void give_back() {
     std::atomic_ref(block(0).hdr.bh1.block_status)
         .store(TP_STATUS_KERNEL, std::memory_order_release);
