@@ -25,6 +25,7 @@
 #include "record/json.h"
 #include "report/report.h"
 #include "store/folder.h"
+#include "store/hist_log.h"
 
 namespace pollmark {
 namespace {
@@ -86,7 +87,8 @@ std::string calibration_name(const TrialOrder& order) {
       order.sender == SenderKind::dpdk
           ? ""
           : fmt::format("{}_burst_{}_", name_of(order.sender), traffic.arrivals.burst_frames);
-  return fmt::format("generator_max_pps_{}{}_{}", sender, name_of(order.path), frames);
+  const std::string_view tapped = order.capture.at.empty() ? "" : "_captured";  // which costs it
+  return fmt::format("generator_max_pps_{}{}_{}{}", sender, name_of(order.path), frames, tapped);
 }
 
 // What calibrations of one name say.
@@ -179,8 +181,36 @@ class Campaign {
     trials_.push_back(std::move(result));
     return {};
   }
+  // With a file for each capture that the order asks for; the folder keeps those that were written
+  // when the trial is stored.
+  Result<TrialResult> carry_out(const TrialOrder& order) {
+    std::vector<int> files;
+    Result<void> opened;
+    for (const CaptureAt at : order.capture.at) {
+      auto file = kept(folder_->open_capture(order, at));
+      if (!file) {
+        opened = tl::unexpected<Error>(std::move(file).error());
+        break;
+      }
+      files.push_back(*file);
+    }
+    Result<TrialResult> result =
+        opened ? runner_.run(order, files)
+               : Result<TrialResult>(tl::unexpected<Error>(std::move(opened).error()));
+    for (const int file : files) ::close(file);
+    if (!result) {
+      folder_->forget_captures(order);
+      return result;
+    }
+    for (TapAccount& capture : result->captures) {
+      if (capture.file_bytes > 0 && capture.failure.empty())
+        capture.file = capture_file_name(order, capture.at);
+    }
+    return result;
+  }
   // A folder that has begun can be gone on with.
-  static Result<void> kept(Result<void> written) {
+  template <typename Value>
+  static Result<Value> kept(Result<Value> written) {
     if (written || written.error().code != Errc::host_cannot) return written;
     Error error = std::move(written).error();
     error.what += ", then continue with --resume";
@@ -242,7 +272,7 @@ class Campaign {
         order.traffic.intended_pps = 0.0;
         order.seconds = std::min(order.seconds, 0.3);
         progress_.say(fmt::format("calibrating the generator on {}", order.generator_port));
-        auto result = runner_.run(order);
+        auto result = carry_out(order);
         if (!result) {
           if (stop_requested()) return {};
           PM_TRYV(refuse(cell.index, std::move(result).error()));
@@ -290,7 +320,7 @@ class Campaign {
         const TrialOrder order = gate_order_of(plan_, i, tried, next_number());
         progress_.say(fmt::format("A/A gate, {}: block {} of {}", order.group, gate.block + 1,
                                   plan_.experiment.aa_blocks));
-        auto result = runner_.run(order);
+        auto result = carry_out(order);
         if (!result) {
           if (stop_requested()) return {};
           PM_TRYV(refuse(gate.cell, std::move(result).error()));
@@ -340,7 +370,7 @@ class Campaign {
                              direction_count(order) * order.traffic.intended_pps, order.attempt,
                              remaining_seconds(scheduled));
       const auto before = std::chrono::steady_clock::now();
-      auto result = runner_.run(order);
+      auto result = carry_out(order);
       if (!result) {
         if (stop_requested()) return {};
         return refuse(which.cell, std::move(result).error());
@@ -439,7 +469,7 @@ class Campaign {
     if (stop_requested()) return fail(Errc::interrupted, "stopped");
     progress_.trial_starts(scheduled + 1, what, direction_count(order) * order.traffic.intended_pps,
                            order.attempt, remaining_seconds(scheduled));
-    PM_TRY(TrialResult result, runner_.run(order));
+    PM_TRY(TrialResult result, carry_out(order));
     if (!result.valid) progress_.trial_was_invalid(join(result.invalid_reasons, "; "));
     PM_TRYV(store(result));
     return result;

@@ -15,6 +15,7 @@
 #include "kernel/late_counters.h"
 #include "kernel/netdev_lab.h"
 #include "kernel/packet_mmap.h"
+#include "kernel/tap_receiver.h"
 #include "kernel/udp_gso_sender.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
@@ -117,7 +118,16 @@ Result<Ends> make_way_on_link(const TrialOrder& order, const KernelLink& link,
   return ends;
 }
 
-Result<std::vector<Ends>> make_ends_on_link(const TrialOrder& order, const HostWide& host) {
+// Both ways pass the same two devices: the taps go with the way there.
+Result<void> add_taps(const TrialOrder& order, const LabPlaces& places,
+                      const std::vector<int>& capture_files, Ends& there) {
+  PM_TRY(there.receiver, with_captures(order, std::move(there.receiver), places.sender,
+                                       places.receiver, capture_files));
+  return {};
+}
+
+Result<std::vector<Ends>> make_ends_on_link(const TrialOrder& order, const HostWide& host,
+                                            const std::vector<int>& capture_files) {
   PM_TRY(const KernelLink link, open_link(order, host));
   const auto drops = watch_trial_drops(order, link.places.sender, link.places.receiver);
   auto from = std::make_shared<SharedPort>();
@@ -128,14 +138,17 @@ Result<std::vector<Ends>> make_ends_on_link(const TrialOrder& order, const HostW
     ways.push_back(std::move(ends));
     std::swap(from, to);
   }
+  PM_TRYV(add_taps(order, *lab, capture_files, ways.front()));
   return ways;
 }
 
 // No EAL: kernel sockets at both ends.
-Result<std::vector<Ends>> make_closed_loop_on_link(const TrialOrder& order, const HostWide& host) {
+Result<std::vector<Ends>> make_closed_loop_on_link(const TrialOrder& order, const HostWide& host,
+                                                   const std::vector<int>& capture_files) {
   PM_TRY(const KernelLink link, open_link(order, host));
   PM_TRY(Ends ends, make_closed_loop_ends(order, link.places.sender, link.places.receiver));
   PM_TRYV(ready_for_link(order, link, host, ends));
+  PM_TRYV(add_taps(order, link.places, capture_files, ends));
   ends.books = std::make_unique<BooksOnLink>(link.lab, nullptr);
   std::vector<Ends> ways;
   ways.push_back(std::move(ends));
@@ -153,10 +166,11 @@ Result<std::vector<Ends>> make_ends_on_model(const TrialOrder& order) {
 
 }  // namespace
 
-Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
+Result<std::vector<Ends>> make_ends(const TrialOrder& order,
+                                    const std::vector<int>& capture_files) {
   // Before the process has threads: the journal's guardian is forked from it.
   PM_TRY(const HostWide host, open_host_wide(order));
-  if (is_closed_loop(order.path)) return make_closed_loop_on_link(order, host);
+  if (is_closed_loop(order.path)) return make_closed_loop_on_link(order, host, capture_files);
   EalOrder eal;
   if (order.path == Path::model)
     eal.memory_mib = std::max(eal.memory_mib, direction_count(order) * model_memory_mib(order));
@@ -176,7 +190,7 @@ Result<std::vector<Ends>> make_ends(const TrialOrder& order) {
     case Path::packet_mmap:
     case Path::af_xdp:
     case Path::xdp_drop:
-      return make_ends_on_link(order, host);
+      return make_ends_on_link(order, host, capture_files);
     case Path::tcp_stream:
     case Path::tcp_rr:
     case Path::tcp_crr:

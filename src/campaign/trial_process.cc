@@ -15,6 +15,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <numeric>
 #include <optional>
 
 #include "base/stop_signal.h"
@@ -67,6 +68,8 @@ class LineReader {
 namespace {
 
 constexpr int kSocketFd = 3;
+constexpr int kFirstCaptureFd = 4;         // of the trial process
+constexpr int kAboveThoseOfTheChild = 16;  // descriptors
 
 // Writes all of it. False when the other end is gone.
 bool send_all(int fd, std::string_view text) {
@@ -88,7 +91,9 @@ Result<TrialResult> carry_out(const std::string& line) {
   const Json json = Json::parse(line, nullptr, false);
   if (json.is_discarded()) return fail(Errc::broken, "the trial process got no JSON");
   PM_TRY(const TrialOrder order, trial_order_from_json(json));
-  PM_TRY(std::vector<Ends> ends, make_ends(order));
+  std::vector<int> capture_files(order.capture.at.size());
+  std::iota(capture_files.begin(), capture_files.end(), kFirstCaptureFd);
+  PM_TRY(std::vector<Ends> ends, make_ends(order, capture_files));
   return run_trial(order, std::move(ends));
 }
 
@@ -153,13 +158,21 @@ struct TrialRunner::Child {
 TrialRunner::TrialRunner() = default;
 TrialRunner::~TrialRunner() = default;
 
-Result<std::unique_ptr<TrialRunner::Child>> TrialRunner::spawn() const {
+Result<std::unique_ptr<TrialRunner::Child>> TrialRunner::spawn(
+    const std::vector<int>& capture_files) const {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return fail(Errc::host_cannot, fmt::format("socketpair: {}", std::strerror(errno)));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pair[1], kSocketFd);
+  // From copies out of the way: none is written over before it is passed on.
+  std::vector<int> copies;
+  for (std::size_t at = 0; at < capture_files.size(); ++at) {
+    copies.push_back(::fcntl(capture_files[at], F_DUPFD_CLOEXEC, kAboveThoseOfTheChild));
+    posix_spawn_file_actions_adddup2(&actions, copies.back(),
+                                     kFirstCaptureFd + static_cast<int>(at));
+  }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   // A process group of its own: a Ctrl-C of the terminal reaches the parent alone.
@@ -174,6 +187,7 @@ Result<std::unique_ptr<TrialRunner::Child>> TrialRunner::spawn() const {
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   ::close(pair[1]);
+  for (const int copy : copies) ::close(copy);
   if (failed != 0) {
     ::close(pair[0]);
     child->pid = -1;
@@ -196,7 +210,9 @@ Result<void> TrialRunner::take_ports(const TrialOrder& order) {
   return {};
 }
 
-Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
+Result<TrialResult> TrialRunner::run(const TrialOrder& order,
+                                     const std::vector<int>& capture_files) {
+  PM_CHECK(capture_files.size() == order.capture.at.size());
   if (stop_requested()) return fail(Errc::interrupted, "stopped by a signal");
   PM_TRYV(take_ports(order));
   const bool fresh = needs_fresh_process(order);
@@ -204,7 +220,7 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
   std::unique_ptr<Child>& child = fresh ? own : kept_[order.receiver.numa];
   const bool has_served = child != nullptr;
   if (!child) {
-    PM_TRY(child, spawn());
+    PM_TRY(child, spawn(capture_files));
   }
 
   const auto died = [&](std::string why) {
@@ -245,7 +261,7 @@ Result<TrialResult> TrialRunner::run(const TrialOrder& order) {
     child.reset();
     const auto code = static_cast<Errc>(error.value("code", static_cast<int>(Errc::broken)));
     // EAL has the memory that the process's first trial asked for: this one may need a larger one.
-    if (code == Errc::host_cannot && has_served) return run(order);
+    if (code == Errc::host_cannot && has_served) return run(order, capture_files);
     return fail(code, error.value("what", ""), error.value("where", ""));
   }
   return died("an answer that is not one");

@@ -2,7 +2,8 @@
 // as long as the process that holds it, and a crash costs one trial. The parent never starts EAL.
 //
 // Protocol on one socket: a TrialOrder as one JSON line down; {"result": ...} or
-// {"error": {code, what, where}} as one JSON line up. The child dies with its parent.
+// {"error": {code, what, where}} as one JSON line up. The child dies with its parent. Captures go
+// into files that the parent opened and the child was born with.
 #pragma once
 
 #include <sys/types.h>
@@ -10,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "host/port_guard.h"
@@ -39,11 +41,14 @@ class TrialRunner {
   // means that the trial cannot be carried out here (host_cannot, bad_experiment; a device that is
   // "held by ...") or that a stop signal came (interrupted; the child is ended, and what it had
   // changed is put back).
-  [[nodiscard]] Result<TrialResult> run(const TrialOrder& order);
+  // capture_files: a descriptor open for writing for each of order.capture.at, which is none on the
+  // model; not owned.
+  [[nodiscard]] Result<TrialResult> run(const TrialOrder& order,
+                                        const std::vector<int>& capture_files = {});
 
  private:
   struct Child;
-  [[nodiscard]] Result<std::unique_ptr<Child>> spawn() const;
+  [[nodiscard]] Result<std::unique_ptr<Child>> spawn(const std::vector<int>& capture_files) const;
   [[nodiscard]] Result<void> take_ports(const TrialOrder& order);
   std::map<std::string, PortLock> ports_;
   std::map<NumaPlacement, std::unique_ptr<Child>> kept_;  // EAL binds memory once

@@ -59,7 +59,8 @@ class BlockingReceiver final : public Receiver {
 
   LiveTallies live() const override {
     LiveTallies live;
-    live.gaps = frames_.gaps();
+    live.gaps = 0;
+    for (const Reader& reader : readers_) *live.gaps += reader.frames->gaps();
     return live;
   }
   Result<void> open() override;

@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -76,6 +77,18 @@ path = "tcp_stream"
 message_bytes = [131072]
 streams = [2]
 taps = [true]
+"""
+
+
+# Two paths whose receiver a tap sees, and one whose receiver it does not.
+CAPTURED = EXPERIMENT.replace('["udp_socket", "packet_mmap", "af_xdp", "xdp_drop", "dpdk"]',
+                              '["udp_socket", "packet_mmap", "xdp_drop"]') \
+    .replace("blocks = 2", "blocks = 1").replace("retries = 9", "retries = 2") + """
+[capture]
+at = ["sender", "receiver"]
+filter = "udp"
+snaplen = 96
+limit = "8 MiB"
 """
 
 
@@ -195,6 +208,63 @@ factors = {{ {", ".join(f"{name} = {json.dumps(levels)}" for name, levels in SWE
             elif trial["path"] not in ("udp_socket", "af_xdp"):
                 self.assertIsNone(drops)
         self.assertTrue(any(t["kind"] == "calibration" for t in self.trials(out)))
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_captures_of_a_trial_are_files_of_its_folder(self):
+        out = self.scratch / "out"
+        experiment = self.experiment(CAPTURED)
+        run = self.pollmark("run", experiment, "-o", out, timeout=300)
+        self.assertIn(run.returncode, (0, 1), run.stderr)
+        self.assertIn("XDP takes the frames before a tap could see them", " ".join(run.stdout.split()))
+        named = set()
+        for trial in self.trials(out):
+            if trial["path"] == "xdp_drop":
+                self.assertEqual(trial["captures"], [])
+                continue
+            self.assertEqual([c["at"] for c in trial["captures"]], ["sender", "receiver"])
+            for capture in trial["captures"]:
+                self.assertGreater(capture["written_pkts"], 0)
+                self.assertEqual(capture["not_captured_pkts"], 0)
+                self.assertEqual(capture["file_bytes"], (out / capture["file"]).stat().st_size)
+                named.add(capture["file"])
+            # Whatever was offered passed the sender's device, the warm-up too.
+            sender = trial["captures"][0]
+            self.assertGreaterEqual(sender["written_pkts"] + sender["beyond_limit_pkts"],
+                                    trial["offered_pkts"])
+            self.assertTrue(any(w.startswith("CPU without captures") for w in trial["not_checked"]))
+        there = {str(f.relative_to(out)) for f in (out / "capture").iterdir()}
+        self.assertEqual(there, named)
+        self.assertIn("Captures, whose cost is in the CPU figures", run.stdout)
+        before = (out / "trials.jsonl").read_bytes()
+        # A run that was killed in a trial left this.
+        (out / "capture/99-sender.pcapng.half-written").write_bytes(b"frames")
+        resumed = self.pollmark("run", experiment, "-o", out, "--resume", timeout=300)
+        self.assertIn(resumed.returncode, (0, 1), resumed.stderr)
+        self.assertTrue((out / "trials.jsonl").read_bytes().startswith(before))
+        self.assertEqual({f.suffix for f in (out / "capture").iterdir()}, {".pcapng"})
+
+    @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
+    def test_a_capture_that_has_no_room_makes_its_trial_invalid(self):
+        out = self.scratch / "out"
+        limit = 128 << 10
+        experiment = self.experiment(CAPTURED.replace(', "xdp_drop"', "").replace("retries = 2", "retries = 0"))
+        run = self.pollmark("run", experiment, "-o", out, timeout=300,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertEqual(run.returncode, 1, run.stderr)
+        trials = [t for t in self.trials(out) if t["kind"] == "trial"]
+        self.assertEqual(len(trials), 2)
+        for trial in trials:
+            self.assertFalse(trial["valid"])
+            self.assertTrue(any(r.startswith("capture_failed: at the sender: cannot be written: File too large")
+                                for r in trial["invalid_reasons"]), trial["invalid_reasons"])
+            self.assertEqual({c["file"] for c in trial["captures"]}, {""})
+        self.assertEqual(list((out / "capture").iterdir()), [])
+
+    def test_a_capture_filter_that_is_none_is_a_mistake_of_the_file(self):
+        experiment = self.experiment(CAPTURED.replace('"udp"\nsnap', '"udp prot 9"\nsnap'))
+        run = self.pollmark("plan", experiment)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertRegex(run.stderr, r"small.toml:\d+:\d+: filter: .*syntax error")
 
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_resuming_what_is_done_runs_nothing(self):
