@@ -138,7 +138,7 @@ Result<std::vector<Ends>> make_ends_on_link(const TrialOrder& order, const HostW
     ways.push_back(std::move(ends));
     std::swap(from, to);
   }
-  PM_TRYV(add_taps(order, *lab, capture_files, ways.front()));
+  PM_TRYV(add_taps(order, link.places, capture_files, ways.front()));
   return ways;
 }
 

@@ -21,10 +21,6 @@ namespace {
 
 constexpr std::string_view kModelBadge = "model, not a NIC";
 
-std::string plural(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 // grouped() with spaces that no line ends at.
 std::string unbroken(std::int64_t value) {
   std::string out;
@@ -846,6 +842,15 @@ class Page {
       out_.leaf("p", {{"class", "note"}},
                 "Nothing showed that these settings acted: no verdict rests on them.");
       write_table(out_, table, "Settings without evidence");
+    }
+    if (!view_.captures.empty()) {
+      out_.leaf("h3", "Captures");
+      out_.leaf("p", {{"class", "note"}},
+                "Files of the folder capture/. Taps copied frames beside these trials: their cost "
+                "is in the CPU figures.");
+      std::vector<std::string> captures;
+      for (const ShownCapture& capture : view_.captures) captures.push_back(capture_text(capture));
+      write_list(out_, captures);
     }
     out_.leaf("h3", "Not checked");
     if (view_.not_checked.empty()) {

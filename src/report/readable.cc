@@ -131,6 +131,10 @@ std::string wrapped(std::string_view text, std::size_t width, std::string_view f
   return out + line + '\n';
 }
 
+std::string plural(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string significant(double value) {
   if (!std::isfinite(value)) return fmt::format("{}", value);
   const double size = std::fabs(value);

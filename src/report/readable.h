@@ -22,6 +22,8 @@ inline constexpr std::string_view kNotMeasured = "not measured";
 [[nodiscard]] std::string wrapped(std::string_view text, std::size_t width,
                                   std::string_view first_indent, std::string_view indent);
 
+// "1 cell", "12 cells".
+[[nodiscard]] std::string plural(std::int64_t count, std::string_view noun);
 // Three significant digits without an exponent where that stays short: 12345.6 -> "12346",
 // 0.0123456 -> "0.0123", 0 -> "0", 1.2e-7 -> "1.2e-07".
 [[nodiscard]] std::string significant(double value);

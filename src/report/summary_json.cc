@@ -390,6 +390,19 @@ Json summary_json(const ReportInput& input) {
     unchecked.push_back({{"group", fact.group}, {"what", fact.what}, {"cells", fact.cells}});
   }
   json["not_checked"] = std::move(unchecked);
+  Json captures = Json::array();
+  for (const ShownCapture& capture : view.captures) {
+    captures.push_back({{"group", capture.group},
+                        {"at", name_of(capture.at)},
+                        {"trials", capture.trials},
+                        {"files", capture.files},
+                        {"written_pkts", capture.written_pkts},
+                        {"not_captured_pkts", capture.not_captured_pkts},
+                        {"beyond_limit_pkts", capture.beyond_limit_pkts},
+                        {"untriggered", capture.untriggered},
+                        {"shares_cpu_with", capture.shares_cpu_with}});
+  }
+  json["captures"] = std::move(captures);
   json["provenance"] = to_json(input.provenance);
   json["experiment"] = input.experiment_text;
   return made_readable(json);

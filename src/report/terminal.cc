@@ -20,10 +20,6 @@ constexpr std::size_t kNarrowest = 60;
 constexpr std::size_t kLabelsNamed = 3;
 constexpr std::size_t kExploratoryNamed = 6;
 
-std::string plural(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string padded(std::string_view text, std::size_t width, bool right) {
   const std::size_t columns = columns_of(text);
   const std::string space(width > columns ? width - columns : 0, ' ');
@@ -404,6 +400,11 @@ std::string render_text(const ReportInput& input, int width_columns) {
                                   level.evidence),
                       width, "  ", "    ");
     }
+  }
+  if (!view.captures.empty()) {
+    rest += "Captures, whose cost is in the CPU figures: capture/\n";
+    for (const ShownCapture& capture : view.captures)
+      rest += wrapped(capture_text(capture), width, "  ", "    ");
   }
   if (!view.not_checked.empty()) {
     rest += "Not checked\n";

@@ -309,7 +309,7 @@ std::string stalls_text(const StallOrder& stalls) {
                      whole_duration_text(stalls.every_ns), whole_duration_text(stalls.for_ns));
 }
 
-std::string capture_text(const CaptureAccount& capture) {
+std::string replayed_text(const CaptureAccount& capture) {
   std::string text = fmt::format("{} captured frames", capture.replayed_pkts);
   if (capture.filtered_pkts > 0) text += fmt::format(", {} filtered out", capture.filtered_pkts);
   if (capture.padded_pkts > 0) text += fmt::format(", {} padded", capture.padded_pkts);
@@ -372,7 +372,7 @@ void draw_setup(ShownGroup& group, const std::vector<const TrialResult*>& trials
                                                    : order.traffic.frame);
       add_once(flows, fmt::format("{}", order.traffic.flows));
     }
-    if (trial->generator.capture) add_once(captures, capture_text(*trial->generator.capture));
+    if (trial->generator.capture) add_once(captures, replayed_text(*trial->generator.capture));
     add_once(arrivals, arrivals_text(order.traffic.arrivals));
     add_once(loads, intended_text(order.traffic));
     add_once(clocks, std::string(name_of(order.clock)));
@@ -501,6 +501,30 @@ void collect_unchecked(View& view, const ShownGroup& group) {
   }
 }
 
+void collect_captures(View& view, const ShownGroup& group, const TrialResult& trial) {
+  for (const TapAccount& capture : trial.captures) {
+    auto known = std::find_if(view.captures.begin(), view.captures.end(), [&](const auto& shown) {
+      return shown.group == group.name && shown.at == capture.at;
+    });
+    if (known == view.captures.end()) {
+      ShownCapture shown;
+      shown.group = group.name;
+      shown.at = capture.at;
+      known = view.captures.insert(view.captures.end(), shown);
+    }
+    ++known->trials;
+    if (!capture.file.empty()) {
+      ++known->files;
+      known->written_pkts += capture.written_pkts;
+    }
+    known->not_captured_pkts += capture.not_captured_pkts;
+    known->beyond_limit_pkts += capture.beyond_limit_pkts;
+    const bool waits = trial.order.capture.trigger != CaptureTrigger::none;
+    if (waits && capture.triggered_by.empty()) ++known->untriggered;
+    if (!capture.shares_cpu_with.empty()) known->shares_cpu_with = capture.shares_cpu_with;
+  }
+}
+
 std::string label_of(const ShownGroup& group, const TrialResult& trial) {
   for (const ShownCell& cell : group.cells) {
     if (cell.summary->cell == trial.order.cell && cell.summary->path == trial.order.path) {
@@ -569,6 +593,21 @@ std::optional<LatencyCurve> latency_curve(const LatencyHistogram& histogram, std
   return curve;
 }
 
+std::string capture_text(const ShownCapture& capture) {
+  const auto counted = [](std::int64_t pkts) {
+    return pkts == 0 ? std::string("none") : grouped(pkts);
+  };
+  std::string text = fmt::format(
+      "{}: at the {}: {} with {} frames; {} beyond the limit, {} not captured", capture.group,
+      name_of(capture.at), plural(capture.files, "file"), grouped(capture.written_pkts),
+      counted(capture.beyond_limit_pkts), counted(capture.not_captured_pkts));
+  if (capture.untriggered > 0)
+    text += fmt::format("; no loss, and so no file, in {}", plural(capture.untriggered, "trial"));
+  if (!capture.shares_cpu_with.empty())
+    text += fmt::format("; its thread shared a CPU with the {}", capture.shares_cpu_with);
+  return text;
+}
+
 std::optional<Estimate> estimate_of(const CellSummary& cell, const std::string& metric) {
   const auto found = cell.metrics.find(metric);
   if (found == cell.metrics.end()) return std::nullopt;
@@ -623,6 +662,7 @@ View view_of(const ReportInput& input) {
         if (!shown || trial.order.group != group.name) continue;
         trials.push_back(&trial);
         if (refusal_of(trial)) continue;
+        collect_captures(view, group, trial);
         if (!trial.valid) {
           view.invalid.push_back({trial.order.trial, group.name, label_of(group, trial),
                                   trial.order.block, trial.order.attempt, trial.invalid_reasons});

@@ -123,6 +123,19 @@ struct UnexercisedLevel {
   int cells = 0;
 };
 
+// What a group's trials captured at one end, summed.
+struct ShownCapture {
+  std::string group;
+  CaptureAt at = CaptureAt::sender;
+  int trials = 0;
+  int files = 0;
+  std::int64_t written_pkts = 0;
+  std::int64_t not_captured_pkts = 0;
+  std::int64_t beyond_limit_pkts = 0;
+  int untriggered = 0;          // trials whose trigger did not come
+  std::string shares_cpu_with;  // of a trial whose tap had a thread; empty: nobody
+};
+
 struct UncheckedFact {
   std::string group;
   std::string what;
@@ -138,7 +151,8 @@ struct View {
   std::map<std::string, int> invalid_reasons;  // code -> times, over all cells
   std::vector<UnexercisedLevel> not_exercised;
   std::vector<UncheckedFact> not_checked;
-  std::int64_t unaccounted_pkts = 0;  // sum over the cells
+  std::vector<ShownCapture> captures;  // empty also when the trials are not given
+  std::int64_t unaccounted_pkts = 0;   // sum over the cells
   std::int64_t offered_pkts = 0;
   int cells_measured = 0;
   int cells_not_run = 0;
@@ -149,6 +163,8 @@ struct View {
 [[nodiscard]] View view_of(const ReportInput& input);
 
 [[nodiscard]] std::string_view name_of(CellState state);
+// "main: at the sender: 6 files with 12 345 frames; 200 beyond the limit, none not captured".
+[[nodiscard]] std::string capture_text(const ShownCapture& capture);
 // The curve of a histogram at the report's fixed percentiles; nullopt below 10 samples.
 [[nodiscard]] std::optional<LatencyCurve> latency_curve(const LatencyHistogram& histogram,
                                                         std::string kind);

@@ -92,6 +92,31 @@ TEST(TerminalText, GivesReasonsForWhatHasNoNumber) {
             std::string::npos);
 }
 
+TEST(TerminalText, CapturesAreSummedByEndWithWhatTheyLack) {
+  SyntheticCampaign campaign = support::synthetic_campaign();
+  ASSERT_GE(campaign.trials.size(), 2U);
+  TapAccount capture;
+  capture.at = CaptureAt::receiver;
+  capture.file = "capture/0-receiver.pcapng";
+  capture.written_pkts = 1500;
+  capture.beyond_limit_pkts = 7;
+  campaign.trials[0].captures = {capture};
+  capture.written_pkts = 0;
+  capture.beyond_limit_pkts = 0;
+  capture.file.clear();
+  capture.shares_cpu_with = "sender";
+  campaign.trials[1].captures = {capture};
+  campaign.trials[1].order.group = campaign.trials[0].order.group;
+  campaign.trials[1].order.capture.trigger = CaptureTrigger::first_loss;
+  const std::string text = render_text(campaign.input(), 300);
+  EXPECT_NE(text.find("Captures, whose cost is in the CPU figures"), std::string::npos);
+  EXPECT_NE(text.find("at the receiver: 1 file with 1 500 frames; 7 beyond the limit, none not "
+                      "captured; no loss, and so no file, in 1 trial; its thread shared a CPU with "
+                      "the sender"),
+            std::string::npos)
+      << text;
+}
+
 TEST(TerminalText, OfACampaignWithoutValidTrialsIsReasons) {
   const std::string text = render_text(support::campaign_without_valid_trials().input(), 120);
   EXPECT_NE(text.find("No valid trial"), std::string::npos);
