@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "record/search_goal.h"
+#include "record/target.h"
 #include "record/trial_order.h"
 
 namespace pollmark {
@@ -68,6 +69,7 @@ struct Experiment {
 // A cell: one combination of levels in one group.
 struct Cell {
   std::size_t index = 0;  // in Plan::cells
+  std::optional<Target> target;  // what each cell is asked to carry; unset: nothing was asked
   TrialOrder order;       // block, attempt, trial, seed, epoch not yet set
   std::string label;      // "rx_ring=512 queues=4 reta=3:1:1:1"
   // Why it cannot be run, known before anything is opened (a rule of the path, the line rate, ...).

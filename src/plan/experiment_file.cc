@@ -134,7 +134,8 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
 const std::vector<std::string>& table_names() {
   static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
                                                   "kernel",    "factors",  "trial",   "judge",
-                                                  "results",   "search",   "host",    "capture"};
+                                                  "results",   "search",   "host",    "capture",
+                                                  "target"};
   return kNames;
 }
 
@@ -168,8 +169,8 @@ constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0
 const std::vector<Reader::Key>& Reader::keys() {
   static const std::vector<Key> kKeys = [] {
     std::vector<Key> keys = end_keys();
-    for (std::vector<Key> more :
-         {traffic_keys(), search_keys(), model_and_trial_keys(), capture_keys()}) {
+    for (std::vector<Key> more : {traffic_keys(), search_keys(), model_and_trial_keys(),
+                                  capture_keys(), target_keys_of_file()}) {
       std::move(more.begin(), more.end(), std::back_inserter(keys));
     }
     return keys;
@@ -204,7 +205,6 @@ std::vector<Reader::Key> Reader::end_keys() {
       key("", "question", "text", "Opens the report.", &Reader::read_question),
       key("", "under_test", "\"receiver\"", "Whose losses are the result.",
           &Reader::read_under_test),
-      later("", "target", "judging cells against a target"),
       later("", "budget", "choosing blocks by time"),
       later("", "design", "other designs than every combination"),
       key("generator", "port", std::string(kPortAllowed), "Where frames are sent.",
@@ -496,6 +496,7 @@ void Reader::collect(const toml::table& root, Place from) {
       if (name == "search" && !search_at_) search_at_ = key.source();
       if (const toml::table* table = node.as_table()) {
         collect_table(name, *table, top_, from, Scope::all);
+      if (name == "target" && !target_at_) target_at_ = key.source();
       } else {
         mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", name, type_text(node),
                                            join(names_in(name), ", ")));
@@ -1410,6 +1411,7 @@ Result<Experiment> Reader::read() {
     if (has_main()) {
       Draft draft;
       draft.group.name = "main";
+    check_target(whole);
       draft.view = top_;
       drafts.push_back(std::move(draft));
     }

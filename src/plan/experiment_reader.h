@@ -111,8 +111,9 @@ class Reader {
                         std::string sentence, ReadKey read);
   static Key later(std::string table, std::string name, std::string what);
   static std::vector<Key> end_keys();
-  static std::vector<Key> traffic_keys();  // traffic_keys.cc
-  static std::vector<Key> search_keys();   // search_keys.cc
+  static std::vector<Key> traffic_keys();         // traffic_keys.cc
+  static std::vector<Key> search_keys();          // search_keys.cc
+  static std::vector<Key> target_keys_of_file();  // target_keys.cc
   static std::vector<Key> model_and_trial_keys();
   static std::vector<Key> capture_keys();  // capture_keys.cc
 
@@ -186,6 +187,9 @@ class Reader {
   // search_keys.cc
   void check_search(Draft& whole);
   void check_search_of(Draft& draft);
+  // target_keys.cc
+  void read_target(std::string_view key, const Entry& entry, Draft& draft);
+  void check_target(const Draft& whole);
   void check_rules(Draft& draft);
   void check_metric(const Draft& whole, const std::vector<Draft>& drafts);
   void check_acting(const std::vector<Draft>& drafts);
@@ -276,6 +280,11 @@ class Reader {
   void read_matters(const Entry& entry, Draft& draft);
   void read_choose(const Entry& entry, Draft& draft);
 
+  void read_target_rate(const Entry& entry, Draft& draft);
+  void read_target_frame(const Entry& entry, Draft& draft);
+  void read_target_loss(const Entry& entry, Draft& draft);
+  void read_target_p99(const Entry& entry, Draft& draft);
+  void read_target_cores(const Entry& entry, Draft& draft);
   std::string file_;
   const ReadOptions& options_;
   std::filesystem::path folder_;
@@ -286,6 +295,7 @@ class Reader {
   std::vector<Mistake> mistakes_;
   std::optional<toml::source_region> search_at_;  // where [search] stands
   GoalAttributes goal_defaults_;
+  std::optional<toml::source_region> target_at_;  // where [target] stands
   bool latency_at_said_ = false;
   Experiment experiment_;
 };

@@ -323,7 +323,6 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     NotYet, RefusedFile,
     ::testing::Values(
-        Refused{"[trial]", "[target]\nrate = \"1\"\n[trial]", "11:2", "not yet: judging cells"},
         Refused{"[receiver]", "numa = \"local\"\n[receiver]", "4:1", "not yet: placement by node"},
         Refused{"rx_ring = [64, 512]", "numa = [\"near\"]", "10:9", "allowed: local, remote"},
         Refused{"rx_ring = [64, 512]", "udp_gro = [10]", "10:1",
