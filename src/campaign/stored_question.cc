@@ -33,6 +33,7 @@ Question question_of(const Plan& plan, Rigour rigour) {
   question.baseline = experiment.judge.baseline;
   question.matters = experiment.judge.matters;
   question.choose = experiment.judge.choose;
+  question.target = experiment.target;
   question.quick = rigour == Rigour::ranking;
   for (const Cell& cell : plan.cells)
     question.cells.push_back({cell.order.group, cell.order.cell, cell.order.path, cell.refused});

@@ -13,5 +13,9 @@ namespace pollmark {
 [[nodiscard]] std::optional<double> loss_ratio_limit(std::int64_t lost_pkts,
                                                      std::int64_t offered_pkts,
                                                      double confidence = 0.95);
+// The other side: with 95 % confidence the true loss ratio is above this. 0 without a loss.
+[[nodiscard]] std::optional<double> loss_ratio_floor(std::int64_t lost_pkts,
+                                                     std::int64_t offered_pkts,
+                                                     double confidence = 0.95);
 
 }  // namespace pollmark

@@ -13,6 +13,7 @@
 #include "judge/factor_table.h"
 #include "judge/noise_floor.h"
 #include "judge/paired.h"
+#include "judge/target.h"
 
 namespace pollmark {
 namespace {
@@ -332,10 +333,12 @@ Summary summarise(const Question& question, const std::vector<TrialResult>& tria
       if (floor.group == comparison.group) comparison.noise_floor = floor.floor;
     }
   }
-  give_verdicts(summary.comparisons, question.quick ? Rigour::ranking : Rigour::verdicts);
+  const Rigour rigour = question.quick ? Rigour::ranking : Rigour::verdicts;
+  give_verdicts(summary.comparisons, rigour);
   summary.answer = answer_of(question, cells, tables, summary.comparisons);
   summary.interactions = interactions_of(question, cells, tables);
   summary.warnings = unsettled_blocks(question, cells);
+  if (question.target) summary.target = judge_target(*question.target, rigour, cells);
   for (JudgedCell& cell : cells) summary.cells.push_back(std::move(cell.summary));
   return summary;
 }

@@ -14,9 +14,11 @@
 // judge/comparison.h says what makes a verdict.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "judge/comparison.h"
@@ -25,6 +27,7 @@
 #include "judge/search_summary.h"
 #include "record/ledger.h"
 #include "record/search_result.h"
+#include "record/target.h"
 #include "record/trial_result.h"
 
 namespace pollmark {
@@ -118,6 +121,35 @@ struct NoiseFloor {
   std::string sentence;
 };
 
+enum class TargetVerdict : std::uint8_t { yes, no, cannot_tell };
+[[nodiscard]] std::string_view name_of(TargetVerdict verdict);
+
+struct TargetCriterion {
+  std::string name;  // "loss", "p99", "cores"; "frame" where the cell says nothing of the target's
+  TargetVerdict verdict = TargetVerdict::cannot_tell;
+  std::string why;  // with the numbers
+};
+
+// How a cell stands to the target; judge/target.h says by what rule.
+struct CellTarget {
+  std::string group;
+  std::map<std::string, std::string> cell;
+  TargetVerdict verdict = TargetVerdict::cannot_tell;
+  std::optional<double> target_pps;  // with the cell's frames, both directions together
+  // The load that the cell carries with so little loss over the target's, less 1: at least and at
+  // most. nullopt: no end was found.
+  std::optional<double> headroom_low;
+  std::optional<double> headroom_high;
+  std::vector<TargetCriterion> criteria;
+  std::string sentence;
+};
+
+struct TargetAnswer {
+  Target target;
+  std::vector<CellTarget> cells;  // in the order of Summary::cells
+  std::string sentence;           // one for all of them
+};
+
 struct Summary {
   std::string name;
   std::string question;
@@ -128,6 +160,7 @@ struct Summary {
   std::vector<Comparison> comparisons;  // levels against baselines: the judge's metric, then others
   std::vector<Interaction> interactions;
   std::vector<NoiseFloor> noise_floors;  // one a group that had a gate
+  std::optional<TargetAnswer> target;    // nullopt: none was asked
   std::vector<std::string> warnings;     // of blocks in which the machine had not settled
   Ledger ledger;                         // all valid trials
   int trials = 0;
@@ -143,6 +176,7 @@ struct Question {
   std::map<std::string, std::string> baseline;
   double matters = 0.01;
   std::string choose;
+  std::optional<Target> target;
   bool quick = false;
   struct PlannedCell {
     std::string group;

@@ -28,6 +28,23 @@ TEST(LossLimit, IsTheExactBinomialOne) {
   }
 }
 
+// P(Bin(n, floor) >= lost) = 5 %, summed by hand.
+TEST(LossLimit, TheFloorIsTheOtherSide) {
+  for (const int lost : {1, 3, 10}) {
+    const int offered = 10;
+    const double floor = loss_ratio_floor(lost, offered).value();
+    double below = 0.0;
+    double choose = 1.0;
+    for (int k = 0; k < lost; ++k) {
+      below += choose * std::pow(floor, k) * std::pow(1.0 - floor, offered - k);
+      choose = choose * (offered - k) / (k + 1);
+    }
+    EXPECT_NEAR(1.0 - below, 0.05, 1e-9) << lost;
+  }
+  EXPECT_DOUBLE_EQ(loss_ratio_floor(0, 10).value(), 0.0);
+  EXPECT_FALSE(loss_ratio_floor(0, 0).has_value());
+}
+
 TEST(LossLimit, Ends) {
   EXPECT_FALSE(loss_ratio_limit(0, 0).has_value());
   EXPECT_DOUBLE_EQ(loss_ratio_limit(5, 5).value(), 1.0);
