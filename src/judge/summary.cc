@@ -11,6 +11,7 @@
 #include "judge/contrasts.h"
 #include "judge/effects.h"
 #include "judge/factor_table.h"
+#include "judge/miss_curve.h"
 #include "judge/noise_floor.h"
 #include "judge/paired.h"
 #include "judge/target.h"
@@ -258,6 +259,26 @@ void add_ratios(const Question& question, std::vector<JudgedCell>& cells) {
   }
 }
 
+// What full bursts cost shows over cells that differ in their rings or loads alone.
+void add_predictions(std::vector<JudgedCell>& cells) {
+  std::map<CellKey, std::vector<const TrialResult*>> alike;
+  const auto key_of = [](const CellSummary& cell) {
+    std::map<std::string, std::string> levels = cell.cell;
+    levels.erase("rx_ring");
+    levels.erase("load");
+    return CellKey(cell.group, std::move(levels));
+  };
+  for (const JudgedCell& cell : cells) {
+    auto& trials = alike[key_of(cell.summary)];
+    trials.insert(trials.end(), cell.valid.begin(), cell.valid.end());
+  }
+  std::map<CellKey, std::optional<BurstCost>> costs;
+  for (const auto& [key, trials] : alike) costs.emplace(key, fit_burst_cost(trials));
+  for (JudgedCell& cell : cells)
+    cell.summary.predicted_missed_ratio =
+        predicted_missed_ratio(cell.valid, costs.at(key_of(cell.summary)));
+}
+
 }  // namespace
 
 void add_closed_loop(std::optional<ClosedLoopAccount>& sum, const ClosedLoopAccount& books) {
@@ -323,6 +344,7 @@ Summary summarise(const Question& question, const std::vector<TrialResult>& tria
     cells.push_back(judge_cell(question, planned, by_cell[key], own));
   }
   add_ratios(question, cells);
+  if (searches.empty()) add_predictions(cells);
   const std::vector<FactorTable> tables = factor_tables(cells);
   summary.effects = factor_effects(question, cells, tables);
   summary.noise_floors = noise_floors_of(question, trials);

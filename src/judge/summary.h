@@ -43,6 +43,9 @@ struct CellSummary {
   // of the factors of its group and otherwise its own) over the blocks they share. Absent for the
   // baseline itself, and where the baseline was zero in any of them.
   std::map<std::string, double> ratio_to_baseline;
+  // What the stall model says of rx_missed_ratio (judge/miss_curve.h): no measurement. nullopt
+  // where it says nothing.
+  std::optional<double> predicted_missed_ratio;
   std::vector<GoalSummary> goals;         // of a cell that was searched, one search a block
   std::vector<LatencyAtLoad> latency_at;  // after the searches, at shares of the PDR
   Ledger ledger;                          // summed over the valid trials; a fate is measured in it
