@@ -137,6 +137,13 @@ Decades ring_decades(const ShownGroup& group) {
   return decades;
 }
 
+// Whether the model gives the cell a share of missed frames that lies on the axis.
+bool predicts_at(const ShownGroup& group, const ShownCell& cell, const Decades& decades) {
+  const std::optional<double>& predicted = cell.summary->predicted_missed_ratio;
+  return group.ring_metric == "rx_missed_ratio" && predicted &&
+         *predicted >= std::pow(10.0, decades.low) && *predicted <= std::pow(10.0, decades.high);
+}
+
 // The words of a text in lines of at most `columns`.
 std::vector<std::string> in_lines(const std::string& text, std::size_t columns) {
   std::vector<std::string> lines;
@@ -466,10 +473,16 @@ void draw_rings(Markup& out, const ShownGroup& group, const Panel& panel, const 
         7.0 * (static_cast<double>(s) - (static_cast<double>(panel.series.size()) - 1.0) / 2.0);
     const auto level = [&](double value) { return value > 0.0 ? y.at(std::log10(value)) : kZero; };
     std::string path;
+    std::string model;  // its line stops at what is below the axis
     Markup marks;
     for (const std::size_t c : series.cells) {
       const ShownCell& cell = group.cells[c];
       const auto ring = ring_size(group, cell);
+      if (ring && predicts_at(group, cell, decades)) {
+        const double predicted = *cell.summary->predicted_missed_ratio;
+        model += fmt::format("{}{:.1f} {:.1f}", model.empty() ? "M" : "L",
+                             x.at(std::log2(*ring)) + beside, y.at(std::log10(predicted)));
+      }
       const auto estimate = estimate_of(*cell.summary, group.ring_metric);
       if (!ring || !estimate) continue;
       const double at = x.at(std::log2(*ring)) + beside;
@@ -500,6 +513,10 @@ void draw_rings(Markup& out, const ShownGroup& group, const Panel& panel, const 
       out.mark("path", {{"class", fmt::format("s{} curve", style)},
                         {"d", path},
                         {"stroke-dasharray", std::string(kDashes[style])}});
+    }
+    if (!model.empty()) {
+      out.open("path", {{"class", fmt::format("s{} curve model", style)}, {"d", model}});
+      out.leaf("title", fmt::format("{}: what the stall model says", series.label)).close();
     }
     out.verbatim(marks.take());
   }

@@ -50,7 +50,8 @@ std::string render_csv(const ReportInput& input) {
   for (const std::string& factor : factors) out += fmt::format(",{}", field(factor));
   out += ",path,metric,unit,median,low,high,confidence,values,trials,valid,attributes\n";
 
-  for (const CellSummary& cell : input.summary.cells) {
+  for (std::size_t index = 0; index < input.summary.cells.size(); ++index) {
+    const CellSummary& cell = input.summary.cells[index];
     std::string head = field(cell.group);
     for (const std::string& factor : factors) {
       const auto level = cell.cell.find(factor);
@@ -76,6 +77,20 @@ std::string render_csv(const ReportInput& input) {
     for (const MetricFacts& facts : all_metrics()) row(facts.name, facts.unit);
     for (const auto& [metric, estimate] : cell.metrics) {
       if (known.count(metric) == 0) row(metric, "");
+    }
+    if (cell.predicted_missed_ratio) {
+      out += fmt::format(
+          "{},predicted_missed_ratio,ratio,{},,,,,{},{},the stall model; not measured\n", head,
+          *cell.predicted_missed_ratio, cell.trials, cell.valid);
+    }
+    if (input.summary.target) {
+      const CellTarget& target = input.summary.target->cells[index];
+      const auto end = [](const std::optional<double>& value) {
+        return value ? fmt::format("{}", *value) : std::string();
+      };
+      out += fmt::format("{},target_headroom,ratio,,{},{},,,{},{},{}\n", head,
+                         end(target.headroom_low), end(target.headroom_high), cell.trials,
+                         cell.valid, field(target.sentence));
     }
   }
   return out;

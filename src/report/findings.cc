@@ -39,6 +39,17 @@ FindingList against_baseline(const Summary& summary) {
   return list;
 }
 
+FindingList of_target(const Summary& summary) {
+  FindingList list{"Against the target",
+                   "95 % interval over blocks, and of losses the exact binomial limit; headroom in "
+                   "load",
+                   {}};
+  if (!summary.target) return list;
+  for (const CellTarget& cell : summary.target->cells)
+    list.findings.push_back({cell.group, cell.sentence, std::string(name_of(cell.verdict))});
+  return list;
+}
+
 FindingList noise(const Summary& summary) {
   FindingList list{"Noise floor", "measured before the campaign, with its blocks", {}};
   for (const NoiseFloor& floor : summary.noise_floors) {
@@ -77,8 +88,8 @@ FindingList interactions(const Summary& summary) {
 
 std::vector<FindingList> findings_of(const Summary& summary) {
   std::vector<FindingList> lists;
-  for (FindingList list :
-       {against_baseline(summary), noise(summary), other_metrics(summary), interactions(summary)}) {
+  for (FindingList list : {of_target(summary), against_baseline(summary), noise(summary),
+                           other_metrics(summary), interactions(summary)}) {
     if (!list.findings.empty()) lists.push_back(std::move(list));
   }
   return lists;

@@ -21,8 +21,8 @@ struct FindingList {
   bool exploratory = false;
 };
 
-// Against the baseline; the gate's noise floor; other metrics that moved; interactions. Lists
-// without a finding are left out.
+// Against the target; against the baseline; the gate's noise floor; other metrics that moved;
+// interactions. Lists without a finding are left out.
 [[nodiscard]] std::vector<FindingList> findings_of(const Summary& summary);
 
 }  // namespace pollmark

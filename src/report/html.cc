@@ -187,6 +187,9 @@ class Page {
       out_.text(" ").leaf("span", {{"class", "more"}}, answer.substr(end + 2));
     }
     out_.close().newline();
+    if (summary_.target) {
+      out_.leaf("p", {{"class", "answer long"}}, "Target " + summary_.target->sentence).newline();
+    }
   }
 
   void write_setup() {
@@ -467,14 +470,21 @@ class Page {
         out_.leaf("p", {{"class", "note"}},
                   "Whiskers: interval of the median. Exactly zero has its own line under the "
                   "logarithmic axis, with a hollow marker.");
+        if (predicts()) {
+          out_.leaf(
+              "p", {{"class", "note"}},
+              "Thin lines without markers: what the stall model says with the stated stalls, "
+              "the measured core time and the measured shares of the queues. No measurement.");
+        }
       }
       first = false;
       write_group_heading(group);
       const Legend legend = legend_of(group.ring_panels);
       draw_legend(out_, legend);
       out_.open("div", {{"class", "panels"}}).newline();
-      NumberTable table{
-          {"cell", group.ring_metric, "95 % interval", "values"}, {false, true, true, true}, {}};
+      NumberTable table{{"cell", group.ring_metric, "95 % interval", "values", "model says"},
+                        {false, true, true, true, true},
+                        {}};
       for (const Panel& panel : group.ring_panels) {
         out_.open("div", {{"class", "panel"}});
         if (!panel.title.empty()) out_.leaf("h4", panel.title);
@@ -488,13 +498,22 @@ class Page {
                                   estimate ? metric_text(group.ring_metric, estimate->median)
                                            : std::string(kNotMeasured),
                                   estimate ? interval_text(group.ring_metric, *estimate) : "",
-                                  fmt::format("{}", estimate ? estimate->values : 0)});
+                                  fmt::format("{}", estimate ? estimate->values : 0),
+                                  cell.summary->predicted_missed_ratio
+                                      ? ratio_text(*cell.summary->predicted_missed_ratio)
+                                      : "nothing"});
           }
         }
       }
       out_.close().newline();
       write_details(out_, "These numbers as a table", table);
     }
+  }
+
+  [[nodiscard]] bool predicts() const {
+    return std::any_of(summary_.cells.begin(), summary_.cells.end(), [](const CellSummary& cell) {
+      return cell.predicted_missed_ratio.has_value();
+    });
   }
 
   void write_heat() {

@@ -113,7 +113,7 @@ svg .tick,svg .axis,svg .small{font-size:11px;fill:var(--muted)}
 .core{fill:none;stroke:var(--s2);stroke-width:2}
 .tick2{fill:none;stroke:var(--s2);stroke-width:2.4}
 .bar.all{fill:var(--s0)}.bar.lost{fill:var(--s1)}.bar.open{fill:var(--bad)}
-.curve{fill:none;stroke-width:2;stroke-linejoin:round}
+.curve{fill:none;stroke-width:2;stroke-linejoin:round}.curve.model{stroke-width:1}
 .whisker{fill:none;stroke-width:1.6}
 .dot{stroke-width:1.6}
 .s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}.s4{stroke:var(--s4)}.s5{stroke:var(--s5)}

@@ -128,6 +128,7 @@ Json cell_json(const ShownCell& cell) {
                      {"p999_ns", estimate_or_null(load.p999_ns)}});
   }
   json["latency_at"] = std::move(loads);
+  json["predicted_missed_ratio"] = or_null(summary.predicted_missed_ratio);
   json["ratio_to_baseline"] = summary.ratio_to_baseline;
   if (cell.state == CellState::measured) {
     add_books(json, summary.ledger);
@@ -225,6 +226,30 @@ Json group_json(const ShownGroup& group) {
   return json;
 }
 
+Json target_json(const TargetAnswer& answer) {
+  const Target& target = answer.target;
+  Json cells = Json::array();
+  for (const CellTarget& cell : answer.cells) {
+    Json criteria = Json::array();
+    for (const TargetCriterion& criterion : cell.criteria)
+      criteria.push_back({{"name", criterion.name},
+                          {"verdict", name_of(criterion.verdict)},
+                          {"why", criterion.why}});
+    cells.push_back({{"group", cell.group},
+                     {"cell", cell.cell},
+                     {"verdict", name_of(cell.verdict)},
+                     {"target_pps", or_null(cell.target_pps)},
+                     {"headroom_low", or_null(cell.headroom_low)},
+                     {"headroom_high", or_null(cell.headroom_high)},
+                     {"criteria", std::move(criteria)},
+                     {"sentence", cell.sentence}});
+  }
+  return {{"rate", target.rate.text()},      {"frame", text_or_null(target.frame)},
+          {"loss_ratio", target.loss_ratio}, {"p99_ns", or_null(target.p99_ns)},
+          {"cores", or_null(target.cores)},  {"sentence", answer.sentence},
+          {"cells", std::move(cells)}};
+}
+
 // Every string as readable() makes it, so that the text can be written as JSON at all.
 Json made_readable(const Json& json) {
   if (json.is_string()) return readable(json.get_ref<const std::string&>());
@@ -305,6 +330,7 @@ Json summary_json(const ReportInput& input) {
   }
   json["groups"] = std::move(groups);
   json["cells"] = cells;
+  json["target"] = summary.target ? target_json(*summary.target) : Json(nullptr);
   Json effects = Json::array();
   for (const FactorEffect& effect : summary.effects) {
     effects.push_back(

@@ -285,6 +285,7 @@ std::string render_text(const ReportInput& input, int width_columns) {
   out += wrapped(
       summary.answer.empty() ? std::string("No answer: nothing was measured.") : summary.answer,
       width, "-> ", "   ");
+  if (summary.target) out += wrapped("Target " + summary.target->sentence, width, "-> ", "   ");
   if (summary.quick) {
     out += wrapped("A quick run: few blocks, a ranking without verdicts.", width, "   ", "   ");
   }
