@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "campaign/environment.h"
-#include "campaign/stored_question.h"
+#include "campaign/judged_folder.h"
 #include "judge/comparison.h"
 #include "judge/drift.h"
 #include "judge/order_statistics.h"
@@ -25,12 +25,6 @@ namespace {
 using CellKey = std::pair<std::string, std::map<std::string, std::string>>;
 using Out = std::back_insert_iterator<std::string>;
 
-struct Folder {
-  std::string name;  // as printed
-  StoredCampaign stored;
-  Question question;
-};
-
 // Each line filled to the width; what it wraps stands further in.
 std::string folded(std::string_view text, int width) {
   std::string out;
@@ -43,86 +37,7 @@ std::string folded(std::string_view text, int width) {
   return out;
 }
 
-struct Condition {
-  std::string factor;
-  std::string level;
-};
-
-Result<Condition> condition_of(std::string_view option, const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    return fail(Errc::bad_experiment, fmt::format("{} {}: allowed: FACTOR=LEVEL", option, text));
-  }
-  return Condition{text.substr(0, equals), text.substr(equals + 1)};
-}
-
-std::string quoted_list(const std::set<std::string>& names) {
-  return join(std::vector<std::string>(names.begin(), names.end()), ", ");
-}
-
-// factor -> levels of the stored trials.
-std::map<std::string, std::set<std::string>> levels_of(const std::vector<TrialResult>& trials) {
-  std::map<std::string, std::set<std::string>> levels;
-  for (const TrialResult& trial : trials) {
-    if (!is_of_a_cell(trial)) continue;
-    for (const auto& [factor, level] : trial.order.cell) levels[factor].insert(level);
-  }
-  return levels;
-}
-
-Result<void> require_level(const Folder& folder, std::string_view option,
-                           const Condition& condition) {
-  const auto levels = levels_of(folder.stored.trials);
-  const auto known = levels.find(condition.factor);
-  if (known == levels.end()) {
-    std::set<std::string> factors;
-    for (const auto& [factor, values] : levels) factors.insert(factor);
-    return fail(Errc::bad_experiment,
-                fmt::format("{}: no factor {}; allowed: {}", option, condition.factor,
-                            quoted_list(factors)),
-                folder.name);
-  }
-  if (!known->second.contains(condition.level)) {
-    return fail(Errc::bad_experiment,
-                fmt::format("{}: {} was not measured at {}; allowed: {}", option, condition.factor,
-                            condition.level, quoted_list(known->second)),
-                folder.name);
-  }
-  return {};
-}
-
-bool holds(const std::vector<Condition>& conditions,
-           const std::map<std::string, std::string>& cell) {
-  return std::all_of(conditions.begin(), conditions.end(), [&](const Condition& condition) {
-    const auto level = cell.find(condition.factor);
-    return level != cell.end() && level->second == condition.level;
-  });
-}
-
-Result<Folder> read_folder(const std::filesystem::path& path) {
-  Folder folder;
-  folder.name = path.lexically_normal().string();
-  while (folder.name.size() > 1 && folder.name.back() == '/') folder.name.pop_back();
-  PM_TRY(folder.stored, ResultsFolder::read(path));
-  PM_TRY(const Plan plan, stored_plan(path, folder.stored));
-  folder.question =
-      question_of(plan, folder.stored.provenance.quick ? Rigour::ranking : Rigour::verdicts);
-  return folder;
-}
-
-Result<void> keep_only(Folder& folder, const std::vector<Condition>& where) {
-  for (const Condition& condition : where) PM_TRYV(require_level(folder, "--where", condition));
-  std::erase_if(folder.stored.trials, [&](const TrialResult& trial) {
-    return is_of_a_cell(trial) && !holds(where, trial.order.cell);
-  });
-  std::erase_if(folder.stored.searches,
-                [&](const SearchResult& search) { return !holds(where, search.cell); });
-  std::erase_if(folder.question.cells,
-                [&](const Question::PlannedCell& cell) { return !holds(where, cell.cell); });
-  return {};
-}
-
-Result<std::string> chosen_metric(const CompareOrder& order, const Folder& folder) {
+Result<std::string> chosen_metric(const CompareOrder& order, const JudgedFolder& folder) {
   const std::string metric = order.metric.empty() ? folder.question.metric : order.metric;
   std::vector<std::string> known;
   for (const MetricFacts& facts : all_metrics()) known.push_back(facts.name);
@@ -151,7 +66,7 @@ Result<std::vector<Verdict>> gates_of(const CompareOrder& order) {
   return gates;
 }
 
-tl::unexpected<Error> not_measured(const std::string& metric, const Folder& folder) {
+tl::unexpected<Error> not_measured(const std::string& metric, const JudgedFolder& folder) {
   std::set<std::string> measured;
   for (const TrialResult& trial : folder.stored.trials) {
     if (trial.order.kind != TrialKind::trial || !trial.valid) continue;
@@ -172,7 +87,7 @@ tl::unexpected<Error> not_measured(const std::string& metric, const Folder& fold
               folder.name);
 }
 
-void say_folder(const std::string& letter, const Folder& folder, Out out) {
+void say_folder(const std::string& letter, const JudgedFolder& folder, Out out) {
   int trials = 0;
   int valid = 0;
   for (const TrialResult& trial : folder.stored.trials) {
@@ -187,7 +102,7 @@ void say_folder(const std::string& letter, const Folder& folder, Out out) {
   }
 }
 
-bool on_model(const Folder& folder) {
+bool on_model(const JudgedFolder& folder) {
   return std::any_of(folder.stored.trials.begin(), folder.stored.trials.end(),
                      [](const TrialResult& trial) {
                        return is_of_a_cell(trial) && trial.order.path == Path::model;
@@ -213,7 +128,8 @@ bool gate_says_no(const std::vector<Comparison>& comparisons, const std::vector<
 }
 
 // The cells' values of one folder.
-std::map<CellKey, std::vector<double>> values_of(const Folder& folder, const std::string& metric) {
+std::map<CellKey, std::vector<double>> values_of(const JudgedFolder& folder,
+                                                 const std::string& metric) {
   std::map<CellKey, std::vector<double>> values;
   for (const TrialResult& trial : folder.stored.trials) {
     const bool latency = metric_facts(metric).source == MetricSource::latency;
@@ -235,7 +151,7 @@ std::string cell_name(const CellKey& key) {
 
 // --- one folder ---------------------------------------------------------------------------------
 
-Result<CompareOutcome> compare_levels(const CompareOrder& order, Folder folder,
+Result<CompareOutcome> compare_levels(const CompareOrder& order, JudgedFolder folder,
                                       const std::vector<Verdict>& gates) {
   if (!order.expect.empty()) {
     return fail(Errc::bad_experiment,
@@ -309,8 +225,8 @@ Result<std::string> confounding(const CompareOrder& order,
   return join(unexpected, ", ");
 }
 
-Result<CompareOutcome> compare_runs(const CompareOrder& order, const Folder& a, const Folder& b,
-                                    const std::vector<Verdict>& gates) {
+Result<CompareOutcome> compare_runs(const CompareOrder& order, const JudgedFolder& a,
+                                    const JudgedFolder& b, const std::vector<Verdict>& gates) {
   if (!order.by.empty() || !order.baseline.empty()) {
     return fail(Errc::bad_experiment,
                 "--by, --baseline: between two folders the cells are compared; allowed: with one");
@@ -391,7 +307,8 @@ Result<CompareOutcome> compare_runs(const CompareOrder& order, const Folder& a, 
 
 // --- a series -----------------------------------------------------------------------------------
 
-Result<CompareOutcome> compare_series(const CompareOrder& order, std::vector<Folder> folders) {
+Result<CompareOutcome> compare_series(const CompareOrder& order,
+                                      std::vector<JudgedFolder> folders) {
   if (!order.by.empty() || !order.baseline.empty() || !order.expect.empty() ||
       !order.fail_on.empty()) {
     return fail(Errc::bad_experiment,
@@ -399,9 +316,10 @@ Result<CompareOutcome> compare_series(const CompareOrder& order, std::vector<Fol
                 "allowed: with one or two folders");
   }
   PM_TRY(const std::string metric, chosen_metric(order, folders.front()));
-  std::stable_sort(folders.begin(), folders.end(), [](const Folder& a, const Folder& b) {
-    return a.stored.provenance.started_utc < b.stored.provenance.started_utc;
-  });
+  std::stable_sort(folders.begin(), folders.end(),
+                   [](const JudgedFolder& a, const JudgedFolder& b) {
+                     return a.stored.provenance.started_utc < b.stored.provenance.started_utc;
+                   });
   CompareOutcome outcome;
   const Out out = std::back_inserter(outcome.text);
   std::vector<std::map<CellKey, std::vector<double>>> values;
@@ -460,12 +378,13 @@ Result<CompareOutcome> compare_folders(const CompareOrder& order, int width) {
     PM_TRY(Condition condition, condition_of("--where", text));
     where.push_back(std::move(condition));
   }
-  std::vector<Folder> folders;
+  std::vector<JudgedFolder> folders;
   for (const std::filesystem::path& path : order.folders) {
-    PM_TRY(Folder folder, read_folder(path));
-    PM_TRYV(keep_only(folder, where));
-    const bool again = std::any_of(folders.begin(), folders.end(),
-                                   [&](const Folder& known) { return known.name == folder.name; });
+    PM_TRY(JudgedFolder folder, read_judged_folder(path));
+    PM_TRYV(keep_cells(folder, where));
+    const bool again = std::any_of(folders.begin(), folders.end(), [&](const JudgedFolder& known) {
+      return known.name == folder.name;
+    });
     if (again) return fail(Errc::bad_experiment, "is given twice", folder.name);
     folders.push_back(std::move(folder));
   }
