@@ -15,6 +15,7 @@ void add_verbs(CLI::App& app, Action& action) {
   add_factors(app, action);
   add_init(app, action);
   add_compare(app, action);
+  add_size(app, action);
   add_report(app, action);
   add_rss(app, action);
   add_ports(app, action);

@@ -25,6 +25,7 @@ void add_rss(CLI::App& app, Action& action);
 void add_ports(CLI::App& app, Action& action);
 void add_drops(CLI::App& app, Action& action);
 void add_snapshot(CLI::App& app, Action& action);
+void add_size(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);
 
 // Refuses "": where leaving an option out means something else.
