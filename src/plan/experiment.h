@@ -28,11 +28,16 @@ struct FactorLevels {
   std::vector<std::vector<std::pair<std::string, std::string>>> sets;
 };
 
+// factorial: every combination of the levels. one_at_a_time: the baseline, and from it each other
+// level of each factor alone.
+enum class Design : std::uint8_t { factorial, one_at_a_time };
+
 struct Group {
   std::string name;                   // "main" for the top-level tables
   TrialOrder base;                    // everything set once
   std::vector<FactorLevels> factors;  // in file order
-  std::int64_t packets = 0;           // of each trial's window; 0: base.seconds holds
+  Design design = Design::factorial;
+  std::int64_t packets = 0;  // of each trial's window; 0: base.seconds holds
 };
 
 struct JudgeOrder {
@@ -64,12 +69,12 @@ struct Experiment {
   std::vector<std::string> host_allow;  // of every trial
   std::optional<SearchPlan> search;     // unset: every cell has its load
   JudgeOrder judge;
+  std::optional<Target> target;  // what each cell is asked to carry; unset: nothing was asked
 };
 
 // A cell: one combination of levels in one group.
 struct Cell {
   std::size_t index = 0;  // in Plan::cells
-  std::optional<Target> target;  // what each cell is asked to carry; unset: nothing was asked
   TrialOrder order;       // block, attempt, trial, seed, epoch not yet set
   std::string label;      // "rx_ring=512 queues=4 reta=3:1:1:1"
   // Why it cannot be run, known before anything is opened (a rule of the path, the line rate, ...).

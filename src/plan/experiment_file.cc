@@ -162,6 +162,7 @@ constexpr std::string_view kBudgetAllowed = "\"20 min\", \"90 s\", up to 7 days"
 constexpr std::string_view kSecondsAllowed =
     "seconds (0.5) or a duration (\"300 ms\"), up to 3600 s";
 constexpr std::string_view kPacketsAllowed = "\"2 M\", \"500 k\", 64; up to 1 T";
+constexpr const char* kDesign = "design";  // no factor, though it stands among them
 constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0.5 %\"";
 
 }  // namespace
@@ -206,7 +207,6 @@ std::vector<Reader::Key> Reader::end_keys() {
       key("", "under_test", "\"receiver\"", "Whose losses are the result.",
           &Reader::read_under_test),
       later("", "budget", "choosing blocks by time"),
-      later("", "design", "other designs than every combination"),
       key("generator", "port", std::string(kPortAllowed), "Where frames are sent.",
           &Reader::read_generator_port),
       key("generator", "lcores", std::string(kLcoresAllowed),
@@ -237,7 +237,9 @@ std::vector<Reader::Key> Reader::model_and_trial_keys() {
       key("model.faults", "delay", std::string(kProbabilityAllowed), "", &Reader::read_delay),
       key("model.faults", "delay_time", "\"1 ns\" to \"1 s\"", "How long a delayed frame waits.",
           &Reader::read_delay_time),
-      later("factors", "design", "other designs than every combination"),
+      key("factors", kDesign, "\"factorial\", \"one_at_a_time\"",
+          "factorial: every combination. one_at_a_time: the baseline, and each other level alone.",
+          &Reader::read_design),
       key("trial", "seconds", std::string(kSecondsAllowed), "Virtual seconds on the model.",
           &Reader::read_seconds),
       key("trial", "packets", std::string(kPacketsAllowed), "Instead of seconds.",
@@ -300,7 +302,7 @@ std::vector<std::string> names_in(std::string_view table) {
   std::vector<std::string> names;
   if (table == "factors" || table == "judge.baseline") {
     for (const FactorFacts& factor : all_factors()) names.push_back(factor.name);
-    if (table == "factors") names.emplace_back(kLayout);
+    if (table == "factors") names.insert(names.end(), {std::string(kLayout), kDesign});
     return names;
   }
   for (const Reader::Key& key : Reader::keys()) {
@@ -494,9 +496,9 @@ void Reader::collect(const toml::table& root, Place from) {
     }
     if (std::find(table_names().begin(), table_names().end(), name) != table_names().end()) {
       if (name == "search" && !search_at_) search_at_ = key.source();
+      if (name == "target" && !target_at_) target_at_ = key.source();
       if (const toml::table* table = node.as_table()) {
         collect_table(name, *table, top_, from, Scope::all);
-      if (name == "target" && !target_at_) target_at_ = key.source();
       } else {
         mistake(node.source(), fmt::format("{}: {}; allowed: a table of {}", name, type_text(node),
                                            join(names_in(name), ", ")));
@@ -874,6 +876,12 @@ void Reader::read_drop_reasons(const Entry& entry, Draft& draft) {
   draft.group.base.drop_reasons = *enum_from_name<DropReasonsRule>(rule);
 }
 
+void Reader::read_design(const Entry& entry, Draft& draft) {
+  std::string design = "factorial";
+  one_of(entry, kDesign, {"factorial", "one_at_a_time"}, {}, draft, &design);
+  if (design == "one_at_a_time") draft.group.design = Design::one_at_a_time;
+}
+
 void Reader::read_metric(const Entry& entry, Draft& draft) {
   std::vector<std::string> names = metric_names();
   if (experiment_.search) {
@@ -1059,7 +1067,9 @@ void Reader::read_factors(Draft& draft) {
   const auto found = draft.view.find("factors");
   if (found == draft.view.end()) return;
   std::vector<std::pair<std::string, const Entry*>> columns;
-  for (const auto& [name, entry] : found->second) columns.emplace_back(name, &entry);
+  for (const auto& [name, entry] : found->second) {
+    if (name != kDesign) columns.emplace_back(name, &entry);
+  }
   std::sort(columns.begin(), columns.end(),
             [](const auto& a, const auto& b) { return a.second->order < b.second->order; });
   std::map<std::string, std::string> swept;  // factor -> the column that sets it
@@ -1401,6 +1411,7 @@ Result<Experiment> Reader::read() {
       mistake({}, "name is missing; allowed: name = \"...\"");
     }
     check_search(whole);
+    check_target(whole);
     if (options_.quick) {
       experiment_.blocks = std::min(experiment_.blocks, kQuickBlocks);
       experiment_.budget_ns = 0;
@@ -1411,7 +1422,6 @@ Result<Experiment> Reader::read() {
     if (has_main()) {
       Draft draft;
       draft.group.name = "main";
-    check_target(whole);
       draft.view = top_;
       drafts.push_back(std::move(draft));
     }

@@ -276,15 +276,16 @@ class Reader {
   void read_snaplen(const Entry& entry, Draft& draft);
   void read_limit(const Entry& entry, Draft& draft);
   void read_trigger(const Entry& entry, Draft& draft);
+  void read_design(const Entry& entry, Draft& draft);
   void read_metric(const Entry& entry, Draft& draft);
   void read_matters(const Entry& entry, Draft& draft);
   void read_choose(const Entry& entry, Draft& draft);
-
   void read_target_rate(const Entry& entry, Draft& draft);
   void read_target_frame(const Entry& entry, Draft& draft);
   void read_target_loss(const Entry& entry, Draft& draft);
   void read_target_p99(const Entry& entry, Draft& draft);
   void read_target_cores(const Entry& entry, Draft& draft);
+
   std::string file_;
   const ReadOptions& options_;
   std::filesystem::path folder_;
@@ -294,8 +295,8 @@ class Reader {
   std::vector<GroupText> groups_;
   std::vector<Mistake> mistakes_;
   std::optional<toml::source_region> search_at_;  // where [search] stands
-  GoalAttributes goal_defaults_;
   std::optional<toml::source_region> target_at_;  // where [target] stands
+  GoalAttributes goal_defaults_;
   bool latency_at_said_ = false;
   Experiment experiment_;
 };

@@ -90,6 +90,7 @@ void print_group(const Plan& plan, const Group& group, Out out) {
   }
   fmt::format_to(out, "group {}: {}", group.name, counted(cells, "cell"));
   if (refused > 0) fmt::format_to(out, ", {} refused", number(refused));
+  if (group.design == Design::one_at_a_time) fmt::format_to(out, ", one at a time");
   fmt::format_to(out, ", path {}", path_names(paths));
   if (!first) return;
   const TrialOrder& order = first->order;

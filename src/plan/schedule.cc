@@ -71,9 +71,56 @@ std::size_t count_cells(const Group& group) {
   for (const FactorLevels& column : group.factors) {
     if (column.sets.empty()) return 0;
     if (cells > kMostCells) return cells;
-    cells *= column.sets.size();
+    if (group.design == Design::one_at_a_time) {
+      cells += column.sets.size() - 1;
+    } else {
+      cells *= column.sets.size();
+    }
   }
   return cells;
+}
+
+// The first of the column's levels that the baseline names; where it names none, the first.
+std::size_t baseline_level(const FactorLevels& column,
+                           const std::map<std::string, std::string>& baseline) {
+  for (std::size_t level = 0; level < column.sets.size(); ++level) {
+    const bool is_it =
+        std::all_of(column.sets[level].begin(), column.sets[level].end(), [&](const auto& set) {
+          const auto named = baseline.find(set.first);
+          return named == baseline.end() || named->second == set.second;
+        });
+    if (is_it) return level;
+  }
+  return 0;
+}
+
+// A level of every column for each cell of the group; count_cells(group) of them.
+std::vector<std::vector<std::size_t>> choices_of(
+    const Group& group, const std::map<std::string, std::string>& baseline) {
+  std::vector<std::vector<std::size_t>> choices;
+  std::vector<std::size_t> choice(group.factors.size(), 0);
+  if (group.design == Design::one_at_a_time) {
+    for (std::size_t column = 0; column < choice.size(); ++column)
+      choice[column] = baseline_level(group.factors[column], baseline);
+    choices.push_back(choice);
+    for (std::size_t column = 0; column < choice.size(); ++column) {
+      for (std::size_t level = 0; level < group.factors[column].sets.size(); ++level) {
+        if (level == choice[column]) continue;
+        choices.push_back(choice);
+        choices.back()[column] = level;
+      }
+    }
+    return choices;
+  }
+  for (std::size_t n = count_cells(group); n > 0; --n) {
+    choices.push_back(choice);
+    // The last factor turns fastest.
+    for (std::size_t column = choice.size(); column-- > 0;) {
+      if (++choice[column] < group.factors[column].sets.size()) break;
+      choice[column] = 0;
+    }
+  }
+  return choices;
 }
 
 // The range of a search's loads; the highest is the cell's load.
@@ -308,15 +355,9 @@ Result<Plan> plan_experiment(Experiment experiment) {
                             experiment.blocks, kMostCells, kMostTrials));
   }
   for (const Group& group : experiment.groups) {
-    std::vector<std::size_t> choice(group.factors.size(), 0);
-    for (std::size_t n = count_cells(group); n > 0; --n) {
+    for (const auto& choice : choices_of(group, experiment.judge.baseline)) {
       plan.cells.push_back(make_cell(group, choice, experiment.search));
       plan.cells.back().index = plan.cells.size() - 1;
-      // The last factor turns fastest.
-      for (std::size_t column = choice.size(); column-- > 0;) {
-        if (++choice[column] < group.factors[column].sets.size()) break;
-        choice[column] = 0;
-      }
     }
   }
   schedule_gate(experiment, plan);

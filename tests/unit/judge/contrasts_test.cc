@@ -161,6 +161,23 @@ TEST(NoiseFloors, AGateThatSeesADifferenceOrTooMuchNoiseFails) {
   EXPECT_FALSE(short_gate.summary().noise_floors.front().floor);
 }
 
+// design = "one_at_a_time": nothing is set against anything but the baseline.
+TEST(Contrasts, OneAtATimeIsSetAgainstTheBaselineAlone) {
+  Campaign campaign;
+  campaign.add({{"burst", "8"}, {"rx_ring", "512"}}, around(2'000, 50, 8, 0));
+  campaign.add({{"burst", "8"}, {"rx_ring", "64"}}, around(9'000, 50, 8, 1));
+  campaign.add({{"burst", "16"}, {"rx_ring", "512"}}, around(2'000, 50, 8, 2));
+  campaign.question.baseline = {{"burst", "8"}, {"rx_ring", "512"}};
+  const Summary summary = campaign.summary();
+  const std::vector<Comparison> compared = of_metric(summary, "loss_ratio");
+  ASSERT_THAT(compared, SizeIs(2));
+  for (const Comparison& comparison : compared) {
+    EXPECT_EQ(comparison.baseline, comparison.factor == "burst" ? "8" : "512");
+    EXPECT_EQ(comparison.combinations, 1);
+  }
+  EXPECT_THAT(summary.interactions, IsEmpty());
+}
+
 TEST(NoiseFloors, ADifferenceBelowTheFloorIsSaidToBe) {
   Campaign campaign;
   campaign.question.baseline = {{"rx_ring", "512"}};

@@ -29,6 +29,28 @@ std::vector<std::string> labels(const Plan& plan) {
   return all;
 }
 
+TEST(Cells, OneAtATimeAreTheBaselineAndEachOtherLevelAlone) {
+  const std::string text =
+      small_with("rx_ring = [64, 512]",
+                 "design = \"one_at_a_time\"\nrx_ring = [64, 512, 4096]\nburst = [8, 16]");
+  EXPECT_THAT(labels(planned(text, {"judge.baseline.rx_ring=512"})),
+              ElementsAre("rx_ring=512 burst=8", "rx_ring=64 burst=8", "rx_ring=4096 burst=8",
+                          "rx_ring=512 burst=16"));
+  EXPECT_THAT(labels(planned(text)), ElementsAre("rx_ring=64 burst=8", "rx_ring=512 burst=8",
+                                                 "rx_ring=4096 burst=8", "rx_ring=64 burst=16"))
+      << "the first levels, where no baseline is declared";
+  EXPECT_THAT(planned(text).schedule, SizeIs(4 * 3));
+}
+
+TEST(Cells, OneAtATimeTakesALayoutAsOneFactor) {
+  const std::string text =
+      small_with("rx_ring = [64, 512]",
+                 "design = \"one_at_a_time\"\nrx_ring = [64, 512]\nlayout = [{ queues = 1 }, { "
+                 "queues = 4 }]");
+  EXPECT_THAT(labels(planned(text, {"judge.baseline.queues=4"})),
+              ElementsAre("rx_ring=64 queues=4", "rx_ring=512 queues=4", "rx_ring=64 queues=1"));
+}
+
 TEST(Cells, AreEveryCombinationInFileOrder) {
   const Plan plan = planned(small_with("rx_ring = [64, 512]",
                                        "rx_ring = [512, 64]\nburst = [8, 16]\nrx_offloads = [[], "
