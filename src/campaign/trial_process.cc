@@ -99,7 +99,8 @@ Result<TrialResult> carry_out(const std::string& line) {
 
 // Generous: the wall time of a lockstep trial depends on the machine, not on the order.
 std::chrono::seconds patience(const TrialOrder& order) {
-  const double virtual_seconds = order.seconds + order.warmup_seconds;
+  const double virtual_seconds =
+      order.seconds + order.warmup_seconds + order.wait_before_seconds + order.wait_after_seconds;
   return std::chrono::seconds(120 + static_cast<std::int64_t>(virtual_seconds * 100));
 }
 

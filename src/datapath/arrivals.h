@@ -91,12 +91,14 @@ struct Traffic {
   const ReplayFrame* replay = nullptr;
   std::uint32_t replay_count = 0;
   // by shape, or by frame of the capture
-  const FixedTicks* line_time = nullptr;  // on the wire
-  const FixedTicks* gap = nullptr;        // on the schedule
+  const FixedTicks* line_time = nullptr;   // on the wire
+  const FixedTicks* gap = nullptr;         // on the schedule
+  const FixedTicks* warmup_gap = nullptr;  // of the warm-up; nullptr: as the window
   ArrivalLaw law = ArrivalLaw::constant;
   std::uint32_t burst_frames = 1;
-  double mean_gap_ticks = 0.0;  // poisson
-  FixedTicks on_ticks = 0;      // on_off
+  double mean_gap_ticks = 0.0;         // poisson
+  double warmup_mean_gap_ticks = 0.0;  // with warmup_gap
+  FixedTicks on_ticks = 0;             // on_off
   FixedTicks off_ticks = 0;
   std::uint64_t seed = 0;
   FaultThresholds faults;
@@ -253,6 +255,12 @@ class Wire {
       if (traffic.line_time[at] > longest) longest = traffic.line_time[at];
     // The last frame of the warm-up is off the line when the window opens.
     const Ticks guard = whole(longest) + 1;
+    gap_ = traffic.gap;
+    mean_gap_ticks_ = traffic.mean_gap_ticks;
+    if (traffic.warmup_gap != nullptr) {
+      gap_ = traffic.warmup_gap;
+      mean_gap_ticks_ = traffic.warmup_mean_gap_ticks;
+    }
     open_phase(0, traffic.warmup_epoch,
                traffic.window_start > guard ? traffic.window_start - guard : 0);
   }
@@ -317,6 +325,8 @@ class Wire {
   void close_phase() noexcept {
     if (!in_window_) {
       in_window_ = true;
+      gap_ = traffic_->gap;
+      mean_gap_ticks_ = traffic_->mean_gap_ticks;
       open_phase(traffic_->window_start, traffic_->epoch, traffic_->window_end);
       if (traffic_->window_frames != 0) frames_left_ = traffic_->window_frames;
       return;
@@ -338,11 +348,11 @@ class Wire {
     if (--frames_left_ == 0) phase_end_ = 0;
     switch (traffic_->law) {
       case ArrivalLaw::constant:
-        scheduled_ += traffic_->gap[cursor_.position()];
+        scheduled_ += gap_[cursor_.position()];
         break;
       case ArrivalLaw::poisson: {
-        const double gap = -std::log(drawn_unit(traffic_->seed ^ kPoissonSalt ^ epoch_, index_)) *
-                           traffic_->mean_gap_ticks;
+        const double gap =
+            -std::log(drawn_unit(traffic_->seed ^ kPoissonSalt ^ epoch_, index_)) * mean_gap_ticks_;
         const auto whole_ticks = static_cast<std::uint64_t>(gap);
         const double rest = gap - static_cast<double>(whole_ticks);
         scheduled_ += FixedTicks{whole_ticks} << 64;
@@ -350,7 +360,7 @@ class Wire {
         break;
       }
       case ArrivalLaw::burst:
-        burst_start_ += traffic_->gap[sent];
+        burst_start_ += gap_[sent];
         if (++in_burst_ == traffic_->burst_frames) {
           in_burst_ = 0;
           scheduled_ = burst_start_;
@@ -359,7 +369,7 @@ class Wire {
         }
         break;
       case ArrivalLaw::on_off:
-        scheduled_ += traffic_->gap[cursor_.position()];
+        scheduled_ += gap_[cursor_.position()];
         while (scheduled_ - on_start_ >= traffic_->on_ticks) {
           scheduled_ += traffic_->off_ticks;
           on_start_ += traffic_->on_ticks + traffic_->off_ticks;
@@ -465,6 +475,8 @@ class Wire {
   const Traffic* traffic_ = nullptr;
   HeldFrame* lanes_ = nullptr;
   FrameCursor cursor_;
+  const FixedTicks* gap_ = nullptr;  // of this phase, as the next
+  double mean_gap_ticks_ = 0.0;
   FixedTicks last_ = 0;         // arrival of the latest frame
   FixedTicks scheduled_ = 0;    // of the next regular frame
   FixedTicks burst_start_ = 0;  // of the next burst

@@ -141,20 +141,24 @@ class UdpGsoSender final : public Sender {
   void send() {
     std::uint64_t begin = tsc_now();
     if (order_.warmup_seconds > 0.0) {
-      send_phase(begin, order_.warmup_seconds, static_cast<std::uint8_t>(order_.epoch ^ 0x80U),
-                 warmup_);
+      const TrafficOrder& traffic = order_.traffic;
+      send_phase(begin, order_.warmup_seconds,
+                 traffic.warmup_pps > 0.0 ? traffic.warmup_pps : traffic.intended_pps,
+                 static_cast<std::uint8_t>(order_.epoch ^ 0x80U), warmup_);
       warmup_accepted_.store(warmup_.sent_pkts, std::memory_order_release);
       begin = std::max(tsc_now(), begin + cycles(order_.warmup_seconds));
     }
-    if (thread_error_.empty()) send_phase(begin, order_.seconds, order_.epoch, window_);
+    if (thread_error_.empty())
+      send_phase(begin, order_.seconds, order_.traffic.intended_pps, order_.epoch, window_);
     accepted_.store(warmup_.sent_pkts + window_.sent_pkts, std::memory_order_release);
   }
 
-  void send_phase(std::uint64_t begin, double seconds, std::uint8_t epoch, Phase& phase) {
+  void send_phase(std::uint64_t begin, double seconds, double pps, std::uint8_t epoch,
+                  Phase& phase) {
     std::ranges::fill(sequences_, 0U);
     const std::uint64_t end = begin + cycles(seconds);
-    const double pps = order_.traffic.intended_pps;
-    const auto frames = static_cast<std::int64_t>(pps * seconds);
+    // Seconds that were made from a number of frames give that number.
+    const auto frames = static_cast<std::int64_t>(pps * seconds + 1e-6);
     const std::int64_t cpu_before = thread_cpu_ns();
     const std::int64_t wall_before = wall_ns();
     std::size_t flow = 0;
@@ -166,7 +170,7 @@ class UdpGsoSender final : public Sender {
       const auto count =
           static_cast<int>(is_max() ? segments_ : std::min<std::int64_t>(segments_, frames - at));
       const auto late = static_cast<std::int64_t>(now - due);
-      if (!is_max() && late > catch_up_ticks()) {
+      if (!is_max() && late > catch_up_ticks(pps)) {
         phase.given_up_pkts += count;
         continue;
       }
@@ -226,8 +230,8 @@ class UdpGsoSender final : public Sender {
   }
 
   // Debt that is worked off back to back: 1 ms, or one call where calls are rarer.
-  [[nodiscard]] std::int64_t catch_up_ticks() const {
-    const double call_seconds = static_cast<double>(segments_) / order_.traffic.intended_pps;
+  [[nodiscard]] std::int64_t catch_up_ticks(double pps) const {
+    const double call_seconds = static_cast<double>(segments_) / pps;
     return static_cast<std::int64_t>(
         std::max(static_cast<double>(kCatchUpNs) * 1e-9, call_seconds) * hz_);
   }
@@ -243,7 +247,7 @@ class UdpGsoSender final : public Sender {
       health.thread_cpu_fraction =
           std::min(1.0, static_cast<double>(window_.cpu_ns) / static_cast<double>(window_.wall_ns));
     }
-    if (!is_max()) health.tolerated_gap_ns = ns_of(catch_up_ticks());
+    if (!is_max()) health.tolerated_gap_ns = ns_of(catch_up_ticks(order_.traffic.intended_pps));
     return health;
   }
 

@@ -115,6 +115,7 @@ void put_details(Json& json, const TrialOrder& order) {
         {"text", traffic.load.text()}}},
       {"direction", name_of(traffic.direction)},
       {"intended_pps", number(traffic.intended_pps)},
+      {"warmup_pps", number(traffic.warmup_pps)},
       {"pcap", traffic.pcap},
       {"timing", name_of(traffic.timing)},
       {"time_scale", number(traffic.time_scale)},
@@ -188,6 +189,8 @@ void put_details(Json& json, const TrialOrder& order) {
                      {"trigger", name_of(order.capture.trigger)}};
   json["seconds"] = number(order.seconds);
   json["warmup_seconds"] = number(order.warmup_seconds);
+  json["wait_before_seconds"] = number(order.wait_before_seconds);
+  json["wait_after_seconds"] = number(order.wait_after_seconds);
   json["epoch"] = order.epoch;
   json["pdr_percent"] = number(order.pdr_percent);
   json["kernel_knobs"] = object_of(order.kernel_knobs);
@@ -718,6 +721,7 @@ void read_traffic(Fields in, TrafficOrder& traffic) {
   load.read("value", traffic.load.value);
   in.read_since("direction", traffic.direction);
   in.read("intended_pps", traffic.intended_pps);
+  in.read_since("warmup_pps", traffic.warmup_pps);
   in.read("pcap", traffic.pcap);
   in.read_since("timing", traffic.timing);
   in.read_since("time_scale", traffic.time_scale);
@@ -806,6 +810,8 @@ void read_details(Fields in, TrialOrder& order) {
   if (in.has("capture")) read_capture(in.object("capture"), order.capture);
   in.read("seconds", order.seconds);
   in.read("warmup_seconds", order.warmup_seconds);
+  in.read_since("wait_before_seconds", order.wait_before_seconds);
+  in.read_since("wait_after_seconds", order.wait_after_seconds);
   in.read("epoch", order.epoch);
   in.read("pdr_percent", order.pdr_percent);
   in.read_since("kernel_knobs", order.kernel_knobs);

@@ -87,8 +87,8 @@ struct Names<CaptureTrigger> {
 };
 template <>
 struct Names<TrialKind> {
-  static constexpr std::array<std::string_view, 5> kAll = {"trial", "calibration", "search",
-                                                           "probe", "latency"};
+  static constexpr std::array<std::string_view, 8> kAll = {
+      "trial", "calibration", "search", "probe", "latency", "frame_loss", "burst", "recovery"};
 };
 template <>
 struct Names<ValidityRule> {

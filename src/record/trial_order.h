@@ -58,8 +58,19 @@ enum class Fanout : std::uint8_t { hash, lb, cpu };
 enum class CaptureAt : std::uint8_t { sender, receiver };
 // From when on a capture is kept: from the start, or from shortly before the first loss.
 enum class CaptureTrigger : std::uint8_t { none, first_loss };
-// latency: at a share of the PDR, after a search.
-enum class TrialKind : std::uint8_t { trial, calibration, search, probe, latency };
+// Behind a search: latency, at a share of the PDR or (RFC 2544) at the throughput; the others are
+// those of RFC 2544: frame_loss, at a share of the highest load; burst, frames at the highest load
+// from idle; recovery, half of an overload behind it.
+enum class TrialKind : std::uint8_t {
+  trial,
+  calibration,
+  search,
+  probe,
+  latency,
+  frame_loss,
+  burst,
+  recovery
+};
 enum class ValidityRule : std::uint8_t { strict, as_is };
 // Whether the kernel's drop reasons are watched on a path that has them. That costs nothing for a
 // frame that is delivered, and 90 to 300 ns of the CPU that drops it for one that is not.
@@ -100,6 +111,7 @@ struct TrafficOrder {
                               // flow are exchanged. Not in the record
   Load load;                  // as asked, of each direction
   double intended_pps = 0.0;  // as resolved, of each direction; 0 for "max"
+  double warmup_pps = 0.0;    // of the warm-up, of each direction; 0: as the window
   std::string pcap;           // absolute path when kind is replay
   ReplayTiming timing = ReplayTiming::rate;
   double time_scale = 1.0;  // of scaled: 2 doubles every gap
@@ -229,9 +241,13 @@ struct TrialOrder {
   std::vector<std::string> host_allow;  // what of the whole host may be changed: setting or port
   double seconds = 1.0;                 // virtual seconds in lockstep
   double warmup_seconds = 0.1;
+  // RFC 2544 section 23, in real time on any path but the model: waited before the traffic, so that
+  // everything has come to rest, and behind it without a frame, for what is still on its way.
+  double wait_before_seconds = 0.0;
+  double wait_after_seconds = 0.0;
   std::uint64_t seed = 1;            // of this trial's traffic, faults and stalls
   std::uint8_t epoch = 1;            // stamped into measured frames; warm-up has another
-  double pdr_percent = 0.0;          // of a trial of kind latency: its load; else 0
+  double pdr_percent = 0.0;          // of a trial of kind latency at a share of the PDR; else 0
   std::int64_t planted_stop_ns = 0;  // self-test: stop the receiver once, mid-trial; 0 = not
   friend bool operator==(const TrialOrder&, const TrialOrder&) = default;
 };

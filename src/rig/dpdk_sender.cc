@@ -290,11 +290,10 @@ class DpdkSender final : public Sender {
       std::this_thread::yield();
     }
     if (!source_.is_replay() && order_.warmup_seconds > 0.0) {
-      send_phase(lcore, source_.pacing(begin, order_.warmup_seconds, 1), warmup_epoch,
-                 lcore.warmup);
+      send_phase(lcore, source_.pacing(begin, TrialPhase::warmup), warmup_epoch, lcore.warmup);
       begin = common_begin(std::max(tsc_now(), begin + ticks_of(order_.warmup_seconds)));
     }
-    send_phase(lcore, source_.pacing(begin, order_.seconds, 0), order_.epoch, lcore.window);
+    send_phase(lcore, source_.pacing(begin, TrialPhase::window), order_.epoch, lcore.window);
     drain(lcore);
   }
 

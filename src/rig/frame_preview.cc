@@ -199,7 +199,7 @@ class PortFrames final : public PlannedFrames {
         epoch_(order.epoch),
         source_(std::move(source)),
         stream_(source_, source_.shares().front()),
-        pacer_(source_.pacing(0, order.seconds, 0)) {
+        pacer_(source_.pacing(0, TrialPhase::window)) {
     data_.resize(static_cast<std::size_t>(std::max(kSnapBytes, mtu + 128)));
   }
 

@@ -95,14 +95,18 @@ Traffic FrameSource::traffic() const {
   return traffic;
 }
 
-PacerOrder FrameSource::pacing(Ticks start, double seconds, std::uint64_t salt) const {
+PacerOrder FrameSource::pacing(Ticks start, TrialPhase phase) const {
+  const bool warmup = phase == TrialPhase::warmup;
   PacerOrder pacing;
   pacing.start = start;
-  pacing.end = start + static_cast<Ticks>(seconds * tsc_hz_);
-  pacing.seed = order_.seed ^ salt;
+  pacing.end =
+      start + static_cast<Ticks>((warmup ? order_.warmup_seconds : order_.seconds) * tsc_hz_);
+  pacing.seed = order_.seed ^ (warmup ? 1U : 0U);
   if (order_.traffic.loops > 0 && is_replay())
     pacing.slots = static_cast<std::uint64_t>(order_.traffic.loops) * replay_.size();
-  pacing.ticks_per_frame = ticks_per_frame_;
+  const double warmup_pps = order_.traffic.warmup_pps;
+  pacing.ticks_per_frame =
+      warmup && has_schedule() && warmup_pps > 0.0 ? tsc_hz_ / warmup_pps : ticks_per_frame_;
   if (!gaps_.empty()) {
     pacing.gaps = gaps_.data();
     pacing.gap_count = static_cast<std::uint32_t>(gaps_.size());

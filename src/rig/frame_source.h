@@ -17,6 +17,8 @@
 
 namespace pollmark {
 
+enum class TrialPhase : std::uint8_t { window, warmup };
+
 class FrameSource {
  public:
   // Shared among as many lcores as the order names for the generator; one when it names none.
@@ -33,8 +35,8 @@ class FrameSource {
   [[nodiscard]] bool has_schedule() const { return ticks_per_frame_ > 0.0; }
   // Mean of the schedule; 0 without one.
   [[nodiscard]] double ticks_per_frame() const { return ticks_per_frame_; }
-  // The schedule of `seconds` from `start` on, of all lcores. salt: of what is drawn.
-  [[nodiscard]] PacerOrder pacing(Ticks start, double seconds, std::uint64_t salt) const;
+  // The schedule of warm-up or window from `start` on, of all lcores.
+  [[nodiscard]] PacerOrder pacing(Ticks start, TrialPhase phase) const;
   // Length of the window: of the trial, or of the passes over a capture if they end before.
   [[nodiscard]] double window_seconds() const;
 

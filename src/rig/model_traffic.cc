@@ -118,9 +118,18 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
     return fail(Errc::bad_experiment, "load: must be above zero");
   // A frame's share of the schedule is its share of the line: a mix at 60 % leaves the same part of
   // the line idle behind every frame.
-  const bool at_line = wanted.intended_pps == 0.0 || wanted.intended_pps > line_pps * (1.0 - 1e-9);
-  const long double stretch =
-      at_line ? 1.0L : static_cast<long double>(line_pps) / wanted.intended_pps;
+  const auto stretch_of = [line_pps](double pps) {
+    const bool at_line = pps == 0.0 || pps > line_pps * (1.0 - 1e-9);
+    return at_line ? 1.0L : static_cast<long double>(line_pps) / pps;
+  };
+  const long double stretch = stretch_of(wanted.intended_pps);
+  if (wanted.warmup_pps > line_pps * (1.0 + 1e-9))
+    return fail(
+        Errc::bad_experiment,
+        fmt::format("load of the warm-up: {:.0f} pps exceed the line; allowed: up to {:.0f} "
+                    "pps",
+                    wanted.warmup_pps, line_pps));
+  const bool has_warmup_load = wanted.warmup_pps > 0.0 && wanted.intended_pps > 0.0;
   const Arrivals& arrivals = wanted.arrivals;
   const bool on_off = arrivals.kind == ArrivalKind::on_off;
   const long double on_share =
@@ -134,8 +143,11 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
     longest = std::max(longest, ticks);
     made.line_time_.push_back(fixed(ticks));
     made.gap_.push_back(fixed(ticks * stretch * on_share * kHairLong));
+    if (has_warmup_load)
+      made.warmup_gap_.push_back(
+          fixed(ticks * stretch_of(wanted.warmup_pps) * on_share * kHairLong));
   }
-  double pps = at_line ? line_pps : wanted.intended_pps;
+  double pps = stretch > 1.0L ? wanted.intended_pps : line_pps;
   const bool recorded = wanted.kind == TrafficKind::replay && wanted.timing != ReplayTiming::rate;
   if (recorded) {
     PM_TRY(pps, made.take_recorded_gaps(wanted, *capture, tsc_hz));
@@ -152,6 +164,7 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
   traffic.replay_count = static_cast<std::uint32_t>(made.replay_.size());
   traffic.seed = order.seed;
   traffic.mean_gap_ticks = tsc_hz / pps;
+  if (has_warmup_load) traffic.warmup_mean_gap_ticks = tsc_hz / wanted.warmup_pps;
   if (on_off) {
     traffic.on_ticks = fixed(static_cast<long double>(arrivals.on_ns) * 1e-9L * tsc_hz);
     traffic.off_ticks = fixed(static_cast<long double>(arrivals.off_ns) * 1e-9L * tsc_hz);
@@ -213,7 +226,8 @@ Result<ModelTraffic> ModelTraffic::prepare(const TrialOrder& order, const HotLev
 
   // Frames that the link can hold at once: those of its flow that overtake a reordered one, or all
   // that come while one is delayed.
-  const double delayed_pkts = pps * static_cast<double>(faults.delay_ns) * 1e-9;
+  const double delayed_pkts =
+      std::max(pps, wanted.warmup_pps) * static_cast<double>(faults.delay_ns) * 1e-9;
   const double reordered_pkts =
       static_cast<double>(kReorderMost) *
       (wanted.kind == TrafficKind::replay ? 1.0 : static_cast<double>(wanted.flows));
@@ -289,6 +303,7 @@ Traffic ModelTraffic::traffic() const {
   traffic.replay = is_replay() ? replay_.data() : nullptr;
   traffic.line_time = line_time_.data();
   traffic.gap = gap_.data();
+  if (!warmup_gap_.empty()) traffic.warmup_gap = warmup_gap_.data();
   return traffic;
 }
 

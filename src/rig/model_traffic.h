@@ -64,6 +64,7 @@ class ModelTraffic {
   std::vector<std::vector<std::uint8_t>> replay_bytes_;
   std::vector<FixedTicks> line_time_;
   std::vector<FixedTicks> gap_;
+  std::vector<FixedTicks> warmup_gap_;  // empty: as the window
   std::uint32_t tracker_window_ = 256;
   std::int64_t largest_data_bytes_ = 60;
   double window_seconds_ = 0.0;

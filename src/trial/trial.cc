@@ -213,6 +213,18 @@ TrialResult Way::result(const TrialLimits& limits, const std::optional<std::stri
   return result;
 }
 
+// What RFC 2544 section 23 has a trial wait for; virtual time has nothing on its way.
+bool waits(const TrialOrder& order) { return order.path != Path::model; }
+
+TrialLimits with_wait_after(const TrialOrder& order, TrialLimits limits) {
+  if (!waits(order)) return limits;
+  const auto wait_ns = static_cast<std::int64_t>(order.wait_after_seconds * 1e9);
+  if (wait_ns <= limits.quiet_ns) return limits;
+  limits.drain_limit_ns += wait_ns - limits.quiet_ns;
+  limits.quiet_ns = wait_ns;
+  return limits;
+}
+
 using Ways = std::vector<std::unique_ptr<Way>>;
 
 Ways ways_of(const TrialOrder& order, std::vector<Ends> ends) {
@@ -233,12 +245,15 @@ LiveTallies live_of(const Ways& ways) {
 }  // namespace
 
 Result<TrialResult> run_trial(const TrialOrder& order, std::vector<Ends> ends,
-                              const TrialLimits& limits, const TrialClocks& clocks) {
+                              const TrialLimits& given, const TrialClocks& clocks) {
+  const TrialLimits limits = with_wait_after(order, given);
   const Ways ways = ways_of(order, std::move(ends));
   const std::string started_utc = utc_text(clocks.epoch_seconds());
   std::vector<ClockReading> readings{clocks.read()};
 
   for (const auto& way : ways) PM_TRYV(way->open());
+  if (waits(order) && order.wait_before_seconds > 0.0)
+    clocks.pause_ns(static_cast<std::int64_t>(order.wait_before_seconds * 1e9));
   for (const auto& way : ways) PM_TRYV(way->read_counters_before());
   for (const auto& way : ways) PM_TRYV(way->start_receiver());
   readings.push_back(clocks.read());

@@ -26,7 +26,8 @@ struct TrialLimits {
 };
 
 // Runs the order on the ends of its ways (directions_of), both ways at the same time where the ends
-// run in real time, and joins what they showed (trial/directions.h). Counters are read upstream
+// run in real time, and joins what they showed (trial/directions.h). The order's waits come
+// behind the opening, and lengthen the quiet time that ends the drain. Counters are read upstream
 // then downstream before the traffic, and after its drain (RFC 2544 s.23) downstream until two
 // readings agree, max_counter_readings at most, then upstream. Two readings agree when no owner or
 // echo moved; context counters may. An Error means the trial could not be carried out at all (no

@@ -207,6 +207,28 @@ TEST(LockstepRule9, OfferedIsWhatArrivesInTheWindowAndWarmUpIsOfAnotherEpoch) {
   }
 }
 
+TEST(LockstepRule9, AWarmUpAboveWhatTheLcoreTakesLeavesItsRingFull) {
+  TrialOrder order = small_order();
+  order.model.link_bps = 400e9;
+  order.receiver.rx_ring = 512;
+  order.receiver.stage = StageKind::checksum;
+  order.seconds = 0.002;
+  order.warmup_seconds = 0.001;
+  order.traffic.intended_pps = 1e6;
+  for (const double warmup_pps : {0.0, 500e6}) {
+    order.traffic.warmup_pps = warmup_pps;
+    const auto outcome = run(order);
+    ASSERT_TRUE(outcome) << outcome.error().text();
+    EXPECT_EQ(outcome->sender.offered_pkts, 2000) << "the window is as ordered";
+    EXPECT_EQ(open_books(*outcome), "");
+    // What lay in the ring when the window opened.
+    if (warmup_pps == 0.0)
+      EXPECT_LE(outcome->fate(Fate::late), order.receiver.burst);
+    else
+      EXPECT_GE(outcome->fate(Fate::late), order.receiver.rx_ring / 2);
+  }
+}
+
 TEST(LockstepRule10, ThePageSizeIsThatOfThisRun) {
   const auto outcome = run(small_order());
   ASSERT_TRUE(outcome) << outcome.error().text();

@@ -142,6 +142,21 @@ TEST(DpdkOverVeth, WarmUpIsNoPartOfTheBooks) {
   EXPECT_LE(polled, received + order.receiver.burst);
 }
 
+TEST(DpdkOverVeth, WarmUpHasARateOfItsOwn) {
+  NEEDS_DPDK_LAB();
+  TrialOrder order = order_of(Path::dpdk);
+  order.warmup_seconds = 0.1;
+  order.seconds = 0.05;
+  order.traffic.warmup_pps = 10'000.0;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_closed(*result);
+  EXPECT_EQ(result->ledger().intended_pkts(), 2500);
+  // Frames that a stall had the sender give up are missing: never are there more.
+  EXPECT_LE(result->counters.at("sender.port.warmup_pkts").delta.value_or(0), 1000);
+  EXPECT_GT(result->counters.at("sender.port.warmup_pkts").delta.value_or(0), 0);
+}
+
 TEST(DpdkOverVeth, MaximumLoadMeasuresAndTheBooksStillClose) {
   NEEDS_DPDK_LAB();
   TrialOrder order = order_of(Path::udp_socket);

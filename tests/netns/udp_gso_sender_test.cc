@@ -61,6 +61,19 @@ TEST(UdpGsoSender, EveryDatagramOfEveryBurstArrivesAsAFrameOfItsOwn) {
   EXPECT_LE(*result->syscalls_per_pkt, 1.1);
 }
 
+TEST(UdpGsoSender, WarmUpHasARateOfItsOwn) {
+  NEEDS_NETWORK_LAB();
+  TrialOrder order = gso_order();
+  order.traffic.warmup_pps = 16'000.0;
+  const auto result = run(order);
+  ASSERT_TRUE(result) << result.error().text();
+  expect_books_closed(*result);
+  EXPECT_EQ(result->ledger().pkts_or_zero(Fate::tx_unsent) + result->ledger().offered_pkts(), 5000);
+  // 20 ms of it: 320 frames, those less that a stall had it give up.
+  EXPECT_LE(result->counters.at("sender.port.warmup_pkts").delta.value_or(0), 320);
+  EXPECT_GT(result->counters.at("sender.port.warmup_pkts").delta.value_or(0), 0);
+}
+
 TEST(UdpGsoSender, WithoutAScheduleAllThatWasOfferedIsAccountedFor) {
   NEEDS_NETWORK_LAB();
   TrialOrder order = gso_order();

@@ -20,7 +20,7 @@ class RandomTrial {
 
   TrialOrder order() {
     TrialOrder order;
-    order.kind = pick<TrialKind>(5);
+    order.kind = pick<TrialKind>(8);
     order.trial = integer(0, 1 << 20);
     order.group = text();
     order.block = static_cast<int>(integer(0, 20));
@@ -55,6 +55,7 @@ class RandomTrial {
                               integer()};
     order.traffic.load = {pick<LoadUnit>(5), real()};
     order.traffic.intended_pps = real();
+    order.traffic.warmup_pps = real();
     order.traffic.pcap = text();
     order.model.link_bps = real();
     order.model.dma = pick<DmaPlacement>(3);
@@ -98,6 +99,8 @@ class RandomTrial {
     order.drop_reasons = pick<DropReasonsRule>(2);
     order.seconds = real();
     order.warmup_seconds = real();
+    order.wait_before_seconds = real();
+    order.wait_after_seconds = real();
     order.seed = random_();
     order.epoch = static_cast<std::uint8_t>(integer(0, 255));
     order.pdr_percent = real();

@@ -298,6 +298,42 @@ TEST(Arrivals, OnAndOffTakeTurnsAndTheMeanIsTheLoad) {
   }));
 }
 
+TEST(Arrivals, AWarmUpOfItsOwnRateLeavesTheWindowsScheduleAsItWas) {
+  EXPECT_TRUE(rc::check("warm-up", [] {
+    const auto law = *rc::gen::element(ArrivalLaw::constant, ArrivalLaw::poisson, ArrivalLaw::burst,
+                                       ArrivalLaw::on_off);
+    const double stretch = *rc::gen::element(2.0, 5.5, 40.0);
+    const double warmup_stretch = *rc::gen::element(2.0, 3.5, 100.0);
+    Line line({10.0}, stretch, 4);
+    line.traffic.law = law;
+    line.traffic.seed = *rc::gen::arbitrary<std::uint64_t>();
+    line.traffic.window_start = 1'000'000;
+    line.traffic.window_end = 2'000'000;
+    line.traffic.mean_gap_ticks = 10.0 * stretch;
+    line.traffic.burst_frames = 8;
+    line.traffic.on_ticks = FixedTicks{2000} << 64;
+    line.traffic.off_ticks = FixedTicks{1000} << 64;
+    const std::vector<WireFrame> plain = line.window();
+
+    const std::vector<FixedTicks> warmup_gap{
+        FixedTicks{static_cast<std::uint64_t>(10.0 * warmup_stretch * 0x1.0p32)} << 32};
+    line.traffic.warmup_gap = warmup_gap.data();
+    line.traffic.warmup_mean_gap_ticks = 10.0 * warmup_stretch;
+    const std::vector<WireFrame> window = line.window();
+    RC_ASSERT(window.size() == plain.size());
+    for (std::size_t i = 0; i < window.size(); ++i) {
+      RC_ASSERT(window[i].arrival == plain[i].arrival);
+      RC_ASSERT(window[i].frame.flow == plain[i].frame.flow);
+      RC_ASSERT(window[i].frame.sequence == plain[i].frame.sequence);
+    }
+    const auto before = static_cast<double>(line.events().size() - window.size());
+    const double on_share = law == ArrivalLaw::on_off ? 2.0 / 3.0 : 1.0;
+    const double expected = 1e6 / (10.0 * warmup_stretch) * on_share;
+    const double room = law == ArrivalLaw::poisson ? 6.0 * std::sqrt(expected) : 0.002 * expected;
+    RC_ASSERT(std::abs(before - expected) <= room + 220.0 / warmup_stretch + 9.0);
+  }));
+}
+
 TEST(Arrivals, SlotsDecideWhoseTurnItIsAndSequencesHaveNoGap) {
   Line line({20.0}, 1.0, 3);
   const std::vector<FlowSlot> slots = {{0, 0}, {2, 0}, {0, 1}, {1, 0}, {0, 2}};

@@ -33,7 +33,8 @@ TEST(Names, AreSpeltAsTheEnumerators) {
   expect_names<StageKind>({"none", "touch", "checksum", "forward", "hyperscan"});
   expect_names<CaptureAt>({"sender", "receiver"});
   expect_names<CaptureTrigger>({"none", "first_loss"});
-  expect_names<TrialKind>({"trial", "calibration", "search", "probe", "latency"});
+  expect_names<TrialKind>(
+      {"trial", "calibration", "search", "probe", "latency", "frame_loss", "burst", "recovery"});
   expect_names<ValidityRule>({"strict", "as_is"});
   expect_names<DropReasonsRule>({"on", "off"});
   EXPECT_EQ(name_of(Path::udp_socket), "udp_socket");

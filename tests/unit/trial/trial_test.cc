@@ -68,6 +68,28 @@ TEST(Trial, TheDrainIsGivenItsLimits) {
   EXPECT_EQ(story.drain_limit_ns, 456'000'000);
 }
 
+TEST(Trial, WaitsOfTheOrderComeBehindTheOpeningAndBehindTheTraffic) {
+  Story story;
+  story.order.wait_before_seconds = 5.0;
+  story.order.wait_after_seconds = 2.0;
+  const std::int64_t began_ns = story.now_ns;
+  ASSERT_TRUE(story.run());
+  EXPECT_EQ(story.journal.at(2), "pause");
+  EXPECT_EQ(story.journal.at(3), "sender.read_counters");
+  EXPECT_GE(story.now_ns - began_ns, 5'000'000'000);
+  EXPECT_EQ(story.drain_quiet_ns, 2'000'000'000);
+  EXPECT_GT(story.drain_limit_ns, 3'900'000'000) << "as long beyond the quiet time as ever";
+}
+
+TEST(Trial, TheModelWaitsForNothing) {
+  Story story = Story::on_model();
+  story.order.wait_before_seconds = 5.0;
+  story.order.wait_after_seconds = 2.0;
+  ASSERT_TRUE(story.run());
+  EXPECT_EQ(story.journal.at(2), "sender.read_counters");
+  EXPECT_EQ(story.drain_quiet_ns, TrialLimits{}.quiet_ns);
+}
+
 TEST(Trial, AnUndisturbedTrialIsValidAndItsBooksClose) {
   Story story;
   const auto result = story.run();
