@@ -69,7 +69,7 @@ std::vector<GoalSummary> goal_summaries(const std::vector<const SearchResult*>& 
 std::vector<LatencyAtLoad> latency_at_loads(const std::vector<const TrialResult*>& trials) {
   std::map<double, std::vector<const TrialResult*>> by_percent;
   for (const TrialResult* trial : trials) {
-    if (trial->order.kind == TrialKind::latency) {
+    if (trial->order.kind == TrialKind::latency && trial->order.pdr_percent > 0.0) {
       by_percent[trial->order.pdr_percent].push_back(trial);
     }
   }

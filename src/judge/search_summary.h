@@ -38,7 +38,7 @@ struct LatencyAtLoad {
 // In the order of the first search's goals. Searches of one cell.
 [[nodiscard]] std::vector<GoalSummary> goal_summaries(
     const std::vector<const SearchResult*>& searches);
-// From valid trials of kind latency, by rising load.
+// From valid trials of kind latency at shares of the PDR, by rising load.
 [[nodiscard]] std::vector<LatencyAtLoad> latency_at_loads(
     const std::vector<const TrialResult*>& trials);
 // Why the goals gave no number: "ndr: good up to the highest load, 37.2 Mpps"; empty when one did.

@@ -312,8 +312,7 @@ void add_drops(std::vector<DroppedAt>& sum, const std::vector<DroppedAt>& places
 }
 
 bool is_of_a_cell(const TrialResult& trial) {
-  return trial.order.kind == TrialKind::trial || trial.order.kind == TrialKind::search ||
-         trial.order.kind == TrialKind::latency;
+  return trial.order.kind != TrialKind::calibration && trial.order.kind != TrialKind::probe;
 }
 
 Summary summarise(const Question& question, const std::vector<TrialResult>& trials,
@@ -342,6 +341,16 @@ Summary summarise(const Question& question, const std::vector<TrialResult>& tria
     std::sort(own.begin(), own.end(),
               [](const SearchResult* a, const SearchResult* b) { return a->block < b->block; });
     cells.push_back(judge_cell(question, planned, by_cell[key], own));
+  }
+  if (question.rfc2544) {
+    std::vector<Rfc2544Source> sources;
+    for (const JudgedCell& cell : cells) {
+      const CellKey key(cell.summary.group, cell.summary.cell);
+      if (cell.summary.trials == 0) continue;  // refused, or not run
+      sources.push_back(
+          {key.first, key.second, cell.summary.path, by_cell[key], searches_by_cell[key]});
+    }
+    summary.rfc2544 = rfc2544_summary(*question.rfc2544, question.retries, sources);
   }
   add_ratios(question, cells);
   if (searches.empty()) add_predictions(cells);

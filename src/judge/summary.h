@@ -24,6 +24,7 @@
 #include "judge/comparison.h"
 #include "judge/estimate.h"
 #include "judge/interval.h"
+#include "judge/rfc2544_summary.h"
 #include "judge/search_summary.h"
 #include "record/ledger.h"
 #include "record/search_result.h"
@@ -162,10 +163,11 @@ struct Summary {
   std::vector<FactorEffect> effects;
   std::vector<Comparison> comparisons;  // levels against baselines: the judge's metric, then others
   std::vector<Interaction> interactions;
-  std::vector<NoiseFloor> noise_floors;  // one a group that had a gate
-  std::optional<TargetAnswer> target;    // nullopt: none was asked
-  std::vector<std::string> warnings;     // of blocks in which the machine had not settled
-  Ledger ledger;                         // all valid trials
+  std::vector<NoiseFloor> noise_floors;   // one a group that had a gate
+  std::optional<TargetAnswer> target;     // nullopt: none was asked
+  std::vector<std::string> warnings;      // of blocks in which the machine had not settled
+  std::optional<Rfc2544Summary> rfc2544;  // where its tests were asked for
+  Ledger ledger;                          // all valid trials
   int trials = 0;
   int valid = 0;
   bool quick = false;
@@ -188,6 +190,8 @@ struct Question {
     std::optional<std::string> refused;
   };
   std::vector<PlannedCell> cells;
+  std::optional<Rfc2544Order> rfc2544;  // nullopt: its tests were not asked for
+  int retries = 3;                      // of an invalid trial of theirs
 };
 
 // Adds the books of another trial, or cell, of the same unit.

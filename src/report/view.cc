@@ -656,10 +656,7 @@ View view_of(const ReportInput& input) {
     std::vector<const TrialResult*> trials;
     if (input.trials != nullptr) {
       for (const TrialResult& trial : *input.trials) {
-        const TrialKind kind = trial.order.kind;
-        const bool shown =
-            kind == TrialKind::trial || kind == TrialKind::search || kind == TrialKind::latency;
-        if (!shown || trial.order.group != group.name) continue;
+        if (!is_of_a_cell(trial) || trial.order.group != group.name) continue;
         trials.push_back(&trial);
         if (refusal_of(trial)) continue;
         collect_captures(view, group, trial);
