@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "record/rfc2544_order.h"
 #include "record/search_goal.h"
 #include "record/target.h"
 #include "record/trial_order.h"
@@ -68,6 +69,7 @@ struct Experiment {
   std::uint64_t seed = 1;
   std::vector<std::string> host_allow;  // of every trial
   std::optional<SearchPlan> search;     // unset: every cell has its load
+  std::optional<Rfc2544Order> rfc2544;  // its search is in `search`, as the only goal
   JudgeOrder judge;
   std::optional<Target> target;  // what each cell is asked to carry; unset: nothing was asked
 };
@@ -138,8 +140,9 @@ struct ReadOptions {
 [[nodiscard]] TrialOrder gate_order_of(const Plan& plan, std::size_t gate, int attempt,
                                        std::int64_t trial_number);
 
-// The order of one trial of a scheduled search (kind search), or after it (kind latency). nth: of
-// the trials of that kind, from 0; cells of a block have the same seed at the same nth.
+// The order of one trial of a scheduled search (kind search), or behind it (latency, frame_loss,
+// burst, recovery). nth: of the trials of that kind, from 0; cells of a block have the same seed at
+// the same nth.
 [[nodiscard]] TrialOrder search_order_of(const Plan& plan, std::size_t scheduled, TrialKind kind,
                                          int nth, std::int64_t trial_number);
 

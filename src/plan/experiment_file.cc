@@ -134,8 +134,8 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
 const std::vector<std::string>& table_names() {
   static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
                                                   "kernel",    "factors",  "trial",   "judge",
-                                                  "results",   "search",   "host",    "capture",
-                                                  "target"};
+                                                  "results",   "search",   "rfc2544", "host",
+                                                  "capture",   "target"};
   return kNames;
 }
 
@@ -170,8 +170,9 @@ constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0
 const std::vector<Reader::Key>& Reader::keys() {
   static const std::vector<Key> kKeys = [] {
     std::vector<Key> keys = end_keys();
-    for (std::vector<Key> more : {traffic_keys(), search_keys(), model_and_trial_keys(),
-                                  capture_keys(), target_keys_of_file()}) {
+    for (std::vector<Key> more :
+         {traffic_keys(), search_keys(), rfc2544_keys(), model_and_trial_keys(), capture_keys(),
+          target_keys_of_file()}) {
       std::move(more.begin(), more.end(), std::back_inserter(keys));
     }
     return keys;
@@ -497,6 +498,7 @@ void Reader::collect(const toml::table& root, Place from) {
     if (std::find(table_names().begin(), table_names().end(), name) != table_names().end()) {
       if (name == "search" && !search_at_) search_at_ = key.source();
       if (name == "target" && !target_at_) target_at_ = key.source();
+      if (name == "rfc2544" && !rfc2544_at_) rfc2544_at_ = key.source();
       if (const toml::table* table = node.as_table()) {
         collect_table(name, *table, top_, from, Scope::all);
       } else {
@@ -889,6 +891,10 @@ void Reader::read_metric(const Entry& entry, Draft& draft) {
       const std::string metric = metric_of_goal(goal.name);
       if (std::find(names.begin(), names.end(), metric) == names.end()) names.push_back(metric);
     }
+  }
+  if (rfc2544_at_) {
+    const std::string metric = metric_of_goal(rfc2544_goal(rfc2544_).name);
+    if (std::find(names.begin(), names.end(), metric) == names.end()) names.push_back(metric);
   }
   one_of(entry, "metric", names, {}, draft, &experiment_.judge.metric);
 }
@@ -1410,6 +1416,7 @@ Result<Experiment> Reader::read() {
     if (experiment_.name.empty() && !find(whole, "", "name")) {
       mistake({}, "name is missing; allowed: name = \"...\"");
     }
+    check_rfc2544(whole);
     check_search(whole);
     check_target(whole);
     if (options_.quick) {
@@ -1444,6 +1451,7 @@ Result<Experiment> Reader::read() {
       read_factor_keys(draft);
       read_factors(draft);
       check_search_of(draft);
+      check_rfc2544_of(draft);
       check_group(draft);
     }
     check_acting(drafts);

@@ -113,6 +113,7 @@ class Reader {
   static std::vector<Key> end_keys();
   static std::vector<Key> traffic_keys();         // traffic_keys.cc
   static std::vector<Key> search_keys();          // search_keys.cc
+  static std::vector<Key> rfc2544_keys();         // rfc2544_keys.cc
   static std::vector<Key> target_keys_of_file();  // target_keys.cc
   static std::vector<Key> model_and_trial_keys();
   static std::vector<Key> capture_keys();  // capture_keys.cc
@@ -190,6 +191,9 @@ class Reader {
   // target_keys.cc
   void read_target(std::string_view key, const Entry& entry, Draft& draft);
   void check_target(const Draft& whole);
+  // rfc2544_keys.cc
+  void check_rfc2544(Draft& whole);
+  void check_rfc2544_of(Draft& draft);
   void check_rules(Draft& draft);
   void check_metric(const Draft& whole, const std::vector<Draft>& drafts);
   void check_acting(const std::vector<Draft>& drafts);
@@ -217,6 +221,8 @@ class Reader {
   SearchPlan& search();
   void read_goal_attribute(std::string_view key, const Entry& entry, Draft& draft,
                            GoalAttributes& into);
+  // The table that has every cell searched: "[search]", "[rfc2544]"; empty: none.
+  [[nodiscard]] std::string searching_table() const;
   void read_search_load(const Entry& entry, std::string_view key, std::optional<Load>& load,
                         Draft& draft);
   std::optional<SearchGoal> goal_of(const toml::node& node, Draft& draft);
@@ -233,6 +239,15 @@ class Reader {
   void read_min_load(const Entry& entry, Draft& draft);
   void read_latency_at(const Entry& entry, Draft& draft);
   void read_goals(const Entry& entry, Draft& draft);
+  void read_rfc2544_preset(const Entry& entry, Draft& draft);
+  void read_rfc2544_tests(const Entry& entry, Draft& draft);
+  template <double Rfc2544Order::*kMember>
+  void read_rfc2544_seconds(const Entry& entry, Draft& draft);
+  template <int Rfc2544Order::*kMember>
+  void read_rfc2544_repeats(const Entry& entry, Draft& draft);
+  void read_rfc2544_width(const Entry& entry, Draft& draft);
+  void read_rfc2544_loss_step(const Entry& entry, Draft& draft);
+  void read_rfc2544_burst_step(const Entry& entry, Draft& draft);
   void read_name(const Entry& entry, Draft& draft);
   void read_question(const Entry& entry, Draft& draft);
   void read_under_test(const Entry& entry, Draft& draft);
@@ -294,8 +309,10 @@ class Reader {
   Tables top_;
   std::vector<GroupText> groups_;
   std::vector<Mistake> mistakes_;
-  std::optional<toml::source_region> search_at_;  // where [search] stands
-  std::optional<toml::source_region> target_at_;  // where [target] stands
+  std::optional<toml::source_region> search_at_;   // where [search] stands
+  std::optional<toml::source_region> target_at_;   // where [target] stands
+  std::optional<toml::source_region> rfc2544_at_;  // where [rfc2544] stands
+  Rfc2544Order rfc2544_;
   GoalAttributes goal_defaults_;
   bool latency_at_said_ = false;
   Experiment experiment_;

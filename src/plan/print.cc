@@ -159,6 +159,30 @@ void print_search(const SearchPlan& search, Out out) {
   fmt::format_to(out, "\n");
 }
 
+void print_rfc2544(const Plan& plan, Out out) {
+  const Rfc2544Order& tests = *plan.experiment.rfc2544;
+  const std::vector<std::string> shortfalls = rfc2544_shortfalls(tests);
+  if (shortfalls.empty()) {
+    fmt::format_to(out, "tests of RFC 2544, behind each search\n");
+  } else {
+    fmt::format_to(out, "tests after RFC 2544, shortened, behind each search\n");
+    fmt::format_to(out, "  {:<15} {}\n", "shortened", wrapped(join(shortfalls, ", "), 100, 18));
+  }
+  const auto first = std::find_if(plan.cells.begin(), plan.cells.end(),
+                                  [](const Cell& cell) { return !cell.refused; });
+  PM_CHECK(first != plan.cells.end());
+  for (const Rfc2544Cost& cost :
+       expected_costs(tests, first->order.traffic.intended_pps, first->order.warmup_seconds)) {
+    fmt::format_to(out, "  {:<15} {}, {} of traffic\n", name_of(cost.test),
+                   counted(static_cast<std::size_t>(cost.trials), "trial"),
+                   duration_text(cost.seconds * 1e9));
+  }
+  if (tests.has(Rfc2544Test::reset))
+    fmt::format_to(out, "  {:<15} not applicable: no port here can be restarted\n",
+                   name_of(Rfc2544Test::reset));
+  fmt::format_to(out, "  as if cell {} carried half of its highest load\n\n", first->index + 1);
+}
+
 }  // namespace
 
 std::string render_plan(const Plan& plan) {
@@ -173,6 +197,7 @@ std::string render_plan(const Plan& plan) {
   fmt::format_to(out, "\n");
   for (const Group& group : experiment.groups) print_group(plan, group, out);
   if (experiment.search) print_search(*experiment.search, out);
+  if (experiment.rfc2544) print_rfc2544(plan, out);
   const JudgeOrder& judge = experiment.judge;
   fmt::format_to(out, "judged by {}, from {} on", judge.metric, ratio_text(judge.matters));
   for (const auto& [factor, level] : judge.baseline) {
@@ -215,7 +240,9 @@ std::string render_plan(const Plan& plan) {
   }
   fmt::format_to(
       out, "\n{} in {} of {}, up to {} each: about {}\n",
-      counted(plan.schedule.size(), experiment.search ? "search" : "trial"),
+      counted(plan.schedule.size(), experiment.rfc2544  ? "suite"
+                                    : experiment.search ? "search"
+                                                        : "trial"),
       counted(static_cast<std::size_t>(experiment.blocks), "block"),
       counted(plan.cells.size() - refused, "cell"),
       experiment.retries == 1 ? "1 retry" : fmt::format("{} retries", experiment.retries),

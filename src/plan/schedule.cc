@@ -128,7 +128,8 @@ void put_loads(const SearchPlan& search, Cell& cell) {
   TrialOrder& order = cell.order;
   if (is_closed_loop(order.path)) {
     cell.refused = fmt::format(
-        "a search on path {}: a closed loop finds its load by itself; allowed without [search]",
+        "a search on path {}: a closed loop finds its load by itself; allowed without [search] and "
+        "[rfc2544]",
         name_of(order.path));
     return;
   }
@@ -238,10 +239,32 @@ double expected_seconds_of(const TrialOrder& highest, const SearchPlan& search) 
   return sum;
 }
 
-// Of what one cell and block takes: a trial, or a search.
+// Of the tests behind the search for the throughput, which waits as they do.
+double expected_seconds_of(const TrialOrder& highest, const Rfc2544Order& tests,
+                           int search_trials) {
+  double sum = 0.0;
+  int trials = search_trials;
+  for (const Rfc2544Cost& cost :
+       expected_costs(tests, highest.traffic.intended_pps, highest.warmup_seconds)) {
+    TrialOrder order = highest;
+    order.warmup_seconds = 0.0;
+    order.seconds = cost.seconds / std::max(1, cost.trials);
+    order.traffic.intended_pps = cost.mean_pps;
+    sum += cost.trials * expected_seconds_of(order);
+    trials += cost.trials;
+  }
+  if (highest.path == Path::model) return sum;
+  return sum + trials * (tests.wait_before_seconds + tests.wait_after_seconds);
+}
+
+// Of what one cell and block takes: a trial, or a search and what follows it.
 double expected_seconds_of(const Experiment& experiment, const TrialOrder& order) {
-  return experiment.search ? expected_seconds_of(order, *experiment.search)
-                           : expected_seconds_of(order);
+  if (!experiment.search) return expected_seconds_of(order);
+  double sum = expected_seconds_of(order, *experiment.search);
+  if (experiment.rfc2544)
+    sum += expected_seconds_of(order, *experiment.rfc2544,
+                               expected_cost(experiment.search->goals).trials);
+  return sum;
 }
 
 // Everything that costs much to change.
@@ -416,12 +439,15 @@ TrialOrder gate_order_of(const Plan& plan, std::size_t gate, int attempt,
 
 TrialOrder search_order_of(const Plan& plan, std::size_t scheduled, TrialKind kind, int nth,
                            std::int64_t trial_number) {
-  PM_CHECK(kind == TrialKind::search || kind == TrialKind::latency);
+  PM_CHECK(kind != TrialKind::trial && kind != TrialKind::calibration && kind != TrialKind::probe);
   PM_CHECK(nth >= 0);
   TrialOrder order = order_of(plan, scheduled, 0, trial_number);
   order.kind = kind;
+  // Searches and latency trials take turns; each kind of RFC 2544 has a stream of its own.
+  const bool rfc2544 = kind != TrialKind::search && kind != TrialKind::latency;
   const std::uint64_t turn = static_cast<std::uint64_t>(nth) * 2 + (kind == TrialKind::latency);
-  order.seed = mixed(seed_of(plan.experiment.seed, order.block, Draw::search) + turn);
+  const std::uint64_t stream = seed_of(plan.experiment.seed, order.block, Draw::search);
+  order.seed = mixed((rfc2544 ? mixed(stream ^ static_cast<std::uint64_t>(kind)) : stream) + turn);
   return order;
 }
 

@@ -217,6 +217,11 @@ void Reader::read_goals(const Entry& entry, Draft& draft) {
   search().goals = std::move(goals);
 }
 
+std::string Reader::searching_table() const {
+  if (rfc2544_at_) return "[rfc2544]";
+  return search_at_ ? "[search]" : "";
+}
+
 bool Reader::has_goal(std::string_view metric) const {
   if (!experiment_.search) return false;
   const std::vector<SearchGoal>& goals = experiment_.search->goals;
@@ -239,7 +244,7 @@ std::vector<std::string> Reader::search_metric_names() const {
 void Reader::check_search(Draft& whole) {
   const Entry* metric_entry = find(whole, "judge", "metric");
   std::string& metric = experiment_.judge.metric;
-  if (!search_at_) {
+  if (searching_table().empty()) {
     const std::vector<MetricFacts>& known = all_metrics();
     const auto facts = std::find_if(known.begin(), known.end(),
                                     [&](const MetricFacts& each) { return each.name == metric; });
@@ -251,14 +256,15 @@ void Reader::check_search(Draft& whole) {
     }
     return;
   }
-  if (!find(whole, "search", "goals")) {
+  if (!rfc2544_at_ && !find(whole, "search", "goals")) {
     mistake(*search_at_,
             fmt::format("[search] without goals; allowed: goals = a list of {}", kGoalAllowed));
     return;
   }
   if (const Entry* gate = find(whole, "trial", "aa_blocks"); gate && experiment_.aa_blocks > 0) {
     mistake(gate->at,
-            "aa_blocks beside [search]: the gate compares trials at one load; allowed: 0");
+            fmt::format("aa_blocks beside {}: the gate compares trials at one load; allowed: 0",
+                        searching_table()));
   }
   SearchPlan& plan = search();
   if (plan.goals.empty()) return;
@@ -282,23 +288,28 @@ void Reader::check_search(Draft& whole) {
 
 // A load that is found cannot be set.
 void Reader::check_search_of(Draft& draft) {
-  if (!search_at_) return;
+  const std::string table = searching_table();
+  if (table.empty()) return;
   const Entry* said = find(draft, "factors", "load");
   if (!said) said = find(draft, "traffic", "load");
   if (said) {
     mistake_in(draft, said->at,
-               "load beside [search]: a search finds the load; allowed: one of them");
+               fmt::format("load beside {}: a search finds the load; allowed: one of them", table));
   }
   if (draft.group.base.traffic.timing != ReplayTiming::rate) {
     const Entry* timing = find(draft, "traffic", "timing");
     mistake_in(draft, timing ? timing->at : draft.at,
-               "timing of the capture beside [search]: it has no load to find; allowed: \"rate\"");
+               fmt::format("timing of the capture beside {}: it has no load to find; allowed: "
+                           "\"rate\"",
+                           table));
   }
   if (const Entry* packets = find(draft, "trial", "packets")) {
-    mistake_in(
-        draft, packets->at,
-        "packets beside [search]: its trials have the seconds of its goals; allowed: seconds "
-        "(of the latency trials)");
+    mistake_in(draft, packets->at,
+               rfc2544_at_
+                   ? "packets beside [rfc2544]: its trials have seconds of their own; allowed: "
+                     "trial_seconds"
+                   : "packets beside [search]: its trials have the seconds of its goals; allowed: "
+                     "seconds (of the latency trials)");
   }
 }
 
