@@ -213,6 +213,23 @@ void glyph(Markup& out, const ShownGroup& group, std::size_t station, double x, 
   }
 }
 
+// 1, 2 or 5 times a power of ten, some five of which reach the value.
+double round_step(double most) {
+  if (!(most > 0.0)) return 1.0;
+  const double rough = most / 5.0;
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  for (const double part : {1.0, 2.0, 5.0})
+    if (rough <= part * power * (1.0 + 1e-9)) return part * power;
+  return 10.0 * power;
+}
+
+// "0", "250", "1.5k", "20M".
+std::string trimmed_si(double value) {
+  if (value >= 1e6) return fmt::format("{:g}M", value / 1e6);
+  if (value >= 1e4) return fmt::format("{:g}k", value / 1e3);
+  return fmt::format("{:g}", value);
+}
+
 std::string clipped_label(const std::string& label, std::size_t columns) {
   if (columns_of(label) <= columns) return label;
   std::string out;
@@ -697,6 +714,76 @@ void draw_dots(Markup& out, const ShownGroup& group, const std::string& metric) 
     }
     y += kRow;
     out.newline();
+  }
+  out.close().newline();
+}
+
+Legend legend_of(const LineChart& chart) {
+  Legend legend;
+  for (const LineChart::Line& each : chart.lines) legend.labels.push_back(each.label);
+  return legend;
+}
+
+void draw_lines(Markup& out, const LineChart& chart, const Legend& legend) {
+  double farthest = 0.0;
+  double most = 0.0;
+  for (const LineChart::Line& each : chart.lines) {
+    for (const LineChart::Point& point : each.points) {
+      farthest = std::max(farthest, point.x);
+      most = std::max(most, point.y);
+    }
+  }
+  const double x_step = round_step(farthest);
+  const double y_step = round_step(most);
+  const AxisScale x{0.0, farthest > 0.0 ? farthest : 1.0, kLeft, kRight - 10.0};
+  const AxisScale y{0.0, y_step * std::ceil(std::max(most, y_step) / y_step - 1e-9), kBottom, kTop};
+  open_svg(out, kPanelWidth, kPlotHeight,
+           fmt::format("{} against {}. {}", chart.y_title, chart.x_title, chart.title),
+           "plot lines");
+  write(out, 2.0, 12.0, "axis", "start", chart.y_title);
+  for (int n = 0; n * y_step <= y.high * (1.0 + 1e-9); ++n) {
+    const double value = n * y_step;
+    line(out, "grid", kLeft, y.at(value), kRight, y.at(value));
+    out.leaf("text",
+             {{"class", "tick"},
+              {"x", px(kLeft - 6.0)},
+              {"y", px(y.at(value) + 4.0)},
+              {"text-anchor", "end"},
+              {"data-y", fmt::format("{}", y.at(value))},
+              {"data-value", fmt::format("{}", value)}},
+             trimmed_si(value));
+  }
+  for (int n = 0; n * x_step <= x.high * (1.0 + 1e-9); ++n) {
+    const double value = n * x_step;
+    line(out, "axisline", x.at(value), kBottom, x.at(value), kBottom + 4.0);
+    write(out, x.at(value), kBottom + 17.0, "tick", "middle", trimmed_si(value));
+  }
+  line(out, "axisline", kLeft, kTop, kLeft, kBottom);
+  line(out, "axisline", kLeft, kBottom, kRight, kBottom);
+  write(out, kRight, kPlotHeight - 4.0, "axis", "end", chart.x_title);
+  out.newline();
+  for (const LineChart::Line& each : chart.lines) {
+    const std::size_t style = legend.style_of(each.label);
+    std::string path;
+    Markup marks;
+    for (const LineChart::Point& point : each.points) {
+      const double at = x.at(point.x);
+      const double up = y.at(point.y);
+      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", at, up);
+      marks.open("path", {{"class", fmt::format("s{} dot", style)},
+                          {"d", marker_path(style, at, up, 4.0)},
+                          {"data-x", fmt::format("{}", point.x)},
+                          {"data-value", fmt::format("{}", point.y)},
+                          {"data-y", fmt::format("{}", up)}});
+      marks.leaf("title", point.tooltip);
+      marks.close().newline();
+    }
+    if (!path.empty()) {
+      out.mark("path", {{"class", fmt::format("s{} curve", style)},
+                        {"d", path},
+                        {"stroke-dasharray", std::string(kDashes[style])}});
+    }
+    out.verbatim(marks.take());
   }
   out.close().newline();
 }

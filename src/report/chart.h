@@ -36,6 +36,25 @@ void draw_curves(Markup& out, const ShownGroup& group, const Panel& panel, const
 // One metric over the group's cells: median and interval, linear from zero.
 void draw_dots(Markup& out, const ShownGroup& group, const std::string& metric);
 
+// Lines over two linear axes from zero.
+struct LineChart {
+  std::string title;
+  std::string x_title;
+  std::string y_title;
+  struct Point {
+    double x = 0.0;  // at least 0, as y
+    double y = 0.0;
+    std::string tooltip;
+  };
+  struct Line {
+    std::string label;
+    std::vector<Point> points;  // by rising x
+  };
+  std::vector<Line> lines;
+};
+[[nodiscard]] Legend legend_of(const LineChart& chart);
+void draw_lines(Markup& out, const LineChart& chart, const Legend& legend);
+
 // "h0" for exactly zero to "h5"; empty for a value that was not measured.
 [[nodiscard]] std::string heat_class(const std::optional<double>& ratio);
 

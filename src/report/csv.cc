@@ -3,24 +3,13 @@
 #include <set>
 
 #include "base/units.h"
+#include "report/csv_field.h"
 #include "report/readable.h"
 #include "report/report.h"
 
 namespace pollmark {
 
 namespace {
-
-// RFC 4180: quoted where it holds a comma, a quote or a line break.
-std::string field(std::string_view text) {
-  std::string clean = readable(text);
-  if (clean.find_first_of(",\"\n\r") == std::string::npos) return clean;
-  std::string quoted = "\"";
-  for (const char c : clean) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
 
 // What the throughput of a goal means: its attributes, and what the loss behind it is below.
 std::string attributes_of(const CellSummary& cell, const std::string& metric) {
@@ -39,6 +28,17 @@ std::string attributes_of(const CellSummary& cell, const std::string& metric) {
 
 }  // namespace
 
+std::string csv_field(std::string_view text) {
+  std::string clean = readable(text);
+  if (clean.find_first_of(",\"\n\r") == std::string::npos) return clean;
+  std::string quoted = "\"";
+  for (const char c : clean) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
 std::string render_csv(const ReportInput& input) {
   std::set<std::string> factors;
   for (const CellSummary& cell : input.summary.cells) {
@@ -47,21 +47,22 @@ std::string render_csv(const ReportInput& input) {
   factors.erase("path");  // has its own column in every row
 
   std::string out = "group";
-  for (const std::string& factor : factors) out += fmt::format(",{}", field(factor));
+  for (const std::string& factor : factors) out += fmt::format(",{}", csv_field(factor));
   out += ",path,metric,unit,median,low,high,confidence,values,trials,valid,attributes\n";
 
   for (std::size_t index = 0; index < input.summary.cells.size(); ++index) {
     const CellSummary& cell = input.summary.cells[index];
-    std::string head = field(cell.group);
+    std::string head = csv_field(cell.group);
     for (const std::string& factor : factors) {
       const auto level = cell.cell.find(factor);
-      head += fmt::format(",{}", level == cell.cell.end() ? std::string() : field(level->second));
+      head +=
+          fmt::format(",{}", level == cell.cell.end() ? std::string() : csv_field(level->second));
     }
     head += fmt::format(",{}", name_of(cell.path));
     std::set<std::string> known;
     const auto row = [&](const std::string& metric, const std::string& unit) {
       known.insert(metric);
-      out += fmt::format("{},{},{},", head, field(metric), field(unit));
+      out += fmt::format("{},{},{},", head, csv_field(metric), csv_field(unit));
       const auto found = cell.metrics.find(metric);
       if (found == cell.metrics.end()) {
         out += ",,,,0";  // not measured: empty, so that no reader takes it for a number
@@ -71,8 +72,8 @@ std::string render_csv(const ReportInput& input) {
       } else {
         out += fmt::format("{},,,,{}", estimate.median, estimate.values);
       }
-      out +=
-          fmt::format(",{},{},{}\n", cell.trials, cell.valid, field(attributes_of(cell, metric)));
+      out += fmt::format(",{},{},{}\n", cell.trials, cell.valid,
+                         csv_field(attributes_of(cell, metric)));
     };
     for (const MetricFacts& facts : all_metrics()) row(facts.name, facts.unit);
     for (const auto& [metric, estimate] : cell.metrics) {

@@ -12,6 +12,7 @@
 #include "report/page_style.h"
 #include "report/readable.h"
 #include "report/report.h"
+#include "report/rfc2544_sections.h"
 #include "report/search_table.h"
 #include "report/view.h"
 
@@ -89,6 +90,7 @@ class Page {
     write_setup();
     write_cells();
     write_searches();
+    write_rfc2544();
     write_ledger();
     write_rings();
     write_heat();
@@ -294,6 +296,28 @@ class Page {
       write_text_table(throughput, fmt::format("Throughput of group {}", group.name));
       write_text_table(latency_table(group),
                        fmt::format("Latency at shares of the PDR, group {}", group.name));
+    }
+  }
+
+  void write_rfc2544() {
+    if (!summary_.rfc2544) return;
+    const Rfc2544Summary& tests = *summary_.rfc2544;
+    out_.leaf("h2", rfc2544_heading(tests)).newline();
+    for (const std::string& note : rfc2544_notes(tests))
+      out_.leaf("p", {{"class", "note"}}, note).newline();
+    for (const Rfc2544Section& section : rfc2544_sections(tests)) {
+      out_.leaf("h3", section.title).newline();
+      if (!section.note.empty()) out_.leaf("p", {{"class", "note"}}, section.note).newline();
+      write_text_table(section.table, section.title);
+      if (!section.sentences.empty()) write_list(out_, section.sentences);
+      for (const LineChart& chart : section.charts) {
+        const Legend legend = legend_of(chart);
+        draw_legend(out_, legend);
+        out_.open("div", {{"class", "panels"}}).open("div", {{"class", "panel"}});
+        out_.leaf("h4", chart.title);
+        draw_lines(out_, chart, legend);
+        out_.close().close().newline();
+      }
     }
   }
 

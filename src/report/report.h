@@ -32,6 +32,10 @@ struct ReportInput {
 [[nodiscard]] Json comparison_json(const Comparison& comparison);
 // Tidy: one row per cell x metric.
 [[nodiscard]] std::string render_csv(const ReportInput& input);
+// The results of the tests of RFC 2544, tidy: one row per cell, test, quantity and load. Only where
+// summary.rfc2544 is there.
+[[nodiscard]] std::string render_rfc2544_csv(const ReportInput& input);
+[[nodiscard]] Json rfc2544_json(const Rfc2544Summary& summary);
 // node_exporter textfile.
 [[nodiscard]] std::string render_prom(const ReportInput& input);
 

@@ -389,6 +389,7 @@ Json summary_json(const ReportInput& input) {
                       {"sentence", floor.sentence}});
   }
   json["noise_floors"] = std::move(floors);
+  json["rfc2544"] = summary.rfc2544 ? rfc2544_json(*summary.rfc2544) : Json(nullptr);
   json["warnings"] = summary.warnings;
   Json invalid = Json::array();
   for (const InvalidTrial& trial : view.invalid) {

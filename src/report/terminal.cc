@@ -9,6 +9,7 @@
 #include "report/findings.h"
 #include "report/readable.h"
 #include "report/report.h"
+#include "report/rfc2544_sections.h"
 #include "report/search_table.h"
 #include "report/view.h"
 
@@ -250,6 +251,36 @@ std::string row_text(const TextTable& table, const std::vector<std::string>& row
   return fmt::format("{}, {}: {}", row[0], row[1], join(parts, "; "));
 }
 
+// Aligned where it fits, else a line of text for each row.
+std::string text_table_text(const TextTable& text, std::size_t width) {
+  CellTable table;
+  for (std::size_t c = 0; c < text.headings.size(); ++c)
+    table.columns.push_back({text.headings[c], c > 0, false, ""});
+  for (const auto& row : text.rows) table.rows.push_back({nullptr, row});
+  for (const std::string_view gap : {"  ", " "}) {
+    const Widths widths = widths_of(table, 0, gap);
+    if (widths.total + 2 > width) continue;
+    return table_head(table, widths, 0, gap, "  ") + rows_text(table, widths, 0, gap, width);
+  }
+  std::string out;
+  for (const auto& row : text.rows) out += wrapped(row_text(text, row), width, "  ", "    ");
+  return out;
+}
+
+std::string rfc2544_text(const Rfc2544Summary& summary, std::size_t width) {
+  std::string out = fmt::format("\n{}\n", rfc2544_heading(summary));
+  for (const std::string& note : rfc2544_notes(summary)) out += wrapped(note, width, "  ", "    ");
+  for (const Rfc2544Section& section : rfc2544_sections(summary)) {
+    out += fmt::format("\n{}\n", section.title);
+    if (!section.note.empty() && !section.table.rows.empty())
+      out += wrapped(fmt::format("({})", section.note), width, "  ", "   ");
+    if (!section.table.rows.empty()) out += text_table_text(section.table, width);
+    for (const std::string& sentence : section.sentences)
+      out += wrapped(sentence, width, "  ", "    ");
+  }
+  return out;
+}
+
 void add_without_numbers(const View& view, CellState state, std::string_view heading,
                          std::size_t width, std::string& out) {
   std::vector<std::pair<std::string, std::vector<std::string>>> by_reason;
@@ -342,6 +373,8 @@ std::string render_text(const ReportInput& input, int width_columns) {
     }
   }
 
+  if (summary.rfc2544) out += rfc2544_text(*summary.rfc2544, width);
+
   bool first_effect = true;
   for (const FactorEffect& effect : summary.effects) {
     if (first_effect) out += "\nWhat each factor did\n";
@@ -419,8 +452,10 @@ std::string render_text(const ReportInput& input, int width_columns) {
     std::string folder = input.folder;
     while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
     out += fmt::format("\n{}/report.html\n", folder);
-    out += wrapped("beside it: summary.json summary.csv trials.jsonl hist/ experiment.toml", width,
-                   "  ", "    ");
+    out += wrapped(fmt::format("beside it: summary.json summary.csv {}trials.jsonl hist/ "
+                               "experiment.toml",
+                               summary.rfc2544 ? "rfc2544.csv " : ""),
+                   width, "  ", "    ");
   }
   return readable(out);
 }
