@@ -17,6 +17,7 @@
 #include "campaign/cell_search.h"
 #include "campaign/input_files.h"
 #include "campaign/provenance_of_host.h"
+#include "campaign/rfc2544_suite.h"
 #include "campaign/stored_question.h"
 #include "campaign/trial_process.h"
 #include "host/numa_placement.h"
@@ -136,6 +137,8 @@ class Campaign {
       }
       if (!state.searched_blocks.contains(scheduled.block) && !state.refused)
         PM_TRYV(settle_search(i, state));
+      if (plan_.experiment.rfc2544 && !state.refused && !stop_requested())
+        PM_TRYV(run_rfc2544_tests(i));
       const bool block_ends =
           i + 1 == plan_.schedule.size() || plan_.schedule[i + 1].block != scheduled.block;
       if (block_ends && !stop_requested()) PM_TRYV(measure_latency(scheduled.block));
@@ -157,6 +160,8 @@ class Campaign {
     outcome.nothing_could_run = !any_can_run;
     outcome.summary = summarise(question_of(plan_, quick_ ? Rigour::ranking : Rigour::verdicts),
                                 trials_, searches_);
+    if (outcome.summary.rfc2544 && outcome.summary.rfc2544->any_given_up())
+      outcome.cell_without_result = true;
     const ReportInput input{outcome.summary,       provenance_, path_.string(),
                             plan_.experiment.text, &trials_,    plan_.experiment.judge.baseline};
     outcome.text = render_text(input, output_width());
@@ -171,6 +176,8 @@ class Campaign {
     PM_TRYV(folder_->write_file("provenance.json", json_text(to_json(provenance_), 2) + "\n"));
     PM_TRYV(folder_->write_file("summary.json", json_text(summary_json(input), 2) + "\n"));
     PM_TRYV(folder_->write_file("summary.csv", render_csv(input)));
+    if (input.summary.rfc2544)
+      PM_TRYV(folder_->write_file("rfc2544.csv", render_rfc2544_csv(input)));
     PM_TRYV(folder_->write_file("metrics.prom", render_prom(input)));
     return folder_->write_file("report.html", render_html(input));
   }
@@ -388,12 +395,15 @@ class Campaign {
     return {};
   }
 
-  std::vector<TrialResult> stored_trials(const ScheduledTrial& which, TrialKind kind) const {
+  // Of the cell and block; nullopt: of every kind.
+  std::vector<TrialResult> stored_trials(const ScheduledTrial& which,
+                                         std::optional<TrialKind> kind = std::nullopt) const {
     const TrialOrder& own = plan_.cells[which.cell].order;
     std::vector<TrialResult> stored;
     for (const TrialResult& trial : trials_) {
       const TrialOrder& order = trial.order;
-      if (order.kind != kind || order.block != which.block || order.group != own.group) continue;
+      if (kind && order.kind != *kind) continue;
+      if (order.block != which.block || order.group != own.group) continue;
       if (order.cell == own.cell && !refusal_of(trial)) stored.push_back(trial);
     }
     return stored;
@@ -473,6 +483,41 @@ class Campaign {
     if (!result.valid) progress_.trial_was_invalid(join(result.invalid_reasons, "; "));
     PM_TRYV(store(result));
     return result;
+  }
+
+  // What follows the search of a cell and block. Each trial is asked of what is stored, so that a
+  // run that goes on finds its place.
+  Result<void> run_rfc2544_tests(std::size_t scheduled) {
+    const ScheduledTrial& which = plan_.schedule[scheduled];
+    const Cell& cell = plan_.cells[which.cell];
+    const auto search =
+        std::find_if(searches_.begin(), searches_.end(), [&](const SearchResult& each) {
+          return each.block == which.block && each.group == cell.order.group &&
+                 each.cell == cell.order.cell;
+        });
+    if (search == searches_.end()) return {};
+    const auto before = std::chrono::steady_clock::now();
+    auto ended = run_rfc2544_suite(
+        *plan_.experiment.rfc2544, *search, plan_.experiment.retries, stored_trials(which),
+        [&](const Rfc2544Trial& trial) -> Result<TrialResult> {
+          TrialOrder order =
+              search_order_of(plan_, scheduled, trial.kind, trial.nth, next_number());
+          order.attempt = trial.attempt;
+          order.seconds = trial.seconds;
+          if (trial.warmup_seconds) order.warmup_seconds = *trial.warmup_seconds;
+          if (trial.warmup_pps)
+            order.traffic.warmup_pps = *trial.warmup_pps / direction_count(order);
+          put_load(order, trial.load_pps);
+          return run_and_store(scheduled, order,
+                               fmt::format("{} {}, {}", cell.order.group, cell.label, trial.what));
+        });
+    if (!ended) {
+      if (stop_requested()) return {};
+      return refuse(which.cell, std::move(ended).error());
+    }
+    spent_seconds_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+    return {};
   }
 
   // The throughput of the goal pdr in this block; nullopt where it has none.

@@ -34,6 +34,8 @@ Question question_of(const Plan& plan, Rigour rigour) {
   question.matters = experiment.judge.matters;
   question.choose = experiment.judge.choose;
   question.target = experiment.target;
+  question.rfc2544 = experiment.rfc2544;
+  question.retries = experiment.retries;
   question.quick = rigour == Rigour::ranking;
   for (const Cell& cell : plan.cells)
     question.cells.push_back({cell.order.group, cell.order.cell, cell.order.path, cell.refused});

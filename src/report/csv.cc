@@ -91,7 +91,7 @@ std::string render_csv(const ReportInput& input) {
       };
       out += fmt::format("{},target_headroom,ratio,,{},{},,,{},{},{}\n", head,
                          end(target.headroom_low), end(target.headroom_high), cell.trials,
-                         cell.valid, field(target.sentence));
+                         cell.valid, csv_field(target.sentence));
     }
   }
   return out;
