@@ -130,7 +130,8 @@ std::int64_t seconds_now() {
 
 template <typename Header>
 const Header& header_of(const nlmsghdr* message) {
-  return *static_cast<const Header*>(NLMSG_DATA(message));
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(message);
+  return *reinterpret_cast<const Header*>(bytes + NLMSG_HDRLEN);
 }
 
 // What the kernel told in a dump, less what it makes up itself: the same message makes it again.

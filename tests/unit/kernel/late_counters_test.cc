@@ -22,7 +22,7 @@ class TellsLate final : public Receiver {
   Result<CounterSnapshot> read_counters() override {
     CounterSnapshot snapshot;
     std::uint64_t told = 0;
-    for (const auto& arrival : arrivals_) told += Clock::now() - arrival >= late_ ? 1 : 0;
+    for (const auto& arrival : arrivals_) told += Clock::now() - arrival >= late_ ? 1U : 0U;
     snapshot.values["receiver.link.rx_packets"] = told;
     return snapshot;
   }
