@@ -140,7 +140,7 @@ class KernelBooks final : public CounterBooks {
     switch (consumer_) {
       case FrameConsumer::udp_socket:
         charge_stack(change, stream.drops, charges, doubts);
-        charge_socket(change, charges, doubts);
+        charge_socket(change, stream.drops, charges, doubts);
         break;
       case FrameConsumer::packet_ring:
         charge_ring(change, charges, doubts);
@@ -369,35 +369,35 @@ class KernelBooks final : public CounterBooks {
     doubt_unless_equal(name, seen, "receiver.link.rx_packets", rx_packets, doubts);
   }
 
-  // Counted joined: in frames where the kernel told why it freed them, else not charged at all.
-  static void charge_joined(const Changes& change, std::int64_t drops, std::vector<Charge>& charges,
+  // The socket counts what came joined as one: how many frames they were the drop reasons tell.
+  static void charge_joined(const Changes& change, const std::optional<KernelDrops>& reasons,
+                            std::int64_t drops, std::vector<Charge>& charges,
                             std::vector<std::string>& doubts) {
     if (const auto lost = change("receiver.udp.MemErrors").value_or(0); lost > 0) {
       doubts.push_back(fmt::format(
           "receiver.udp.MemErrors rose by {}: of how many frames each was cannot be told", lost));
     }
-    const auto frames = change("receiver.drop_reasons.socket_rcvbuff_segments");
-    if (frames || drops == 0) {
-      charges.push_back({Fate::kernel_socket_buffer, frames.value_or(0), {}});
-      doubt_unless_equal("receiver.socket.drops", drops,
-                         "receiver.drop_reasons.socket_rcvbuff_pkts",
-                         change("receiver.drop_reasons.socket_rcvbuff_pkts"), doubts);
+    const bool told = reasons && reasons->source == "bpf" && reasons->unseen_pkts == 0;
+    if (told || drops == 0) {
+      const std::int64_t beyond =
+          told ? frames_beyond_pkts(*reasons, Fate::kernel_socket_buffer) : 0;
+      charges.push_back({Fate::kernel_socket_buffer, drops + beyond, {}});
       return;
     }
     doubts.push_back(
         fmt::format("receiver.socket.drops rose by {}, each of one frame or more that came joined: "
-                    "how many they "
-                    "were is told by BPF alone, which could not be had; they stay unaccounted",
+                    "how many they were only the drop reasons tell, by BPF, which were not there; "
+                    "they stay unaccounted",
                     drops));
   }
 
-  void charge_socket(const Changes& change, std::vector<Charge>& charges,
-                     std::vector<std::string>& doubts) const {
+  void charge_socket(const Changes& change, const std::optional<KernelDrops>& reasons,
+                     std::vector<Charge>& charges, std::vector<std::string>& doubts) const {
     const auto drops = change.of_sockets("receiver.socket", "drops");
     if (!drops) return;
     const auto no_room = change("receiver.udp.RcvbufErrors");
     if (!no_room) {
-      if (joined_) return charge_joined(change, *drops, charges, doubts);
+      if (joined_) return charge_joined(change, reasons, *drops, charges, doubts);
       charges.push_back({Fate::kernel_socket_buffer, *drops, {}});
       return;
     }
@@ -412,7 +412,7 @@ class KernelBooks final : public CounterBooks {
           "receiver.socket.drops rose by {}, receiver.udp.RcvbufErrors by {}", *drops, *no_room));
     }
     const std::int64_t lost = agree ? *no_room : *drops;
-    if (joined_) return charge_joined(change, lost, charges, doubts);
+    if (joined_) return charge_joined(change, reasons, lost, charges, doubts);
     charges.push_back({Fate::kernel_socket_buffer, lost, {}});
   }
 

@@ -22,11 +22,11 @@
 // (*) less the frames that AF_PACKET's transmit ring sent again after a refusal: what left the
 // device or was dropped beyond what the sender put on it. A receiving packet ring takes its copy
 // before the IP layer, and XDP the frame itself: for them only qdisc, link_tx and the ring are
-// charged. Sockets with udp_gro count joined datagrams: kernel_socket_buffer is what BPF counted in
-// frames, and stays unaccounted without it, which is said as a doubt. Martian sources, unresolved
-// neighbours and what a firewall drops have no counter: where the drop reasons are not watched, or
-// not told by namespace, they stay unaccounted. Elsewhere they are charged by reason, never more than
-// is missing, and for the others the reasons are one more echo of the owner.
+// charged. Sockets with udp_gro count joined datagrams: how many frames they were the drop reasons
+// tell, by BPF; without them they stay unaccounted, which is said as a doubt. Martian sources,
+// unresolved neighbours and what a firewall drops have no counter: where the drop reasons are not
+// watched, or not told by namespace, they stay unaccounted. Elsewhere they are charged by reason,
+// never more than is missing, and for the others the reasons are one more echo of the owner.
 #pragma once
 
 #include <memory>
@@ -46,8 +46,6 @@ namespace pollmark {
 //                                receiver.socket.0.drops and so on, and they are summed
 //   receiver.packet_ring.tp_packets, tp_drops   PACKET_STATISTICS, accumulated over its resets; of
 //                                several receiver.packet_ring.0.tp_drops and so on
-//   receiver.drop_reasons.socket_rcvbuff_{segments,pkts}   with udp_gro: frames that found a full
-//                                socket buffer, and how often (kfree_skb, by BPF)
 //   receiver.xdp_socket.*        XDP_STATISTICS of the receiving socket
 //   receiver.xdp.pkts            frames that the program of xdp_drop counted
 // The kernel's counters cannot tell warm-up from window. Frames lost in the warm-up (sent less

@@ -12,14 +12,12 @@
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/line_rate.h"
 #include "base/tsc.h"
 #include "base/units.h"
-#include "host/drop_program.h"
 #include "kernel/blocking_receiver.h"
 #include "kernel/busy_poll.h"
 #include "kernel/joined_datagrams.h"
@@ -38,8 +36,6 @@ std::int64_t frame_bytes_of(std::size_t payload_bytes) {
 
 // The most that one receive gives where datagrams come joined.
 constexpr std::size_t kJoinedBytes = 65'536;
-// Why the kernel drops what a full buffer has no room for, as drop reasons spell it.
-constexpr std::string_view kBufferFull = "SOCKET_RCVBUFF";
 
 // Buffers for one recvmmsg.
 class Batch {
@@ -84,12 +80,10 @@ class Batch {
 
 class UdpSocket final : public ArrivalSource {
  public:
-  // number: of the sockets that share the port.
-  UdpSocket(const ReceiverOrder& order, int number)
+  explicit UdpSocket(const ReceiverOrder& order)
       : asked_buffer_bytes_(order.socket_buffer_bytes),
         joined_(order.udp_gro),
         shares_port_(order.queues > 1),
-        watches_drops_(order.udp_gro && number == 0),
         busy_poll_(order.socket_busy_poll_ns) {}
 
   Result<void> open(const NetdevPlace& place) override {
@@ -101,11 +95,6 @@ class UdpSocket final : public ArrivalSource {
     if (joined_) PM_TRYV(socket_.set(IPPROTO_UDP, UDP_GRO, 1, "UDP_GRO"));
     if (shares_port_) PM_TRYV(socket_.set(SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
     PM_TRYV(socket_.set_receive_timeout(std::int64_t{kWakeUpMs} * 1'000'000));
-    if (watches_drops_) {
-      // Without it the socket's own count, of what came joined, is all that there is.
-      if (auto table = start_drop_program({.netns_fds = {place.netns_fd}}))
-        drops_ = std::move(*table);
-    }
     return socket_.bind(place.frames_to_ipv4, place.frames_to_port);
   }
 
@@ -148,7 +137,6 @@ class UdpSocket final : public ArrivalSource {
       }
       put_counter(snapshot, fmt::format("receiver.socket{}.drops", which), memory->drops, facts);
     }
-    if (drops_) add_dropped_segments(snapshot);
   }
 
   void add_knobs(std::map<std::string, Knob>& knobs) const override {
@@ -171,26 +159,6 @@ class UdpSocket final : public ArrivalSource {
     if (const auto memory = socket_memory(socket_.fd())) {
       most_queued_bytes_ = std::max(most_queued_bytes_, memory->queued_bytes);
     }
-  }
-
-  // A joined datagram that finds no room counts once, here and in Udp.RcvbufErrors; how many frames
-  // it was the kernel tells where it frees it.
-  void add_dropped_segments(CounterSnapshot& snapshot) {
-    const auto reading = drops_->read();
-    if (!reading || reading->unseen_pkts > 0) return;
-    DropCount sum;
-    for (const auto& [place, count] : reading->places) {
-      if (place.reason != kBufferFull) continue;
-      sum.pkts += count.pkts;
-      sum.segments += count.segments;
-    }
-    CounterFacts facts{.layer = "drop_reasons", .scope = "namespace", .role = CounterRole::owner};
-    put_counter(snapshot, "receiver.drop_reasons.socket_rcvbuff_segments",
-                static_cast<std::uint64_t>(sum.segments), facts);
-    facts.unit = "super_packets";
-    facts.role = CounterRole::echo;
-    put_counter(snapshot, "receiver.drop_reasons.socket_rcvbuff_pkts",
-                static_cast<std::uint64_t>(sum.pkts), facts);
   }
 
   Knob gro_knob() const {
@@ -218,11 +186,8 @@ class UdpSocket final : public ArrivalSource {
   std::int64_t asked_buffer_bytes_;
   bool joined_;
   bool shares_port_;
-  bool watches_drops_;
   BusyPoll busy_poll_;
   Socket socket_;
-  std::unique_ptr<DropTable>
-      drops_;  // of the namespace; nullptr: another's to watch, or not to be had
   // Thread: rw while it runs, wo the others; control: ro after join.
   std::optional<Batch> batch_;
   std::uint32_t most_queued_bytes_ = 0;
@@ -238,8 +203,8 @@ Result<std::unique_ptr<Receiver>> make_udp_socket_receiver(const TrialOrder& ord
     return fail(Errc::bad_experiment, "path udp_socket: traffic kind udp only");
   }
   return make_blocking_receiver(order, place, FrameConsumer::udp_socket, "receiver socket",
-                                arrival_sources(order, [&](int number) {
-                                  return std::make_unique<UdpSocket>(order.receiver, number);
+                                arrival_sources(order, [&](int /*number*/) {
+                                  return std::make_unique<UdpSocket>(order.receiver);
                                 }));
 }
 
