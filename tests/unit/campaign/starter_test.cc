@@ -61,7 +61,8 @@ std::string made_from(const std::string& snapshot, const ReproductionOrder& orde
 TEST(Starter, WhatItWritesPlansWhereverItCanRun) {
   for (const StarterMachine& machine :
        {StarterMachine{1, "needs CAP_NET_ADMIN", false}, StarterMachine{2, "", false},
-        StarterMachine{64, "", true}, StarterMachine{1, "", true}}) {
+        StarterMachine{64, "", true}, StarterMachine{1, "", true},
+        StarterMachine{8, "needs CAP_NET_RAW", true}}) {
     const std::string text = starter_experiment(machine);
     const auto plan = plan_of(text);
     ASSERT_TRUE(plan) << plan.error().text() << text;
@@ -162,6 +163,18 @@ TEST(Reproduction, EachValueGetsWhereItBelongs) {
   EXPECT_EQ(tcp.path, Path::tcp_stream);
   EXPECT_EQ(tcp.kernel_knobs, with_tcp);
   EXPECT_EQ(tcp.closed_loop.congestion_control, "cubic");
+}
+
+TEST(Reproduction, AFrameIsNoLargerThanTheMtuThatItGets) {
+  Json snapshot = Json::parse(snapshot_text("nic_25g"));
+  Json& eth2 = snapshot["netdevs"][1];
+  eth2["mtu"] = 400;
+  eth2["traffic"]["rx_mean_frame_bytes"] = 1000.0;  // of frames that the device had joined
+  const std::string text = made_from(snapshot.dump());
+  EXPECT_THAT(text, HasSubstr("; the nearest that can be sent\n"));
+  const auto plan = plan_of(text);
+  ASSERT_TRUE(plan) << plan.error().text();
+  EXPECT_EQ(order_in(*plan, "udp").traffic.frame_bytes, std::vector<int>{418});
 }
 
 TEST(Reproduction, WhatNoVethTakesStandsThereWithItsReason) {
