@@ -9,6 +9,7 @@
 #include "kernel/books.h"
 #include "kernel/lab_knobs.h"
 #include "kernel/packet_mmap.h"
+#include "kernel/trial_drops.h"
 #include "kernel/udp_gso_sender.h"
 #include "kernel/udp_socket.h"
 #include "kernel/veth_lab.h"
@@ -208,7 +209,9 @@ TrialOrder joined_order() {
   return order;
 }
 
-Result<TrialResult> run_joined(const TrialOrder& order) {
+enum class Reasons { watched, not_watched };
+
+Result<TrialResult> run_joined(const TrialOrder& order, Reasons reasons = Reasons::watched) {
   PM_TRY(const VethLab lab, VethLab::create(order));
   Ends ends;
   PM_TRY(ends.sender, make_udp_gso_sender(order, lab.sender_place()));
@@ -216,7 +219,10 @@ Result<TrialResult> run_joined(const TrialOrder& order) {
   PM_TRY(std::shared_ptr<LabKnobs> knobs,
          LabKnobs::turn(order, lab.sender_place(), lab.receiver_place(), HostWide{}));
   ends.receiver = with_knobs(std::move(ends.receiver), std::move(knobs));
-  PM_TRY(ends.books, make_kernel_books(order));
+  const auto drops = reasons == Reasons::watched
+                         ? watch_trial_drops(order, lab.sender_place(), lab.receiver_place())
+                         : nullptr;
+  PM_TRY(ends.books, make_kernel_books(order, drops));
   return run_trial(order, std::move(ends));
 }
 
@@ -253,14 +259,20 @@ TEST(UdpGro, WithoutGroOfTheDeviceItIsSetAndDoesNothing) {
   EXPECT_FALSE(knob.exercised);
 }
 
+// A reader that stops for a while, and next to no room meanwhile.
+TrialOrder held_joined_order() {
+  TrialOrder order = joined_order();
+  order.receiver.socket_buffer_bytes = 4096;
+  order.planted_stop_ns = 50'000'000;
+  return order;
+}
+
 TEST(UdpGro, WhatAFullBufferDropsJoinedIsChargedInFrames) {
   NEEDS_NETWORK_LAB();
   if (auto needed = need_capability("CAP_BPF"); !needed) GTEST_SKIP() << needed.error().text();
   for (const int sockets : {1, 2}) {
-    TrialOrder order = joined_order();
+    TrialOrder order = held_joined_order();
     order.receiver.queues = sockets;
-    order.receiver.socket_buffer_bytes = 4096;
-    order.planted_stop_ns = 50'000'000;
     const auto result = run_joined(order);
     ASSERT_TRUE(result) << result.error().text();
     expect_books_closed(*result);
@@ -272,6 +284,20 @@ TEST(UdpGro, WhatAFullBufferDropsJoinedIsChargedInFrames) {
     ASSERT_TRUE(joined.delta);
     EXPECT_LT(*joined.delta, lost / 2) << "frames were dropped joined";
   }
+}
+
+TEST(UdpGro, WithoutTheReasonsWhatIsDroppedJoinedStaysUnaccountedAndIsSaid) {
+  NEEDS_NETWORK_LAB();
+  const auto result = run_joined(held_joined_order(), Reasons::not_watched);
+  ASSERT_TRUE(result) << result.error().text();
+  const auto joined = result->counters.at("receiver.socket.drops");
+  EXPECT_EQ(joined.facts.unit, "super_packets");
+  EXPECT_EQ(joined.facts.role, CounterRole::echo);
+  EXPECT_GT(joined.delta, 0);
+  EXPECT_EQ(losses_of(*result), Losses{});
+  EXPECT_EQ(result->ledger().unaccounted_pkts(), result->streams[0].tracker_missing_pkts);
+  EXPECT_TRUE(has_reason(*result, "books_open"));
+  EXPECT_TRUE(has_reason(*result, "echo_disagrees"));
 }
 
 }  // namespace
