@@ -243,7 +243,7 @@ TEST(DpdkTraffic, SeveralLcoresCloseTheirBooksToThePacket) {
         const auto source = FrameSource::open(order, *place, tsc_hz);
         ASSERT_TRUE(source);
         std::int64_t slots = 0;
-        for (Pacer pacer(source->pacing(0, order.seconds, 0)); pacer.has_slot(); pacer.advance())
+        for (Pacer pacer(source->pacing(0, TrialPhase::window)); pacer.has_slot(); pacer.advance())
           ++slots;
         EXPECT_NEAR(static_cast<double>(result->ledger().intended_pkts()),
                     static_cast<double>(slots), 3.0)

@@ -54,7 +54,7 @@ TrialOrder both_ways_order(Path path) {
   order.traffic.direction = Direction::both;
   order.traffic.intended_pps = 10'000;
   order.generator_lcores = {cpus->senders.front(), cpus->senders.front()};
-  order.receiver_lcores = {cpus->receiver, cpus->receiver};
+  order.receiver_lcores = {cpus->receivers.front(), cpus->receivers.front()};
   return order;
 }
 

@@ -100,7 +100,9 @@ TEST_F(DropReasonsByBpf, OfWhatLeavesAreOnTheirWayOut) {
   ASSERT_TRUE(reading);
   EXPECT_GT(pkts_of(*reading, "QDISC_DROP"), 0);
   for (const auto& [place, count] : reading->places) {
-    if (place.reason == "QDISC_DROP") EXPECT_EQ(place.direction, DropDirection::out);
+    if (place.reason == "QDISC_DROP") {
+      EXPECT_EQ(place.direction, DropDirection::out);
+    }
   }
 }
 

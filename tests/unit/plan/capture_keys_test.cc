@@ -15,9 +15,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-std::string on_veth(const std::string& capture, const std::string& path = "\"udp_socket\"",
-                    const std::string& traffic = "load = \"1 kpps\"",
-                    const std::string& rest = "") {
+std::string capturing(const std::string& capture, const std::string& path = "\"udp_socket\"",
+                      const std::string& traffic = "load = \"1 kpps\"",
+                      const std::string& rest = "") {
   return "name = \"tapped\"\n[generator]\nport = \"veth\"\n[receiver]\nport = "
          "\"veth\"\n[traffic]\n" +
          traffic + "\n[factors]\npath = [" + path + "]\n[trial]\nseconds = 0.5\n" + rest +
@@ -26,9 +26,9 @@ std::string on_veth(const std::string& capture, const std::string& path = "\"udp
 
 TEST(CaptureKeys, AreReadAndStandInThePlan) {
   Experiment experiment =
-      sound(on_veth("at = [\"receiver\", \"sender\"]\nfilter = \"udp port 9\"\nsnaplen = 96\n"
-                    "limit = \"16 MiB\"\ntrigger = \"first_loss\"\n",
-                    "\"udp_socket\""));
+      sound(capturing("at = [\"receiver\", \"sender\"]\nfilter = \"udp port 9\"\nsnaplen = 96\n"
+                      "limit = \"16 MiB\"\ntrigger = \"first_loss\"\n",
+                      "\"udp_socket\""));
   const TapOrder capture = experiment.groups.at(0).base.capture;
   EXPECT_THAT(capture.at, ElementsAre(CaptureAt::sender, CaptureAt::receiver));
   EXPECT_EQ(capture.filter, "udp port 9");
@@ -48,7 +48,7 @@ TEST(CaptureKeys, NothingIsCapturedUnlessAsked) {
 }
 
 TEST(CaptureKeys, AFilterThatIsNoneIsAMistakeInLibpcapsWords) {
-  const auto found = mistakes(on_veth("at = [\"sender\"]\nfilter = \"udp prot 9\"\n"));
+  const auto found = mistakes(capturing("at = [\"sender\"]\nfilter = \"udp prot 9\"\n"));
   EXPECT_THAT(found, ElementsAre(AllOf(HasSubstr("exp.toml:14:"), HasSubstr("filter: "),
                                        HasSubstr("syntax error"), HasSubstr("allowed: "))));
   const auto compiled = compile_capture_filter("udp prot 9", 256);
@@ -57,25 +57,25 @@ TEST(CaptureKeys, AFilterThatIsNoneIsAMistakeInLibpcapsWords) {
 }
 
 TEST(CaptureKeys, WrongValuesAreNamedWithWhatIsAllowed) {
-  EXPECT_THAT(mistakes(on_veth("at = [\"middle\"]\n")),
+  EXPECT_THAT(mistakes(capturing("at = [\"middle\"]\n")),
               ElementsAre(AllOf(HasSubstr("\"middle\" is not known"), HasSubstr("\"receiver\""))));
-  EXPECT_THAT(mistakes(on_veth("at = [\"sender\", \"sender\"]\n")),
+  EXPECT_THAT(mistakes(capturing("at = [\"sender\", \"sender\"]\n")),
               ElementsAre(HasSubstr("stands twice")));
-  EXPECT_THAT(mistakes(on_veth("at = [\"sender\"]\nsnaplen = 13\n")),
+  EXPECT_THAT(mistakes(capturing("at = [\"sender\"]\nsnaplen = 13\n")),
               ElementsAre(HasSubstr("snaplen")));
-  EXPECT_THAT(mistakes(on_veth("at = [\"sender\"]\nlimit = \"1 MiB\"\n")),
+  EXPECT_THAT(mistakes(capturing("at = [\"sender\"]\nlimit = \"1 MiB\"\n")),
               ElementsAre(AllOf(HasSubstr("out of range"), HasSubstr("2 MiB"))));
-  EXPECT_THAT(mistakes(on_veth("at = [\"sender\"]\ntrigger = \"loss\"\n")),
+  EXPECT_THAT(mistakes(capturing("at = [\"sender\"]\ntrigger = \"loss\"\n")),
               ElementsAre(HasSubstr("first_loss")));
-  EXPECT_THAT(mistakes(on_veth("snaplen = 64\n")), ElementsAre(HasSubstr("without at")));
+  EXPECT_THAT(mistakes(capturing("snaplen = 64\n")), ElementsAre(HasSubstr("without at")));
 }
 
 TEST(CaptureKeys, ATapThatWouldSeeNothingIsRefusedWithTheReason) {
   EXPECT_THAT(mistakes(small_with("[trial]", "[capture]\nat = [\"sender\"]\n[trial]")),
               ElementsAre(HasSubstr("its frames pass no device")));
   Experiment experiment =
-      sound(on_veth("at = [\"sender\", \"receiver\"]\n", "\"udp_socket\", \"af_xdp\", \"xdp_drop\"",
-                    "load = \"1 kpps\""));
+      sound(capturing("at = [\"sender\", \"receiver\"]\n",
+                      "\"udp_socket\", \"af_xdp\", \"xdp_drop\"", "load = \"1 kpps\""));
   const auto plan = plan_experiment(std::move(experiment));
   ASSERT_TRUE(plan) << plan.error().text();
   for (const Cell& cell : plan->cells) {
@@ -86,22 +86,22 @@ TEST(CaptureKeys, ATapThatWouldSeeNothingIsRefusedWithTheReason) {
       EXPECT_THAT(*cell.refused, HasSubstr("XDP takes the frames before a tap"));
     }
   }
-  EXPECT_THAT(mistakes(on_veth("at = [\"sender\"]\n", "\"af_xdp\"", "load = \"1 kpps\"")),
+  EXPECT_THAT(mistakes(capturing("at = [\"sender\"]\n", "\"af_xdp\"", "load = \"1 kpps\"")),
               IsEmpty());
 }
 
 TEST(CaptureKeys, WhatATapOrItsTriggerCannotTellIsRefused) {
   const std::string both = "at = [\"sender\", \"receiver\"]\n";
   EXPECT_THAT(
-      mistakes(on_veth(both + "filter = \"udp\"\n", "\"dpdk\"", "load = \"1 kpps\"\nvlan = 5")),
+      mistakes(capturing(both + "filter = \"udp\"\n", "\"dpdk\"", "load = \"1 kpps\"\nvlan = 5")),
       ElementsAre(HasSubstr("takes the outer tag off")));
-  EXPECT_THAT(mistakes(on_veth("at = [\"sender\"]\nfilter = \"udp\"\n", "\"dpdk\"",
-                               "load = \"1 kpps\"\nvlan = 5")),
+  EXPECT_THAT(mistakes(capturing("at = [\"sender\"]\nfilter = \"udp\"\n", "\"dpdk\"",
+                                 "load = \"1 kpps\"\nvlan = 5")),
               IsEmpty());
-  EXPECT_THAT(mistakes(on_veth(both, "\"udp_socket\"", "", "[search]\ngoals = [\"ndr\"]\n")),
+  EXPECT_THAT(mistakes(capturing(both, "\"udp_socket\"", "", "[search]\ngoals = [\"ndr\"]\n")),
               Contains(HasSubstr("[capture] beside [search]")));
-  EXPECT_THAT(mistakes(on_veth(both + "trigger = \"first_loss\"\n", "\"dpdk\"",
-                               "load = \"1 kpps\"\ndirection = \"both\"")),
+  EXPECT_THAT(mistakes(capturing(both + "trigger = \"first_loss\"\n", "\"dpdk\"",
+                                 "load = \"1 kpps\"\ndirection = \"both\"")),
               Contains(HasSubstr("trigger first_loss with direction")));
 }
 
