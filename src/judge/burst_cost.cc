@@ -46,7 +46,7 @@ std::optional<BurstCost> fit_burst_cost(const std::vector<const TrialResult*>& t
   }
   if (most < kLeastSpread * least) return std::nullopt;
   const double call_ns = (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
-  const BurstCost cost{call_ns, (sum_y - call_ns * sum_x) / n};
+  const BurstCost cost{call_ns, (sum_y - call_ns * sum_x) / n, 1.0 / least};
   if (!(cost.call_ns >= 0.0) || !(cost.frame_ns > 0.0)) return std::nullopt;
   return cost;
 }

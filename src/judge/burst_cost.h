@@ -10,8 +10,9 @@
 namespace pollmark {
 
 struct BurstCost {
-  double call_ns = 0.0;   // 0 or above
-  double frame_ns = 0.0;  // above 0
+  double call_ns = 0.0;     // 0 or above
+  double frame_ns = 0.0;    // above 0
+  double most_burst = 1.0;  // mean over a trial, the largest that was seen
   // Core time of a frame in bursts of so many.
   [[nodiscard]] double at(double burst) const { return frame_ns + call_ns / burst; }
 };

@@ -111,7 +111,8 @@ double stall_loss_ratio(const QueueLoad& queue, const StallProfile& stalls, int 
     backlog = std::clamp(level, 0.0, room);
     offered += arrivals * gap_ns;
   }
-  return std::clamp(lost / offered, 0.0, 1.0);
+  const double ratio = lost / offered;
+  return ratio < kNoDigits ? 0.0 : std::min(ratio, 1.0);
 }
 
 double gap_loss_ratio(const QueueLoad& queue, const std::vector<PollGap>& gaps, double watched_ns,

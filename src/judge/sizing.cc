@@ -206,10 +206,10 @@ class Sizing {
     return best;
   }
 
-  // Core time of a frame in full bursts, over the block's trials like this one; nullopt where their
-  // bursts were too much alike.
-  static std::optional<double> full_burst_ns(const std::vector<const Point*>& block,
-                                             const Point& like) {
+  // Core time of a frame in large bursts, over the block's trials like this one; nullopt where
+  // their bursts were too much alike.
+  static std::optional<double> large_burst_ns(const std::vector<const Point*>& block,
+                                              const Point& like) {
     std::vector<const TrialResult*> trials;
     for (const Point* point : block) {
       if (point->frame_bytes == like.frame_bytes && point->cores == like.cores &&
@@ -218,7 +218,8 @@ class Sizing {
     }
     const auto cost = fit_burst_cost(trials);
     if (!cost) return std::nullopt;
-    return cost->at(like.trial->order.receiver.burst);
+    return cost->at(
+        std::min<double>(like.trial->order.receiver.burst, kMostBurstScale * cost->most_burst));
   }
 
   // Core time of the target's frame with so many cores.
@@ -235,7 +236,7 @@ class Sizing {
       const bool nearer = nearest == nullptr || std::fabs(size - frame_bytes_) <
                                                     std::fabs(nearest->frame_bytes - frame_bytes_);
       if (nearer || nearest->cores != cores) nearest = point;
-      const double cost = full_burst_ns(block, *point).value_or(point->cost_ns);
+      const double cost = large_burst_ns(block, *point).value_or(point->cost_ns);
       if (std::fabs(size - frame_bytes_) < kSameFrame) {
         nearest = point;
         return cost;
@@ -496,11 +497,13 @@ class Sizing {
 
   void say_models() {
     const bool full = std::ranges::all_of(blocks_, [](const auto& block) {
-      return full_burst_ns(block.second, *block.second.front()).has_value();
+      return large_burst_ns(block.second, *block.second.front()).has_value();
     });
-    figure(FigureSource::model, "core time of the target's frame",
-           fmt::format("{} with {:.4g} B{}", duration(sized_.core_ns_per_pkt), frame_bytes_,
-                       full ? " in full bursts" : ""));
+    figure(
+        FigureSource::model, "core time of the target's frame",
+        fmt::format(
+            "{} with {:.4g} B{}", duration(sized_.core_ns_per_pkt), frame_bytes_,
+            full ? fmt::format(" in full bursts, or {:g} times those seen", kMostBurstScale) : ""));
     if (!full && polls_descriptors(*points_.front().trial))
       assume(
           "a frame takes as long at the target's load as where it was measured: bursts were too "
@@ -569,6 +572,18 @@ class Sizing {
                              sized_.queues_advised;
     figure(FigureSource::model, "stall that it holds",
            duration_text(sized_.ring_advised * 1e9 / queue_pps));
+    const TrafficOrder& traffic = trial.order.traffic;
+    if (const auto stalls = stall_profile(trial.order.model.stalls))
+      figure(FigureSource::model, "descriptors that a stall fills",
+             fmt::format("{:.0f}", std::ceil(stall_ring_depth(queue_pps, stalls->for_ns,
+                                                              traffic.arrivals.burst_frames - 1))));
+    const double busy = queue_pps * sized_.core_ns_per_pkt.median * 1e-9 * sized_.queues_advised /
+                        sized_.cores_advised;
+    if (traffic.arrivals.kind == ArrivalKind::poisson && busy < 1.0)
+      figure(FigureSource::model, "descriptors that Poisson arrivals fill",
+             fmt::format("{:.0f}, exceeded by {} of them without any stall",
+                         std::ceil(poisson_ring_depth(busy, order_.target.loss_ratio)),
+                         ratio_text(order_.target.loss_ratio)));
   }
 
   void say_ceilings() {

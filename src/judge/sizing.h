@@ -4,21 +4,20 @@
 // Of each setting (a group and path, and the levels of all factors but those that sizing chooses:
 // queues, rx_ring, reta, rss_fields, flows, frame, load) every block gives one answer; the numbers
 // are medians over blocks with their intervals.
-//   core time a frame   in full bursts, where the block's trials tell what a call costs from what a
-//                       frame does (judge/burst_cost.h); else as measured in the trial whose lcores
-//                       were busy nearest to the utilisation. Over frame sizes a straight line where
-//                       two or more were measured, else the same for all
+//   core time a frame   in full bursts, or 4 times the largest mean burst of a trial, where the
+//                       block's trials tell what a call costs from what a frame does
+//                       (judge/burst_cost.h); else as measured in the trial whose lcores were busy
+//                       nearest to the utilisation. Over frame sizes a straight line where two or
+//                       more were measured, else the same for all
 //   scaling             core time against the number of cores: with three counts a line (Amdahl),
 //                       from four on Gunther's universal scalability law; else none. In lockstep
 //                       lcores share no cache or memory, so that none could be seen
 //   cores               least n with rate x core time(n) x imbalance(n) <= utilisation x n
-//   imbalance           the busiest queue's share of the mean: measured where that many queues
-//   were,
-//                       else expected of so many random flows: 1 + sqrt(2 Q ln Q / F)
-//   ring                least power of two whose loss, by the stall model (judge/queueing.h) with
-//   the
-//                       stated stalls or the poll gaps that were seen, and of Poisson arrivals by
-//                       M/D/1/K, is what the target allows
+//   imbalance           the busiest queue over the mean: measured where that many queues were, else
+//                       expected of so many random flows: 1 + sqrt(2 Q ln Q / F)
+//   ring                least power of two that loses no more than the target allows, by the stall
+//                       model (judge/queueing.h) with the stated stalls or the poll gaps that were
+//                       seen, and of Poisson arrivals by M/D/1/K
 #pragma once
 
 #include <map>
@@ -40,6 +39,8 @@ namespace pollmark {
 // beyond the range that was measured.
 inline constexpr int kMostCoreScale = 4;
 inline constexpr double kMostFrameScale = 2.0;
+// Bursts larger than so many times the mean burst of any trial are not taken for granted.
+inline constexpr double kMostBurstScale = 4.0;
 
 struct SizingOrder {
   Target target;

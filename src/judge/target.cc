@@ -305,13 +305,17 @@ CellTarget judge_cell_target(const Target& target, Rigour rigour, const JudgedCe
 }
 
 std::string sentence_of(const TargetAnswer& answer, const std::vector<JudgedCell>& cells) {
+  const bool groups = std::ranges::any_of(answer.cells, [&](const CellTarget& cell) {
+    return cell.group != answer.cells.front().group;
+  });
   std::vector<std::string> parts;
   for (const auto& [verdict, said] :
        {std::pair(TargetVerdict::yes, "yes with"), std::pair(TargetVerdict::no, "no with"),
         std::pair(TargetVerdict::cannot_tell, "cannot tell of")}) {
     std::vector<std::string> names;
     for (const CellTarget& cell : answer.cells) {
-      if (cell.verdict == verdict) names.push_back(cell_text(cell.cell));
+      if (cell.verdict == verdict)
+        names.push_back((groups ? cell.group + " " : "") + cell_text(cell.cell));
     }
     if (names.empty()) continue;
     const std::size_t count = names.size();

@@ -105,8 +105,8 @@ std::string render_sizing(const SizingReport& report, int width_columns) {
     if (first) out += "\nMissed frames: measured, and what the stall model says\n";
     first = false;
     const auto factor = apart(*cell.predicted_missed_ratio, missed->median);
-    out += wrapped(fmt::format("{}: measured {}, model says {}{}", cell_text(cell.cell),
-                               estimate_text("rx_missed_ratio", *missed),
+    out += wrapped(fmt::format("{}: {}: measured {}, model says {}{}", cell.group,
+                               cell_text(cell.cell), estimate_text("rx_missed_ratio", *missed),
                                ratio_text(*cell.predicted_missed_ratio),
                                factor ? fmt::format(", a factor of {:.2f}", *factor) : ""),
                    width, "  ", "    ");

@@ -29,6 +29,7 @@ TEST(BurstCost, TellsTheCallFromItsFrames) {
   EXPECT_NEAR(cost->call_ns, 60.0, 1e-9);
   EXPECT_NEAR(cost->frame_ns, 25.0, 1e-9);
   EXPECT_NEAR(cost->at(32.0), 26.875, 1e-9);
+  EXPECT_NEAR(cost->most_burst, 16.0, 1e-9);
 }
 
 TEST(BurstCost, SaysNothingOfBurstsThatAreAlike) {

@@ -131,7 +131,7 @@ TEST(StallLoss, PoissonStallsRunIntoEachOther) {
 // Two thirds of the time are stalled, however the stalls overlap: a third of 12 Mpps is served.
 TEST(StallLoss, StallsThatOverlapAreServedInTurn) {
   const StallProfile stalls{StallTiming::poisson, 30e3, 20e3};
-  EXPECT_NEAR(stall_loss_ratio(evenly(10e6, 12e6), stalls, 64), 0.6, 0.03);
+  EXPECT_NEAR(stall_loss_ratio(evenly(10e6, 12e6), stalls, 256), 0.6, 0.01);
 }
 
 TEST(GapLoss, SumsOverTheGapsThatWereSeen) {

@@ -228,6 +228,10 @@ TEST(Target, OneSentenceForAllCells) {
   EXPECT_EQ(summary.target->sentence,
             "10 Mpps, loss up to 1.0e-06, on a model, not a NIC: yes with rx_ring=512; no with "
             "rx_ring=64");
+  campaign.question.cells.push_back({"other", {}, Path::model, "no such port"});
+  EXPECT_NE(campaign.summary().target->sentence.find("yes with main rx_ring=512; "),
+            std::string::npos)
+      << "groups are told apart";
 }
 
 // What a search found at its bounds is the headroom.

@@ -59,7 +59,7 @@ TEST(SizingReport, MeasuredStatedAndModelAreApartInThisOrder) {
             "  not sized: beyond 4 times\n"
             "\n"
             "Missed frames: measured, and what the stall model says\n"
-            "  rx_ring=64: measured 1.00 %, model says 1.20 %, a factor of 1.20\n");
+            "  main: rx_ring=64: measured 1.00 %, model says 1.20 %, a factor of 1.20\n");
 }
 
 TEST(SizingReport, ACutRecordIsSaid) {

@@ -90,7 +90,8 @@ TEST(MissCurveReport, ThePlotHasTheModelBesideTheMeasurement) {
   EXPECT_TRUE(holds(page, "No measurement."));
   EXPECT_TRUE(holds(render_csv(campaign.input()), ",predicted_missed_ratio,ratio,"));
   bool any = false;
-  for (const Json& cell : summary_json(campaign.input()).at("cells"))
+  const Json json = summary_json(campaign.input());
+  for (const Json& cell : json.at("cells"))
     any = any || cell.at("predicted_missed_ratio").is_number();
   EXPECT_TRUE(any);
 }
