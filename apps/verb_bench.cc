@@ -161,12 +161,17 @@ std::string text_of(const SurveyCost& cost) {
       median_of(cost.wall_ms) <= kSurveyMs ? "met" : "missed");
 }
 
+std::vector<double> in_ns(std::vector<double> ms) {
+  for (double& each : ms) each *= 1e6;
+  return ms;
+}
+
 Json json_of(const SurveyCost& cost) {
   return {{"counters", cost.counters},
           {"repeats", cost.wall_ms.size()},
-          {"wall_ms", cost.wall_ms},
-          {"cpu_ms", cost.cpu_ms},
-          {"at_most_ms", kSurveyMs}};
+          {"wall_ns", in_ns(cost.wall_ms)},
+          {"cpu_ns", in_ns(cost.cpu_ms)},
+          {"at_most_ns", kSurveyMs * 1e6}};
 }
 
 Result<std::vector<const HotLevel*>> levels_of(const std::string& isa) {

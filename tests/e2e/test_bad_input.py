@@ -91,8 +91,8 @@ class BadInput(harness.Case):
         self.assert_refused(run, 2, "flwos", "L1", "sede", lines=3)
 
     def test_what_comes_later_is_refused_as_not_yet(self):
-        text = harness.SMALL.format(blocks=6) + '\n[target]\nrate = "20 Gbps L2"\n'
-        self.assert_refused(self.pollmark("plan", self.experiment(text)), 2, "not yet", "target")
+        text = 'budget = "20 min"\n' + harness.SMALL.format(blocks=6)
+        self.assert_refused(self.pollmark("plan", self.experiment(text)), 2, "not yet", "budget")
 
     def test_a_file_that_is_not_there(self):
         self.assert_refused(self.pollmark("run", "absent.toml"), 2, "absent.toml")

@@ -272,11 +272,11 @@ class RandomTrial {
     capture.netdev = text();
     capture.filter = text();
     capture.file = text();
-    capture.written_pkts = integer();
-    capture.file_bytes = integer();
-    capture.passed_over_pkts = integer();
-    capture.not_captured_pkts = integer();
-    capture.beyond_limit_pkts = integer();
+    capture.written_pkts = integer(0, std::int64_t{1} << 40);
+    capture.file_bytes = integer(0, std::int64_t{1} << 40);
+    capture.passed_over_pkts = integer(0, std::int64_t{1} << 40);
+    capture.not_captured_pkts = integer(0, std::int64_t{1} << 40);
+    capture.beyond_limit_pkts = integer(0, std::int64_t{1} << 40);
     capture.triggered_by = text();
     capture.triggered_s = maybe_real();
     if (coin()) capture.cpu = static_cast<int>(integer(0, 1023));

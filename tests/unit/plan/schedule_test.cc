@@ -140,8 +140,10 @@ TEST(Cells, PacketsBecomeSecondsAtTheCellsOwnRate) {
 }
 
 TEST(Cells, TrialOfLessThanOneFrameIsRefused) {
-  const Plan plan = planned(small_with("rx_ring = [64, 512]", "load = [\"0.5 pps\", \"1 pps\"]"),
-                            {"traffic={frame=256}", "trial.seconds=1"});
+  std::string text = small_with("load = \"2 Mpps\"\n", "");
+  text += "seconds = 1\n";
+  text.replace(text.find("rx_ring = [64, 512]"), 19, "load = [\"0.5 pps\", \"1 pps\"]");
+  const Plan plan = planned(text);
   ASSERT_THAT(plan.cells, SizeIs(2));
   EXPECT_THAT(plan.cells[0].refused,
               ::testing::Optional(HasSubstr("0.5 frames in 1 s; allowed: at least one frame")));
