@@ -246,7 +246,7 @@ factors = {{ {", ".join(f"{name} = {json.dumps(levels)}" for name, levels in SWE
     @harness.unittest.skipUnless(has_net_admin(), "needs CAP_NET_ADMIN")
     def test_a_capture_that_has_no_room_makes_its_trial_invalid(self):
         out = self.scratch / "out"
-        limit = 128 << 10
+        limit = 256 << 10  # more than the records take, less than the frames
         experiment = self.experiment(CAPTURED.replace(', "xdp_drop"', "").replace("retries = 2", "retries = 0"))
         run = self.pollmark("run", experiment, "-o", out, timeout=300,
                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
