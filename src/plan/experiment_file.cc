@@ -132,10 +132,9 @@ Result<std::string> level_text(const toml::node& node, const FactorFacts& factor
 // The keys
 
 const std::vector<std::string>& table_names() {
-  static const std::vector<std::string> kNames = {"generator", "receiver", "traffic", "model",
-                                                  "kernel",    "factors",  "trial",   "judge",
-                                                  "results",   "search",   "rfc2544", "host",
-                                                  "capture",   "target"};
+  static const std::vector<std::string> kNames = {
+      "generator", "receiver", "traffic", "model",   "kernel", "factors", "trial",
+      "judge",     "results",  "search",  "rfc2544", "host",   "capture", "target"};
   return kNames;
 }
 
@@ -170,9 +169,8 @@ constexpr std::string_view kMattersAllowed = "a percentage above 0: \"1 %\", \"0
 const std::vector<Reader::Key>& Reader::keys() {
   static const std::vector<Key> kKeys = [] {
     std::vector<Key> keys = end_keys();
-    for (std::vector<Key> more :
-         {traffic_keys(), search_keys(), rfc2544_keys(), model_and_trial_keys(), capture_keys(),
-          target_keys_of_file()}) {
+    for (std::vector<Key> more : {traffic_keys(), search_keys(), rfc2544_keys(),
+                                  model_and_trial_keys(), capture_keys(), target_keys_of_file()}) {
       std::move(more.begin(), more.end(), std::back_inserter(keys));
     }
     return keys;
@@ -275,8 +273,8 @@ namespace {
 // Factors and settings of the kernel path and of real ports that later releases bring.
 const std::vector<std::string>& later_factors() {
   static const std::vector<std::string> kNames = {
-      "tx_ring", "rx_free_thresh", "tx_free_thresh", "tx_rs_thresh", "rx_drop_en", "tx_offloads",
-      "rss_key", "flow_control",   "promiscuous",    "page_size",    "udp_gro",    "sockets",
+      "tx_ring",     "rx_free_thresh", "tx_free_thresh", "tx_rs_thresh", "rx_drop_en",
+      "tx_offloads", "rss_key",        "flow_control",   "promiscuous",  "page_size",
   };
   return kNames;
 }
