@@ -131,8 +131,8 @@ Json json_of(const std::vector<PacingRow>& rows) {
 // What one reading of the host's drop counters takes, as a trial or `drops` takes it.
 struct SurveyCost {
   std::size_t counters = 0;
-  std::vector<double> wall_ms;  // of each reading, sorted
-  std::vector<double> cpu_ms;   // of the thread that reads
+  std::vector<double> wall_ns;  // of each reading, sorted
+  std::vector<double> cpu_ns;   // of the thread that reads
 };
 
 Result<SurveyCost> survey_cost(int repeats) {
@@ -141,12 +141,12 @@ Result<SurveyCost> survey_cost(int repeats) {
     const std::int64_t wall = wall_ns();
     const std::int64_t cpu = thread_cpu_ns();
     PM_TRY(const Survey survey, read_survey({}));
-    cost.cpu_ms.push_back(static_cast<double>(thread_cpu_ns() - cpu) * 1e-6);
-    cost.wall_ms.push_back(static_cast<double>(wall_ns() - wall) * 1e-6);
+    cost.cpu_ns.push_back(static_cast<double>(thread_cpu_ns() - cpu));
+    cost.wall_ns.push_back(static_cast<double>(wall_ns() - wall));
     cost.counters = survey.counters.values.size();
   }
-  std::ranges::sort(cost.wall_ms);
-  std::ranges::sort(cost.cpu_ms);
+  std::ranges::sort(cost.wall_ns);
+  std::ranges::sort(cost.cpu_ns);
   return cost;
 }
 
@@ -156,22 +156,17 @@ std::string text_of(const SurveyCost& cost) {
   return fmt::format(
       "one reading of every layer, {} counters: {:.2f} ms ({:.2f} to {:.2f}), {:.2f} ms of CPU; "
       "medians of {}\nasked <= {:.0f} ms: {}\n",
-      cost.counters, median_of(cost.wall_ms), cost.wall_ms.front(), cost.wall_ms.back(),
-      median_of(cost.cpu_ms), cost.wall_ms.size(), kSurveyMs,
-      median_of(cost.wall_ms) <= kSurveyMs ? "met" : "missed");
-}
-
-std::vector<double> in_ns(std::vector<double> ms) {
-  for (double& each : ms) each *= 1e6;
-  return ms;
+      cost.counters, median_of(cost.wall_ns) * 1e-6, cost.wall_ns.front() * 1e-6,
+      cost.wall_ns.back() * 1e-6, median_of(cost.cpu_ns) * 1e-6, cost.wall_ns.size(), kSurveyMs,
+      median_of(cost.wall_ns) * 1e-6 <= kSurveyMs ? "met" : "missed");
 }
 
 Json json_of(const SurveyCost& cost) {
   return {{"counters", cost.counters},
-          {"repeats", cost.wall_ms.size()},
-          {"wall_ns", in_ns(cost.wall_ms)},
-          {"cpu_ns", in_ns(cost.cpu_ms)},
-          {"at_most_ns", kSurveyMs * 1e6}};
+          {"repeats", cost.wall_ns.size()},
+          {"unit", "ns"},
+          {"wall", cost.wall_ns},
+          {"cpu", cost.cpu_ns}};
 }
 
 Result<std::vector<const HotLevel*>> levels_of(const std::string& isa) {
