@@ -336,6 +336,13 @@ std::optional<SettingKind> setting_kind_named(std::string_view name) {
   return std::nullopt;
 }
 
+// Of the root qdisc; 0: it is the kernel's own.
+Result<std::uint32_t> root_handle(Netlink& netlink, const std::string& netdev) {
+  PM_TRY(const auto qdiscs, netlink.qdiscs(netdev));
+  const auto root = std::ranges::find_if(qdiscs, &QdiscState::root);
+  return root == qdiscs.end() ? 0 : root->handle;
+}
+
 bool is_wireless(const std::string& netdev, const SettingGround& ground) {
   return netdev_has_file(netdev, "phy80211", ground) || netdev_has_file(netdev, "wireless", ground);
 }
@@ -404,6 +411,8 @@ Result<std::string> read_netdev_home(const std::string& netdev, int netns_fd) {
   std::vector<std::string> lines{fmt::format("link up {}", link.up ? 1 : 0),
                                  fmt::format("link mac {}", mac_text(link.mac)),
                                  fmt::format("link flags {:#x}", link.flags & kKeptFlags)};
+  PM_TRY(const std::uint32_t handle, root_handle(netlink, netdev));
+  if (handle != 0) lines.push_back(fmt::format("link qdisc_handle {:#x}", handle));
   for (const Setting& setting : settings_of_device(netdev, ground)) {
     // What the driver does not have is not there.
     if (const auto reading = read_setting(setting, ground))
@@ -458,12 +467,12 @@ class HomeComing {
     // A device that is up may take what it refused before.
     put_back_settings();
     put_back_confs();
+    put_back_qdisc_handle(netlink);
     PM_TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE, ground_.netns_fd));
-    for (const char* kind : {"address", "neighbour", "route"}) {
-      // A route may need another one.
-      replay(socket, kind, link.ifindex);
-      if (std::string_view(kind) == "route") replay(socket, kind, link.ifindex);
-    }
+    for (const char* kind : {"address", "neighbour", "route"})
+      replay(socket, kind, link.ifindex, Reach::as_it_is);
+    // A route may need another one, or one that is no more.
+    replay(socket, "route", link.ifindex, Reach::lent);
     if (first_error_) return tl::unexpected<Error>(*first_error_);
     return {};
   }
@@ -487,6 +496,11 @@ class HomeComing {
   }
 
  private:
+  enum class Reach {
+    as_it_is,
+    lent,  // a route to the gateway while the route that needs one is made
+  };
+
   void note(Result<void> done) {
     if (!done && !first_error_) first_error_ = std::move(done).error();
   }
@@ -499,9 +513,18 @@ class HomeComing {
     return {};
   }
   [[nodiscard]] bool is_up() const { return value_of("up") == "1"; }
-  [[nodiscard]] unsigned flags() const {
-    const std::string text = value_of("flags");
+  [[nodiscard]] unsigned flags() const { return hex_value_of("flags"); }
+  [[nodiscard]] unsigned hex_value_of(std::string_view name) const {
+    const std::string text = value_of(name);
     return text.empty() ? 0U : static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 16));
+  }
+
+  // Filters and scripts may name it, and what sets a qdisc gives it one of its own.
+  void put_back_qdisc_handle(Netlink& netlink) {
+    const unsigned handle = hex_value_of("qdisc_handle");
+    const auto now = root_handle(netlink, netdev_);
+    if (handle == 0 || !now || *now == 0 || *now == handle) return;
+    note(netlink.set_root_qdisc_handle(netdev_, handle));
   }
 
   void put_back_confs() {
@@ -518,7 +541,41 @@ class HomeComing {
     }
   }
 
-  void replay(NetlinkSocket& socket, std::string_view wanted, int ifindex) {
+  // A gateway must be reachable when its route is made, not afterwards: the address that it was
+  // reachable by may have been taken away since.
+  static void make_route_of_unreachable(NetlinkSocket& socket, const Bytes& route, int ifindex) {
+    Bytes message(NLMSG_HDRLEN);
+    message.insert(message.end(), route.begin(), route.end());
+    const nlmsghdr sized{.nlmsg_len = static_cast<std::uint32_t>(message.size()),
+                         .nlmsg_type = RTM_NEWROUTE,
+                         .nlmsg_flags = 0,
+                         .nlmsg_seq = 0,
+                         .nlmsg_pid = 0};
+    std::memcpy(message.data(), &sized, sizeof sized);
+    const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
+    const auto attributes = attributes_of(header, sizeof(rtmsg));
+    const Attribute* gateway = find_attribute(attributes, RTA_GATEWAY);
+    if (gateway == nullptr) return;
+    const auto& wanted = header_of<rtmsg>(header);
+    rtmsg reach{};
+    reach.rtm_family = wanted.rtm_family;
+    reach.rtm_dst_len = static_cast<std::uint8_t>(8 * gateway->payload.size());
+    reach.rtm_table = wanted.rtm_table;
+    reach.rtm_protocol = RTPROT_STATIC;
+    reach.rtm_scope = RT_SCOPE_LINK;
+    reach.rtm_type = RTN_UNICAST;
+    Bytes bytes;
+    append_bytes(bytes, reach);
+    append_attribute(bytes, RTA_DST, gateway->payload);
+    if (const Attribute* table = find_attribute(attributes, RTA_TABLE))
+      append_attribute(bytes, RTA_TABLE, table->payload);
+    append_number(bytes, RTA_OIF, ifindex);
+    if (!socket.tell(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, bytes.data(), bytes.size())) return;
+    (void)socket.tell(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route.data(), route.size());
+    (void)socket.tell(RTM_DELROUTE, 0, bytes.data(), bytes.size());
+  }
+
+  void replay(NetlinkSocket& socket, std::string_view wanted, int ifindex, Reach reach) {
     for (const std::string& line : lines_) {
       const LineParts parts = parts_of_line(line);
       if (parts.kind != wanted) continue;
@@ -539,7 +596,8 @@ class HomeComing {
       } else {
         append_number(bytes, RTA_OIF, ifindex);
       }
-      (void)socket.tell(type, NLM_F_CREATE | NLM_F_REPLACE, bytes.data(), bytes.size());
+      const auto told = socket.tell(type, NLM_F_CREATE | NLM_F_REPLACE, bytes.data(), bytes.size());
+      if (!told && reach == Reach::lent) make_route_of_unreachable(socket, bytes, ifindex);
     }
   }
 

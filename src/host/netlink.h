@@ -118,6 +118,9 @@ class Netlink {
   // The kernel gives the device its default again.
   [[nodiscard]] Result<void> remove_root_qdisc(std::string_view netdev);
   [[nodiscard]] Result<void> set_root_qdisc(std::string_view netdev, const QdiscOrder& order);
+  // The same one again, by that handle (0x10000 is "1:"); a new one: what it held is dropped. An
+  // htb keeps its own.
+  [[nodiscard]] Result<void> set_root_qdisc_handle(std::string_view netdev, std::uint32_t handle);
   // nullopt: of another kind than set_root_qdisc can make.
   [[nodiscard]] Result<std::optional<QdiscOrder>> root_qdisc(std::string_view netdev);
 

@@ -50,22 +50,33 @@ Result<void> replace_root_qdisc(nl_sock* socket, int ifindex, const char* kind, 
   return put_qdisc(socket, {.ifindex = ifindex, .kind = kind}, set);
 }
 
+Result<void> put_root_pfifo(nl_sock* socket, QdiscPlace place, int limit_frames) {
+  place.kind = "pfifo";
+  return put_qdisc(socket, place,
+                   [=](rtnl_qdisc* qdisc) { rtnl_qdisc_fifo_set_limit(qdisc, limit_frames); });
+}
+
+Result<void> put_root_tbf(nl_sock* socket, QdiscPlace place, int rate_bytes_per_s, int bucket_bytes,
+                          int limit_bytes) {
+  place.kind = "tbf";
+  return put_qdisc(socket, place, [=](rtnl_qdisc* qdisc) {
+    rtnl_qdisc_tbf_set_rate(qdisc, rate_bytes_per_s, bucket_bytes, 0);
+    rtnl_qdisc_tbf_set_limit(qdisc, limit_bytes);
+  });
+}
+
 }  // namespace
 
 Result<void> Netlink::set_pfifo(std::string_view netdev, int limit_frames) {
   PM_TRY(const LinkState state, link(netdev));
-  return replace_root_qdisc(socket_.get(), state.ifindex, "pfifo", [=](rtnl_qdisc* qdisc) {
-    rtnl_qdisc_fifo_set_limit(qdisc, limit_frames);
-  });
+  return put_root_pfifo(socket_.get(), {.ifindex = state.ifindex}, limit_frames);
 }
 
 Result<void> Netlink::set_tbf(std::string_view netdev, int rate_bytes_per_s, int bucket_bytes,
                               int limit_bytes) {
   PM_TRY(const LinkState state, link(netdev));
-  return replace_root_qdisc(socket_.get(), state.ifindex, "tbf", [=](rtnl_qdisc* qdisc) {
-    rtnl_qdisc_tbf_set_rate(qdisc, rate_bytes_per_s, bucket_bytes, 0);
-    rtnl_qdisc_tbf_set_limit(qdisc, limit_bytes);
-  });
+  return put_root_tbf(socket_.get(), {.ifindex = state.ifindex}, rate_bytes_per_s, bucket_bytes,
+                      limit_bytes);
 }
 
 Result<void> Netlink::set_htb(std::string_view netdev, std::int64_t rate_bytes_per_s,
@@ -122,6 +133,23 @@ Result<void> Netlink::set_root_qdisc(std::string_view netdev, const QdiscOrder& 
       return set_htb(netdev, order.rate_bps / 8, static_cast<int>(order.limit_frames));
   }
   PM_CHECK(false);
+}
+
+Result<void> Netlink::set_root_qdisc_handle(std::string_view netdev, std::uint32_t handle) {
+  PM_TRY(const LinkState state, link(netdev));
+  PM_TRY(const auto now, root_qdisc(netdev));
+  if (!now) return {};
+  const QdiscPlace place{.ifindex = state.ifindex, .handle = handle};
+  if (now->kind == QdiscOrder::Kind::pfifo) {
+    PM_TRYV(remove_root_qdisc(netdev));
+    return put_root_pfifo(socket_.get(), place, static_cast<int>(now->limit_frames));
+  }
+  if (now->kind == QdiscOrder::Kind::tbf) {
+    PM_TRYV(remove_root_qdisc(netdev));
+    return put_root_tbf(socket_.get(), place, static_cast<int>(now->rate_bps / 8),
+                        static_cast<int>(now->bucket_bytes), static_cast<int>(now->limit_bytes));
+  }
+  return {};
 }
 
 namespace {
