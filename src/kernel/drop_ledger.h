@@ -47,9 +47,9 @@ struct WayNamespaces {
 // Frames of super-packets beyond the packets that the counter of that fate counted them as.
 [[nodiscard]] std::int64_t frames_beyond_pkts(const KernelDrops& drops, Fate fate);
 
-// A sentence when the places of those fates and their counter do not tell the same packets: more of
-// them than the counter has, or fewer by more than places have of which the kernel does not say
-// why. nullopt: they do.
+// A sentence when the places of those fates have more packets than their counter. Fewer is no
+// contradiction: not everything that a counter has is given up by kfree_skb (a datagram whose sum
+// turns out wrong when it is read is not, on 6.18).
 [[nodiscard]] std::optional<std::string> disagreement(const KernelDrops& drops,
                                                       const std::vector<Fate>& fates,
                                                       std::string_view counter,

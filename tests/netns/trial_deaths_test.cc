@@ -84,12 +84,17 @@ TEST_P(DeathInATrial, IsInItsBooks) {
   }
   expect_books_closed(*result);
   EXPECT_EQ(losses_of(*result), (Losses{{std::string(fate_name(death.fate)), dead}}));
-  EXPECT_EQ(stream.kernel_other_reasons,
-            death.fate == Fate::kernel_other ? (Losses{{death.other, dead}}) : Losses{});
+  // Generic XDP gives no reason on some kernels; then the function says where.
+  const Losses nameless{{"NOT_SPECIFIED in do_xdp_generic", dead}};
+  const bool is_nameless = death.reason == "XDP" && stream.kernel_other_reasons == nameless;
+  if (!is_nameless) {
+    EXPECT_EQ(stream.kernel_other_reasons,
+              death.fate == Fate::kernel_other ? (Losses{{death.other, dead}}) : Losses{});
+  }
   if (!stream.drops) return;
   EXPECT_EQ(stream.drops->source, "bpf");
   EXPECT_EQ(stream.drops->unseen_pkts, 0);
-  EXPECT_EQ(dropped_pkts(*result, death.reason,
+  EXPECT_EQ(dropped_pkts(*result, is_nameless ? "NOT_SPECIFIED" : death.reason,
                          death.owner.empty() ? CounterRole::owner : CounterRole::echo),
             dead);
 }

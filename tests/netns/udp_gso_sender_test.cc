@@ -101,7 +101,8 @@ TEST(UdpGsoSender, CallsThatAQdiscDropsWholeAreChargedInFrames) {
   expect_books_closed(*result);
   const std::int64_t lost = result->ledger().pkts_or_zero(Fate::kernel_qdisc);
   EXPECT_GT(lost, 0);
-  EXPECT_EQ(lost % 16, 0);
+  // Calls of 16; the window's last one carries what is left.
+  EXPECT_TRUE(lost % 16 == 0 || lost % 16 == result->ledger().offered_pkts() % 16) << lost;
   EXPECT_LT(result->counters.at("sender.qdisc.drops").delta, lost);
 }
 
