@@ -142,7 +142,10 @@ std::optional<std::uint64_t> started_ticks_of(pid_t pid) {
   if (!stat) return std::nullopt;
   // The name, in brackets, may hold anything.
   std::istringstream fields(stat->substr(std::min(stat->rfind(')') + 1, stat->size())));
-  constexpr int kFieldsBetween = 19;  // state (3) to itrealvalue (21)
+  // One that is dead and not yet waited for holds nothing.
+  std::string state;
+  if (!(fields >> state) || state == "Z" || state == "X") return std::nullopt;
+  constexpr int kFieldsBetween = 18;  // ppid (4) to itrealvalue (21)
   std::string skipped;
   for (int i = 0; i < kFieldsBetween; ++i) fields >> skipped;
   std::uint64_t ticks = 0;
