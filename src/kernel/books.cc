@@ -192,8 +192,11 @@ class KernelBooks final : public CounterBooks {
     if (consumer_ != FrameConsumer::udp_socket) return;
     const auto rx_dropped = change("receiver.link.rx_dropped");
     if (!watched_->both_ways && rx_dropped) {
-      doubt({Fate::kernel_link_rx}, "receiver.link.rx_dropped beyond sender.link.tx_dropped",
-            std::max<std::int64_t>(0, *rx_dropped - tx_dropped.value_or(0)));
+      // What comes to a device that is not active is counted apart, by the same reason.
+      doubt({Fate::kernel_link_rx},
+            "receiver.link.rx_dropped beyond sender.link.tx_dropped, and rx_nohandler",
+            std::max<std::int64_t>(0, *rx_dropped - tx_dropped.value_or(0)) +
+                change("receiver.link.rx_nohandler").value_or(0));
     }
     doubt({Fate::kernel_ip}, "the owners of kernel_ip", change.sum(kIpOwners));
     doubt({Fate::kernel_udp}, "udp.NoPorts + InErrors - RcvbufErrors", udp_lost(change));

@@ -87,9 +87,10 @@ bool came_in(const DropPlace& place) {
          (place.reason == kNoReason && place.function.starts_with("veth_xdp_rcv"));
 }
 
+// A frame of an open path is a datagram: what TCP drops in its namespaces is not of the trial.
 bool is_anothers(const DropPlace& place) {
   return place.ethertype == ETHERTYPE_ARP || place.reason == "PACKET_SOCK_ERROR" ||
-         is_told_in_parts(place);
+         place.function.starts_with("tcp_") || is_told_in_parts(place);
 }
 
 std::optional<Fate> owner_on_the_way_in(const DropPlace& place, FrameConsumer consumer) {

@@ -48,8 +48,8 @@ struct WayNamespaces {
 [[nodiscard]] std::int64_t frames_beyond_pkts(const KernelDrops& drops, Fate fate);
 
 // A sentence when the places of those fates have more packets than their counter. Fewer is no
-// contradiction: not everything that a counter has is given up by kfree_skb (a datagram whose sum
-// turns out wrong when it is read is not, on 6.18).
+// contradiction: not everything that a counter has shows up with a reason (a datagram whose sum
+// turns out wrong when it is read does not, on 6.18).
 [[nodiscard]] std::optional<std::string> disagreement(const KernelDrops& drops,
                                                       const std::vector<Fate>& fates,
                                                       std::string_view counter,

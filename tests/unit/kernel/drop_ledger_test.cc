@@ -93,6 +93,9 @@ INSTANTIATE_TEST_SUITE_P(
         not_the_ways(place("QDISC_DROP", "__dev_queue_xmit", 42, kOut)),
         not_the_ways(place("NO_SOCKET", "__udp4_lib_rcv", 41, kIn)),
         not_the_ways(place("NEIGH_FAILED", "arp_error_report", 42, kIn, 0x0806)),
+        // What TCP drops is no datagram of the trial.
+        not_the_ways(place("NO_SOCKET", "tcp_v4_rcv", 42, kIn)),
+        not_the_ways(place("SOCKET_RCVBUFF", "tcp_add_backlog", 42, kIn)),
         // A copy; and a super-packet whose segments are told one by one.
         not_the_ways(place("PACKET_SOCK_ERROR", "packet_rcv", 42, kIn)),
         not_the_ways(place("NOT_SPECIFIED", "tbf_enqueue", 41, kOut))));
@@ -136,7 +139,7 @@ TEST(DropLedger, FramesOfASuperPacketAreMoreThanItsCounterSays) {
   EXPECT_EQ(frames_beyond_pkts(drops, Fate::kernel_link_tx), 0);
 }
 
-TEST(DropLedger, PlacesAndTheirCounterTellTheSamePackets) {
+TEST(DropLedger, PlacesHaveNoMorePacketsThanTheirCounter) {
   const std::vector<Fate> udp{Fate::kernel_udp};
   KernelDrops drops = drops_of({{place("NO_SOCKET", "__udp4_lib_rcv", 42, kIn), {6, 6}},
                                 {place("UDP_CSUM", "__udp4_lib_rcv", 42, kIn), {4, 4}},
