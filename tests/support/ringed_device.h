@@ -13,6 +13,20 @@
 
 namespace pollmark::support {
 
+// The short preset, with bursts told to the frame.
+inline Rfc2544Order short_tests() {
+  Rfc2544Order order = *rfc2544_preset("short");
+  order.burst_cap_seconds = 0.01;
+  order.burst_step_pkts = 1;
+  return order;
+}
+
+inline std::vector<const TrialResult*> pointers_to(const std::vector<TrialResult>& trials) {
+  std::vector<const TrialResult*> pointers;
+  for (const TrialResult& trial : trials) pointers.push_back(&trial);
+  return pointers;
+}
+
 struct RingedDevice {
   double capacity_pps = 10e6;
   double ring_pkts = 1000.0;
@@ -93,12 +107,28 @@ struct RingedDevice {
     trial.seconds = 0.01;
     return run(trial, number);
   }
-};
 
-inline std::vector<const TrialResult*> pointers_to(const std::vector<TrialResult>& trials) {
-  std::vector<const TrialResult*> pointers;
-  for (const TrialResult& trial : trials) pointers.push_back(&trial);
-  return pointers;
-}
+  // Group "main", on a link of 10G.
+  void stand_in_cell(int frame_bytes, int rx_ring) {
+    ring_pkts = rx_ring;
+    base.group = "main";
+    base.cell = {{"frame", std::to_string(frame_bytes)}, {"rx_ring", std::to_string(rx_ring)}};
+    base.traffic.frame_bytes = {frame_bytes};
+    base.receiver.rx_ring = rx_ring;
+    base.model.link_bps = 10e9;
+  }
+  // All that the tests ask of it behind that search, one of whose trials comes first. first: its
+  // number.
+  [[nodiscard]] std::vector<TrialResult> all_trials(const Rfc2544Order& order,
+                                                    const SearchResult& search,
+                                                    std::int64_t first) const {
+    constexpr int kRetries = 3;
+    std::vector<TrialResult> trials{search_trial(first)};
+    while (const auto next = next_rfc2544_trial(
+               order, rfc2544_ground(search, pointers_to(trials), kRetries), pointers_to(trials)))
+      trials.push_back(run(*next, first + static_cast<std::int64_t>(trials.size())));
+    return trials;
+  }
+};
 
 }  // namespace pollmark::support

@@ -10,7 +10,6 @@
 namespace pollmark {
 namespace {
 
-using support::pointers_to;
 using support::RingedDevice;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -20,32 +19,18 @@ using ::testing::SizeIs;
 
 // Cells with every trial that the tests ask for.
 struct Bench {
-  Rfc2544Order order = *rfc2544_preset("short");
+  Rfc2544Order order = support::short_tests();
   std::deque<std::vector<TrialResult>> trials;
   std::deque<SearchResult> searches;
   std::vector<Rfc2544Source> sources;
 
-  Bench() {
-    order.burst_cap_seconds = 0.01;
-    order.burst_step_pkts = 1;
-  }
   void add(RingedDevice device, int frame_bytes, int rx_ring, int blocks = 1) {
-    device.ring_pkts = rx_ring;
-    device.base.group = "main";
-    device.base.cell = {{"frame", std::to_string(frame_bytes)},
-                        {"rx_ring", std::to_string(rx_ring)}};
-    device.base.traffic.frame_bytes = {frame_bytes};
-    device.base.receiver.rx_ring = rx_ring;
-    device.base.model.link_bps = 10e9;
+    device.stand_in_cell(frame_bytes, rx_ring);
     Rfc2544Source source{"main", device.base.cell, Path::model, {}, {}};
     for (int block = 0; block < blocks; ++block) {
       device.base.block = block;
       searches.push_back(device.searched(order));
-      std::vector<TrialResult> own{device.search_trial(0)};
-      while (const auto next = next_rfc2544_trial(
-                 order, rfc2544_ground(searches.back(), pointers_to(own), 3), pointers_to(own)))
-        own.push_back(device.run(*next, static_cast<std::int64_t>(own.size())));
-      trials.push_back(std::move(own));
+      trials.push_back(device.all_trials(order, searches.back(), 0));
       for (const TrialResult& trial : trials.back()) source.trials.push_back(&trial);
       source.searches.push_back(&searches.back());
     }

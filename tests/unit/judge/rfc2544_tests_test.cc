@@ -14,18 +14,12 @@ namespace {
 
 using support::pointers_to;
 using support::RingedDevice;
+using support::short_tests;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-Rfc2544Order short_order() {
-  Rfc2544Order order = *rfc2544_preset("short");
-  order.burst_cap_seconds = 0.01;
-  order.burst_step_pkts = 1;
-  return order;
-}
 
 using Change = std::function<void(const Rfc2544Trial& trial, TrialResult& result)>;
 
@@ -65,7 +59,7 @@ std::vector<const TrialResult*> of_kind(TrialKind kind, const std::vector<TrialR
 }
 
 TEST(Rfc2544Suite, TestsFollowOneAnotherAtTheLoadsThatTheRfcSays) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   const std::vector<TrialResult> trials = all_trials(order, device);
   std::vector<TrialKind> kinds;
@@ -91,7 +85,7 @@ TEST(Rfc2544Suite, TestsFollowOneAnotherAtTheLoadsThatTheRfcSays) {
 }
 
 TEST(Rfc2544Suite, ResultsAreThoseOfTheDevice) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   const Rfc2544Values values = values_of(order, device, all_trials(order, device));
   EXPECT_THAT(values.latency_mean_ns, SizeIs(3));
@@ -110,7 +104,7 @@ TEST(Rfc2544Suite, ResultsAreThoseOfTheDevice) {
 }
 
 RC_GTEST_PROP(Rfc2544Suite, ResumedAnywhereItEndsTheSame, ()) {
-  Rfc2544Order order = short_order();
+  Rfc2544Order order = short_tests();
   order.burst_repeats = 2;
   RingedDevice device;
   device.ring_pkts = *rc::gen::inRange(1, 5000);
@@ -124,7 +118,7 @@ RC_GTEST_PROP(Rfc2544Suite, ResumedAnywhereItEndsTheSame, ()) {
 }
 
 RC_GTEST_PROP(Rfc2544Suite, TheCorrectedBufferIsTheRingWhateverTheDevice, ()) {
-  Rfc2544Order order = short_order();
+  Rfc2544Order order = short_tests();
   order.burst_repeats = 1;
   RingedDevice device;
   device.ways = *rc::gen::inRange(1, 3);
@@ -138,7 +132,7 @@ RC_GTEST_PROP(Rfc2544Suite, TheCorrectedBufferIsTheRingWhateverTheDevice, ()) {
 }
 
 TEST(Rfc2544Suite, ABurstIsAsLongAsWhatWasReallyOffered) {
-  Rfc2544Order order = short_order();
+  Rfc2544Order order = short_tests();
   order.burst_repeats = 1;
   RingedDevice device;
   device.offered_share = 0.9995;
@@ -148,7 +142,7 @@ TEST(Rfc2544Suite, ABurstIsAsLongAsWhatWasReallyOffered) {
 }
 
 TEST(Rfc2544Suite, AtTheHighestLoadThereIsNeitherALongestBurstNorAnOverload) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   RingedDevice device;
   device.capacity_pps = 20e6;
   const std::vector<TrialResult> trials = all_trials(order, device);
@@ -163,7 +157,7 @@ TEST(Rfc2544Suite, AtTheHighestLoadThereIsNeitherALongestBurstNorAnOverload) {
 }
 
 TEST(Rfc2544Suite, ABurstAtTheCapIsInvalidAndSaysWhatToRaise) {
-  const Rfc2544Order order = short_order();  // 125 000 frames at most
+  const Rfc2544Order order = short_tests();  // 125 000 frames at most
   RingedDevice device;
   device.ring_pkts = 30'000;
   const std::vector<TrialResult> trials = all_trials(order, device);
@@ -176,7 +170,7 @@ TEST(Rfc2544Suite, ABurstAtTheCapIsInvalidAndSaysWhatToRaise) {
 }
 
 TEST(Rfc2544Suite, AnInvalidTrialIsRunAgainAndTooManyGiveUpThatTestOnly) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   const auto spoil = [](TrialKind kind, int times) {
     return [kind, times](const Rfc2544Trial& trial, TrialResult& result) {
@@ -198,7 +192,7 @@ TEST(Rfc2544Suite, AnInvalidTrialIsRunAgainAndTooManyGiveUpThatTestOnly) {
 }
 
 TEST(Rfc2544Suite, WithoutAThroughputOnlyTheLossIsMeasured) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   SearchResult search = device.searched(order);
   search.goals.front().lower_bound_pps.reset();
@@ -214,7 +208,7 @@ TEST(Rfc2544Suite, WithoutAThroughputOnlyTheLossIsMeasured) {
 }
 
 TEST(Rfc2544Suite, TheHighestLoadIsOneThatTheGeneratorOffered) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   SearchResult search = device.searched(order);
   search.not_reachable_pps = 12.5e6;
@@ -227,7 +221,7 @@ TEST(Rfc2544Suite, TheHighestLoadIsOneThatTheGeneratorOffered) {
 }
 
 TEST(Rfc2544Suite, TheOverloadIsNeverAboveTheHighestLoad) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   RingedDevice device;
   device.capacity_pps = 12e6;
   const std::vector<TrialResult> trials = all_trials(order, device);
@@ -237,7 +231,7 @@ TEST(Rfc2544Suite, TheOverloadIsNeverAboveTheHighestLoad) {
 }
 
 TEST(Rfc2544Suite, LossesWithoutATimeGiveNoRecoveryAndNoLossGivesZero) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   const auto without_times = [](const Rfc2544Trial&, TrialResult& result) {
     for (StreamAccount& stream : result.streams) stream.last_loss_s.reset();
@@ -261,7 +255,7 @@ TEST(Rfc2544Suite, LossesWithoutATimeGiveNoRecoveryAndNoLossGivesZero) {
 }
 
 TEST(Rfc2544Suite, APathThatMeasuresNoLatencyIsAskedOnce) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   const auto without_latency = [](const Rfc2544Trial&, TrialResult& result) {
     result.latency_ns = {};
@@ -273,7 +267,7 @@ TEST(Rfc2544Suite, APathThatMeasuresNoLatencyIsAskedOnce) {
 }
 
 TEST(Rfc2544Suite, LatencyAtSharesOfThePdrIsNoneOfIts) {
-  const Rfc2544Order order = short_order();
+  const Rfc2544Order order = short_tests();
   const RingedDevice device;
   std::vector<TrialResult> trials{device.search_trial(0)};
   Rfc2544Trial latency;
@@ -286,7 +280,7 @@ TEST(Rfc2544Suite, LatencyAtSharesOfThePdrIsNoneOfIts) {
 }
 
 TEST(Rfc2544Suite, OnlyTheTestsOfTheOrderAreRun) {
-  Rfc2544Order order = short_order();
+  Rfc2544Order order = short_tests();
   order.tests = {Rfc2544Test::throughput, Rfc2544Test::system_recovery};
   const RingedDevice device;
   const std::vector<TrialResult> trials = all_trials(order, device);

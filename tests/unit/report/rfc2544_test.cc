@@ -9,7 +9,6 @@
 namespace pollmark {
 namespace {
 
-using support::pointers_to;
 using support::RingedDevice;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -20,9 +19,7 @@ using ::testing::SizeIs;
 
 // Two rings at 64 bytes, and a size at which the device keeps up with the line.
 ReportInput measured() {
-  Rfc2544Order order = *rfc2544_preset("short");
-  order.burst_cap_seconds = 0.01;
-  order.burst_step_pkts = 1;
+  const Rfc2544Order order = support::short_tests();
   Question question;
   question.name = "tested";
   question.metric = "throughput_mpps";
@@ -32,19 +29,11 @@ ReportInput measured() {
   const auto add = [&](int frame_bytes, int rx_ring, double capacity_pps) {
     RingedDevice device;
     device.capacity_pps = capacity_pps;
-    device.ring_pkts = rx_ring;
-    device.base.group = "main";
-    device.base.cell = {{"frame", std::to_string(frame_bytes)},
-                        {"rx_ring", std::to_string(rx_ring)}};
-    device.base.traffic.frame_bytes = {frame_bytes};
-    device.base.receiver.rx_ring = rx_ring;
-    device.base.model.link_bps = 10e9;
+    device.stand_in_cell(frame_bytes, rx_ring);
     question.cells.push_back({"main", device.base.cell, Path::model, {}});
     searches.push_back(device.searched(order));
-    std::vector<TrialResult> own{device.search_trial(static_cast<std::int64_t>(trials.size()))};
-    while (const auto next = next_rfc2544_trial(
-               order, rfc2544_ground(searches.back(), pointers_to(own), 3), pointers_to(own)))
-      own.push_back(device.run(*next, static_cast<std::int64_t>(trials.size() + own.size())));
+    const std::vector<TrialResult> own =
+        device.all_trials(order, searches.back(), static_cast<std::int64_t>(trials.size()));
     trials.insert(trials.end(), own.begin(), own.end());
   };
   add(64, 256, 10e6);
