@@ -72,6 +72,15 @@ class Run(harness.Case):
         self.assertEqual(first.stdout, again.stdout)
         self.assertEqual(page, (out / "report.html").read_text())
 
+    def test_the_reference_that_is_committed_is_what_this_program_would_render(self):
+        committed = pathlib.Path(__file__).resolve().parents[2] / "results" / "reference" / "quickstart"
+        out = self.scratch / "quickstart"
+        shutil.copytree(committed, out)
+        run = self.pollmark("report", out)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        for name in ("summary.csv", "metrics.prom"):
+            self.assertEqual((out / name).read_text(), (committed / name).read_text(), name)
+
     def test_a_cell_that_takes_more_memory_than_the_ones_before_it_runs_too(self):
         text = harness.SMALL.format(blocks=1).replace("rx_ring = [64, 512]", "rx_ring = [64, 8192]")
         text = text.replace('stage = "checksum"', 'queues = 16')
