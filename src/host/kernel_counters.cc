@@ -160,6 +160,26 @@ Result<Survey> survey_of(const NetdevPlace& place, std::span<const SurveyLayer> 
 
 }  // namespace
 
+std::optional<FrameConsumer> consumer_of(Path path) {
+  switch (path) {
+    case Path::udp_socket:
+      return FrameConsumer::udp_socket;
+    case Path::dpdk:
+    case Path::packet_mmap:
+      return FrameConsumer::packet_ring;
+    case Path::af_xdp:
+    case Path::xdp_drop:
+      return FrameConsumer::xdp;
+    case Path::model:
+    case Path::tcp_stream:
+    case Path::tcp_rr:
+    case Path::tcp_crr:
+    case Path::udp_rr:
+      return std::nullopt;
+  }
+  PM_CHECK(false);
+}
+
 void put_packet_ring_counters(CounterSnapshot& snapshot, const PacketStatistics& total,
                               std::string_view which) {
   const std::string ring = fmt::format("receiver.packet_ring{}", which);

@@ -12,11 +12,13 @@
 //   host.softnet.{dropped,time_squeeze}   of the whole host, hence context only
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
 #include "host/netns.h"
 #include "record/counters.h"
+#include "record/trial_order.h"
 
 struct xdp_statistics;  // linux/if_xdp.h
 
@@ -26,6 +28,8 @@ namespace pollmark {
 // layer, so for it what happens to the other copy is context. XDP takes the frame itself: none goes
 // further, and what its rings lose is repeated by the link.
 enum class FrameConsumer { udp_socket, packet_ring, xdp };
+// Of dpdk (over AF_PACKET) and the open kernel paths; nullopt: of a path without one.
+[[nodiscard]] std::optional<FrameConsumer> consumer_of(Path path);
 
 // One reading. Leave the trial's threads alone: call from the control thread.
 // Errors: host_cannot when the device or namespace is gone, or a right is missing.

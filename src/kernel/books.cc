@@ -481,25 +481,8 @@ class KernelBooks final : public CounterBooks {
 Result<std::unique_ptr<CounterBooks>> make_kernel_books(const TrialOrder& way,
                                                         std::shared_ptr<const TrialDrops> drops,
                                                         LinkKind link) {
-  const auto of = [&](FrameConsumer consumer) {
-    return std::make_unique<KernelBooks>(consumer, way, link, std::move(drops));
-  };
-  switch (way.path) {
-    case Path::udp_socket:
-      return of(FrameConsumer::udp_socket);
-    case Path::dpdk:
-    case Path::packet_mmap:
-      return of(FrameConsumer::packet_ring);
-    case Path::af_xdp:
-    case Path::xdp_drop:
-      return of(FrameConsumer::xdp);
-    case Path::model:
-    case Path::tcp_stream:
-    case Path::tcp_rr:
-    case Path::tcp_crr:
-    case Path::udp_rr:
-      break;
-  }
+  if (const auto consumer = consumer_of(way.path))
+    return std::make_unique<KernelBooks>(*consumer, way, link, std::move(drops));
   return fail(Errc::bad_experiment, fmt::format("path {}: has no kernel books", name_of(way.path)));
 }
 

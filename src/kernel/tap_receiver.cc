@@ -15,6 +15,7 @@
 #include "host/pinned_thread.h"
 #include "host/trial_cpus.h"
 #include "kernel/frame_tap.h"
+#include "trial/forwarding_receiver.h"
 
 namespace pollmark {
 namespace {
@@ -35,12 +36,6 @@ bool tells_of_loss(Path path, const std::string& name, const CounterSnapshot& sn
   return facts != snapshot.facts.end() && facts->second.role == CounterRole::owner;
 }
 
-FrameConsumer consumer_of(Path path) {
-  if (path == Path::udp_socket) return FrameConsumer::udp_socket;
-  return path == Path::af_xdp || path == Path::xdp_drop ? FrameConsumer::xdp
-                                                        : FrameConsumer::packet_ring;
-}
-
 // Where the thread of a trigger runs.
 struct WatchCpu {
   int cpu = 0;
@@ -56,12 +51,12 @@ Result<WatchCpu> watch_cpu(const TrialOrder& order) {
   return WatchCpu{taken.senders.front(), "sender"};
 }
 
-class TapReceiver final : public Receiver {
+class TapReceiver final : public ForwardingReceiver {
  public:
   TapReceiver(const TrialOrder& order, std::unique_ptr<Receiver> receiver, NetdevPlace at_sender,
               NetdevPlace at_receiver, std::vector<int> files)
-      : order_(order),
-        receiver_(std::move(receiver)),
+      : ForwardingReceiver(std::move(receiver)),
+        order_(order),
         at_sender_(std::move(at_sender)),
         at_receiver_(std::move(at_receiver)),
         files_(std::move(files)) {
@@ -72,34 +67,29 @@ class TapReceiver final : public Receiver {
   }
   ~TapReceiver() override { end_watch(); }
 
-  LiveTallies live() const override { return receiver_->live(); }
   Result<void> open() override {
     for (const auto& tap : taps_) PM_TRYV(tap->open());
-    return receiver_->open();
+    return ForwardingReceiver::open();
   }
-  Result<CounterSnapshot> read_counters() override { return receiver_->read_counters(); }
   Result<void> start() override {
-    if (!has_trigger()) return receiver_->start();
+    if (!has_trigger()) return ForwardingReceiver::start();
     PM_TRY(before_, read_losses());
     started_ns_ = wall_ns();
-    PM_TRYV(receiver_->start());
+    PM_TRYV(ForwardingReceiver::start());
     return start_watch();
-  }
-  Result<void> drain(std::int64_t quiet_ns, std::int64_t limit_ns) override {
-    return receiver_->drain(quiet_ns, limit_ns);
   }
   Result<ReceiverAccount> stop(const std::vector<std::uint32_t>& sent_per_flow) override {
     end_watch();
     if (has_trigger() && !is_triggered()) look_for_gap();  // of the last moments
     if (has_trigger() && !is_triggered()) look_at_counters();
-    PM_TRY(ReceiverAccount account, receiver_->stop(sent_per_flow));
+    PM_TRY(ReceiverAccount account, ForwardingReceiver::stop(sent_per_flow));
     for (std::size_t at = 0; at < taps_.size(); ++at)
       account.captures.push_back(finished(*taps_[at], files_[at]));
     return account;
   }
   void abandon() override {
     end_watch();
-    receiver_->abandon();
+    ForwardingReceiver::abandon();
   }
 
  private:
@@ -114,7 +104,7 @@ class TapReceiver final : public Receiver {
            loop ? read_stack_counters(at_sender_, "sender") : read_sender_counters(at_sender_));
     PM_TRY(const CounterSnapshot more,
            loop ? read_stack_counters(at_receiver_, "receiver")
-                : read_receiver_counters(at_receiver_, consumer_of(order_.path)));
+                : read_receiver_counters(at_receiver_, *consumer_of(order_.path)));
     all.values.insert(more.values.begin(), more.values.end());
     all.facts.insert(more.facts.begin(), more.facts.end());
     return all;
@@ -143,7 +133,7 @@ class TapReceiver final : public Receiver {
 
   // The thread, or after it.
   void look_for_gap() {
-    if (receiver_->live().gaps.value_or(0) > 0) trigger("sequence gap");
+    if (live().gaps.value_or(0) > 0) trigger("sequence gap");
   }
   void look_at_counters() {
     const auto now = read_losses();
@@ -184,7 +174,6 @@ class TapReceiver final : public Receiver {
   }
 
   const TrialOrder order_;
-  std::unique_ptr<Receiver> receiver_;
   const NetdevPlace at_sender_;
   const NetdevPlace at_receiver_;
   const std::vector<int> files_;
